@@ -23,7 +23,7 @@ int because(int err, const char *fmt, ...)
 int because_of(int err, const char *fmt, ...)
 {
 	char prefix[ERROR_TEXT_MAX];
-	char whole[2 * ERROR_TEXT_MAX];
+	char whole[2 * ERROR_TEXT_MAX + 2];
 	va_list args;
 
 	va_start(args, fmt);

@@ -30,6 +30,8 @@ struct mem_region {
 /* An immutable picture of the map, sorted by gpa. Readers take it once and may keep it. */
 struct mem_map {
 	struct mem_map *previous;
+	uint8_t *dropped; /* what the step to this picture took away: unmapped by mem_finish() */
+	uint64_t dropped_size;
 	size_t count;
 	struct mem_region regions[];
 };
