@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The running VM: start, pause, resume, end. */
+#ifndef FERRY_VM_H
+#define FERRY_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ferry/log.h>
+
+struct vm;
+struct bus;
+struct mem;
+struct loop;
+struct reg_file;
+
+/* Why a VM ended. The cli's exit statuses follow from it. */
+enum vm_end {
+	VM_END_NONE,     /* it has not */
+	VM_END_POWEROFF, /* the guest switched itself off */
+	VM_END_RESET,    /* the guest asked for a reset, or a vCPU took a triple fault */
+	VM_END_PANIC,    /* the guest said that it panicked (pvpanic) */
+	VM_END_CRASH,    /* KVM could not go on running the guest; vm_end_text() says why */
+	VM_END_STOPPED,  /* somebody outside asked */
+	VM_END_FAILED,   /* the host failed; vm_end_text() says how */
+};
+
+struct vm_options {
+	const char *name;      /* for messages and thread names; copied */
+	uint32_t vcpus;        /* 1 … KVM_CAP_MAX_VCPUS */
+	uint64_t hugepage_size; /* bytes; 0: normal pages */
+	bool prealloc;         /* of memory */
+	struct log log;
+	/* Called for each KVM ioctl when set (--trace-kvm): its name and its result. Any thread. */
+	void (*trace_kvm)(void *self, const char *name, long arg, int result);
+	void *trace_self;
+};
+
+/*
+ * Opens /dev/kvm and makes a VM with its vCPUs, an empty memory, empty buses and the in-kernel
+ * interrupt controller. Errors: those of open(2) on /dev/kvm and of KVM, with a text that says what
+ * the user can do.
+ */
+int vm_create(const struct vm_options *options, struct vm **ret_vm);
+
+/* Stops what runs and frees everything. NULL is fine. */
+void vm_destroy(struct vm *vm);
+
+/* Starts one thread per vCPU. They begin to run the guest at once. -EAGAIN and what clone(2) says. */
+int vm_start(struct vm *vm);
+
+/*
+ * Returns when every vCPU is outside KVM_RUN with its last exit retired: registers may be read.
+ * Calls nest. Not from a vCPU's thread (device ops), and with no lock held that device ops take.
+ */
+void vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
+bool vm_is_paused(const struct vm *vm);
+
+/*
+ * Ends the VM: the first reason given counts. vCPUs stop at their next exit and the loop returns.
+ * Any thread. text may be NULL; it is copied.
+ */
+void vm_end(struct vm *vm, enum vm_end why, const char *text);
+enum vm_end vm_ended(const struct vm *vm);
+const char *vm_end_text(const struct vm *vm);
+
+/* Runs the loop on the calling thread until the VM has ended. 0, or the loop's failure. */
+int vm_wait(struct vm *vm);
+
+/* The VM's parts; they live as long as it. */
+struct mem *vm_mem(struct vm *vm);
+struct bus *vm_pio(struct vm *vm);
+struct bus *vm_mmio(struct vm *vm);
+struct loop *vm_loop(struct vm *vm);
+struct reg_file *vm_regs(struct vm *vm);
+uint32_t vm_vcpus(const struct vm *vm);
+
+#endif

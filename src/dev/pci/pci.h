@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PCI Express: one bus, its functions, their configuration space, BARs and MSI-X. */
+#ifndef DEV_PCI_PCI_H
+#define DEV_PCI_PCI_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ferry/bus.h>
+
+#include "vm/irq.h"
+
+struct vm;
+struct pci_device;
+
+/* Windows in which BARs are placed; ECAM is 1 MiB (bus 0). */
+struct pci_options {
+	uint64_t ecam;
+	uint64_t mmio32, mmio32_size;
+	uint64_t mmio64, mmio64_size;
+	bool config_ports; /* answer the 0xcf8/0xcfc mechanism as well */
+};
+
+struct pci_host;
+
+int pci_host_create(struct vm *vm, const struct pci_options *options, struct pci_host **ret_host);
+/* Its devices must have been removed. NULL is fine. */
+void pci_host_destroy(struct pci_host *host);
+
+#define PCI_BARS 6
+
+struct pci_bar_options {
+	uint64_t size; /* power of two, at least 16; 0: no such BAR */
+	bool is_64bit; /* takes this BAR and the next */
+	const struct bus_ops *ops;
+	void *self;
+};
+
+struct pci_device_options {
+	const char *name; /* copied */
+	uint16_t vendor, device, subsystem_vendor, subsystem;
+	uint32_t class_code; /* 24 bits: class, subclass, interface */
+	uint8_t revision;
+	struct pci_bar_options bars[PCI_BARS];
+	uint16_t msix_vectors; /* 0: none */
+	uint8_t msix_bar;      /* its table at 0, its PBA behind it; the host serves this BAR */
+	/*
+	 * Accesses to the function's vendor capabilities that need an answer from the device
+	 * (virtio's PCI configuration access capability). May be NULL.
+	 */
+	void (*config_read)(void *self, uint32_t offset, void *data, unsigned len);
+	void (*config_write)(void *self, uint32_t offset, const void *data, unsigned len);
+	/* A BAR moved or decoding was switched; addresses are ~0 while a BAR is not decoded. Called
+	 * with no lock held, on a vCPU's or the restoring thread. May be NULL. */
+	void (*bars_changed)(void *self);
+	void *self;
+};
+
+/*
+ * Adds a function in the next free slot (slot < 0) or in the slot given, BARs placed and, like
+ * after firmware, memory decoding on. -ENOSPC: no slot, or no room in a window.
+ */
+int pci_device_add(struct pci_host *host, int slot, const struct pci_device_options *options,
+		   struct pci_device **ret_device);
+void pci_device_remove(struct pci_device *device);
+
+/* bus << 8 | device << 3 | function */
+uint16_t pci_device_bdf(const struct pci_device *device);
+/* Where the guest has a BAR now; ~0 while it is not decoded. */
+uint64_t pci_device_bar(struct pci_device *device, unsigned bar);
+
+/* Appends a capability of len bytes (id and next pointer included, filled by this call). Before
+ * the VM starts. Returns its offset, or -ENOSPC. */
+int pci_device_add_capability(struct pci_device *device, uint8_t id, const void *body, uint8_t len);
+
+/* Raises an MSI-X vector: delivered, kept pending while masked, dropped when the vector is none of
+ * ours or MSI-X is off. Any thread. */
+void pci_device_raise(struct pci_device *device, uint16_t vector);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* linux/kvm.h, and what newer kernels define that Debian 12's headers (6.1) do not. */
+#ifndef KVM_UAPI_H
+#define KVM_UAPI_H
+
+#include <linux/kvm.h>
+
+/* linux/kvm.h of 6.4 */
+#ifndef KVM_CAP_X86_NOTIFY_VMEXIT
+#define KVM_CAP_X86_NOTIFY_VMEXIT 219
+#endif
+
+#endif

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Regions of guest memory and the slots in which KVM has them. */
+#include "mem/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <ferry/error.h>
+
+#include "base/util.h"
+#include "kvm/kvm.h"
+
+static struct mem_map *map_create(size_t count)
+{
+	struct mem_map *map = calloc(1, sizeof(*map) + count * sizeof(map->regions[0]));
+
+	if (map)
+		map->count = count;
+	return map;
+}
+
+static unsigned hugetlb_flags(uint64_t size)
+{
+	if (!size)
+		return 0;
+	return MFD_HUGETLB | (unsigned)__builtin_ctzll(size) << MFD_HUGE_SHIFT;
+}
+
+int mem_init(struct mem *mem, int vm_fd, uint32_t max_slots, const struct mem_options *options)
+{
+	int r;
+
+	*mem = (struct mem){
+		.vm_fd = vm_fd,
+		.page_size = options->hugepage_size ? options->hugepage_size : GUEST_PAGE_SIZE,
+		.prealloc = options->prealloc,
+		.max_slots = max_slots,
+	};
+	pthread_mutex_init(&mem->lock, NULL);
+	mem->memfd = memfd_create(options->name,
+				  MFD_CLOEXEC | hugetlb_flags(options->hugepage_size));
+	if (mem->memfd < 0) {
+		r = because(-errno, "cannot make guest memory: memfd_create: %s", strerror(errno));
+		goto fail;
+	}
+	atomic_init(&mem->map, map_create(0));
+	if (!mem->map) {
+		r = -ENOMEM;
+		goto fail;
+	}
+	return 0;
+fail:
+	mem_finish(mem);
+	return r;
+}
+
+void mem_finish(struct mem *mem)
+{
+	struct mem_map *map = atomic_load(&mem->map);
+	struct mem_map *previous;
+
+	if (map)
+		for (size_t i = 0; i < map->count; i++)
+			munmap(map->regions[i].hva, map->regions[i].size);
+	for (; map; map = previous) {
+		previous = map->previous;
+		if (map->dropped)
+			munmap(map->dropped, map->dropped_size);
+		free(map);
+	}
+	if (mem->memfd > 0)
+		close(mem->memfd);
+	pthread_mutex_destroy(&mem->lock);
+	*mem = (struct mem){ .memfd = -1, .vm_fd = -1 };
+}
+
+const struct mem_map *mem_map(const struct mem *mem)
+{
+	return atomic_load_explicit(&mem->map, memory_order_acquire);
+}
+
+uint64_t mem_total(const struct mem *mem)
+{
+	const struct mem_map *map = mem_map(mem);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < map->count; i++)
+		sum += map->regions[i].size;
+	return sum;
+}
+
+/* Tells KVM; size 0 deletes the slot. */
+static int set_slot(const struct mem *mem, const struct mem_region *region, uint64_t size)
+{
+	struct kvm_userspace_memory_region slot = {
+		.slot = region->slot,
+		.flags = region->flags & MEM_READONLY ? KVM_MEM_READONLY : 0,
+		.guest_phys_addr = region->gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)region->hva,
+	};
+
+	return mem->vm_fd < 0 ? 0 : kvm_set_user_memory_region(mem->vm_fd, &slot);
+}
+
+static int check_place(const struct mem *mem, const struct mem_map *map, const char *name,
+		       gpa_t gpa, uint64_t size)
+{
+	if (!size || gpa + size < gpa || !is_aligned(gpa | size, mem->page_size))
+		return because(-EINVAL, "memory %s: %#llx bytes at %#llx are not whole pages", name,
+			       (unsigned long long)size, (unsigned long long)gpa);
+	for (size_t i = 0; i < map->count; i++) {
+		const struct mem_region *other = &map->regions[i];
+
+		if (gpa < other->gpa + other->size && other->gpa < gpa + size)
+			return because(-EEXIST, "memory %s at %#llx overlaps %s", name,
+				       (unsigned long long)gpa, other->name);
+	}
+	return 0;
+}
+
+static int free_slot(const struct mem *mem, const struct mem_map *map, uint32_t *ret_slot)
+{
+	for (uint32_t slot = 0; slot < mem->max_slots; slot++) {
+		size_t i = 0;
+
+		while (i < map->count && map->regions[i].slot != slot)
+			i++;
+		if (i == map->count) {
+			*ret_slot = slot;
+			return 0;
+		}
+	}
+	return because(-ENOSPC, "all %u memory slots are in use", mem->max_slots);
+}
+
+static int out_of_memory(const struct mem *mem, int err, uint64_t size)
+{
+	if (mem->page_size != GUEST_PAGE_SIZE)
+		return because(err,
+			       "no %llu MiB of huge pages are free: reserve them in "
+			       "/sys/kernel/mm/hugepages, or leave out --hugepages",
+			       (unsigned long long)(size / MIB));
+	return because(err, "the host cannot give %llu MiB of memory: %s",
+		       (unsigned long long)(size / MIB), strerror(-err));
+}
+
+/* Extends the memory's file by the region and maps it. */
+static int back(struct mem *mem, struct mem_region *region)
+{
+	int flags = MAP_SHARED | MAP_NORESERVE | (mem->prealloc ? MAP_POPULATE : 0);
+
+	region->offset = mem->memfd_size;
+	if (ftruncate(mem->memfd, (off_t)(mem->memfd_size + region->size)) < 0)
+		return out_of_memory(mem, -errno, region->size);
+	if (mem->prealloc &&
+	    fallocate(mem->memfd, 0, (off_t)region->offset, (off_t)region->size) < 0)
+		return out_of_memory(mem, -errno, region->size);
+	region->hva = mmap(NULL, region->size, PROT_READ | PROT_WRITE, flags, mem->memfd,
+			   (off_t)region->offset);
+	if (region->hva == MAP_FAILED)
+		return out_of_memory(mem, -errno, region->size);
+	madvise(region->hva, region->size, MADV_DONTDUMP);
+	if (mem->page_size == GUEST_PAGE_SIZE)
+		madvise(region->hva, region->size, MADV_HUGEPAGE);
+	mem->memfd_size += region->size;
+	return 0;
+}
+
+static void publish(struct mem *mem, struct mem_map *next)
+{
+	next->previous = atomic_load(&mem->map);
+	atomic_store_explicit(&mem->map, next, memory_order_release);
+}
+
+/* A picture with one region more, in its place. */
+static struct mem_map *map_with(const struct mem_map *map, const struct mem_region *region)
+{
+	struct mem_map *next = map_create(map->count + 1);
+	size_t i = 0;
+
+	if (!next)
+		return NULL;
+	for (; i < map->count && map->regions[i].gpa < region->gpa; i++)
+		next->regions[i] = map->regions[i];
+	next->regions[i] = *region;
+	for (; i < map->count; i++)
+		next->regions[i + 1] = map->regions[i];
+	return next;
+}
+
+static int map_locked(struct mem *mem, struct mem_region *region)
+{
+	const struct mem_map *map = mem_map(mem);
+	struct mem_map *next;
+	int r;
+
+	r = check_place(mem, map, region->name, region->gpa, region->size);
+	if (r == 0)
+		r = free_slot(mem, map, &region->slot);
+	if (r == 0)
+		r = back(mem, region);
+	if (r < 0)
+		return r;
+	next = map_with(map, region);
+	r = next ? set_slot(mem, region, region->size) : -ENOMEM;
+	if (r < 0) {
+		free(next);
+		munmap(region->hva, region->size);
+		return because(r, "KVM refuses memory %s at %#llx: %s", region->name,
+			       (unsigned long long)region->gpa, strerror(-r));
+	}
+	publish(mem, next);
+	return 0;
+}
+
+int mem_map_ram(struct mem *mem, const char *name, gpa_t gpa, uint64_t size, unsigned flags)
+{
+	struct mem_region region = { .name = name, .gpa = gpa, .size = size, .flags = flags };
+	int r;
+
+	pthread_mutex_lock(&mem->lock);
+	r = map_locked(mem, &region);
+	pthread_mutex_unlock(&mem->lock);
+	return r;
+}
+
+static int discard(const struct mem_region *region, uint64_t offset, uint64_t size, void *arg)
+{
+	const struct mem *mem = arg;
+	uint64_t first = align_up(offset, mem->page_size);
+	uint64_t end = align_down(offset + size, mem->page_size);
+
+	if (first >= end)
+		return 0;
+	return fallocate(mem->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 (off_t)(region->offset + first), (off_t)(end - first)) < 0 ?
+		       -errno :
+		       0;
+}
+
+/* A picture without the region; old pictures may be in use, so its address stays mapped. */
+static struct mem_map *map_without(const struct mem_map *map, size_t at)
+{
+	struct mem_map *next = map_create(map->count - 1);
+
+	if (!next)
+		return NULL;
+	for (size_t i = 0, n = 0; i < map->count; i++)
+		if (i != at)
+			next->regions[n++] = map->regions[i];
+	next->dropped = map->regions[at].hva;
+	next->dropped_size = map->regions[at].size;
+	return next;
+}
+
+static int unmap_locked(struct mem *mem, gpa_t gpa)
+{
+	const struct mem_map *map = mem_map(mem);
+	struct mem_map *next;
+	size_t at = 0;
+	int r;
+
+	while (at < map->count && map->regions[at].gpa != gpa)
+		at++;
+	if (at == map->count)
+		return because(-ENOENT, "no memory begins at %#llx", (unsigned long long)gpa);
+	next = map_without(map, at);
+	if (!next)
+		return -ENOMEM;
+	r = set_slot(mem, &map->regions[at], 0);
+	if (r < 0) {
+		free(next);
+		return r;
+	}
+	publish(mem, next);
+	return discard(&map->regions[at], 0, map->regions[at].size, mem);
+}
+
+int mem_unmap(struct mem *mem, gpa_t gpa)
+{
+	int r;
+
+	pthread_mutex_lock(&mem->lock);
+	r = unmap_locked(mem, gpa);
+	pthread_mutex_unlock(&mem->lock);
+	return r;
+}
+
+/* The region that holds gpa: the last one that begins at or below it. */
+static const struct mem_region *find(const struct mem_map *map, gpa_t gpa)
+{
+	size_t low = 0;
+	size_t high = map->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (map->regions[middle].gpa <= gpa)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || gpa - map->regions[low - 1].gpa >= map->regions[low - 1].size)
+		return NULL;
+	return &map->regions[low - 1];
+}
+
+static uint8_t *pointer(const struct mem *mem, gpa_t gpa, uint64_t len, unsigned refused)
+{
+	const struct mem_region *region = find(mem_map(mem), gpa);
+
+	if (!region || !len || (region->flags & refused) ||
+	    !range_inside(gpa - region->gpa, len, region->size))
+		return NULL;
+	return region->hva + (gpa - region->gpa);
+}
+
+const void *mem_ptr(const struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	return pointer(mem, gpa, len, 0);
+}
+
+void *mem_ptr_rw(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	return pointer(mem, gpa, len, MEM_READONLY);
+}
+
+/* Calls fn for each piece of [gpa, gpa + len) after making sure that all of it is memory. */
+static int for_each_piece(const struct mem *mem, gpa_t gpa, uint64_t len,
+			  int (*fn)(const struct mem_region *region, uint64_t offset, uint64_t size,
+				    void *arg),
+			  void *arg)
+{
+	const struct mem_map *map = mem_map(mem);
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (uint64_t done = 0; done < len;) {
+			const struct mem_region *region = find(map, gpa + done);
+			uint64_t offset, size;
+			int r = 0;
+
+			if (!region || gpa + done < gpa)
+				return because(-EFAULT, "%#llx is not guest memory",
+					       (unsigned long long)(gpa + done));
+			offset = gpa + done - region->gpa;
+			size = min_u64(len - done, region->size - offset);
+			if (pass == 1)
+				r = fn(region, offset, size, arg);
+			if (r < 0)
+				return r;
+			done += size;
+		}
+	}
+	return 0;
+}
+
+static int copy_out(const struct mem_region *region, uint64_t offset, uint64_t size, void *arg)
+{
+	uint8_t **buf = arg;
+
+	memcpy(*buf, region->hva + offset, size);
+	*buf += size;
+	return 0;
+}
+
+static int copy_in(const struct mem_region *region, uint64_t offset, uint64_t size, void *arg)
+{
+	const uint8_t **buf = arg;
+
+	memcpy(region->hva + offset, *buf, size);
+	*buf += size;
+	return 0;
+}
+
+int mem_read(const struct mem *mem, gpa_t gpa, void *buf, uint64_t len)
+{
+	uint8_t *at = buf;
+
+	return for_each_piece(mem, gpa, len, copy_out, &at);
+}
+
+int mem_write(struct mem *mem, gpa_t gpa, const void *buf, uint64_t len)
+{
+	const uint8_t *at = buf;
+
+	return for_each_piece(mem, gpa, len, copy_in, &at);
+}
+
+int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	return for_each_piece(mem, gpa, len, discard, mem);
+}

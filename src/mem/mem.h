@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest memory: what the guest can load and store without leaving the CPU. */
+#ifndef MEM_MEM_H
+#define MEM_MEM_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint64_t gpa_t; /* guest physical address; cannot be dereferenced */
+typedef uint64_t gva_t; /* guest virtual address */
+
+#define GUEST_PAGE_SIZE 4096UL
+
+enum mem_flags {
+	MEM_READONLY = 1 << 0, /* the guest's stores exit as MMIO; the host may write */
+};
+
+struct mem_region {
+	const char *name; /* static storage */
+	gpa_t gpa;
+	uint64_t size;
+	uint8_t *hva;
+	uint64_t offset; /* in the memory's file */
+	uint32_t slot;   /* KVM's number of it */
+	unsigned flags;  /* enum mem_flags */
+};
+
+/* An immutable picture of the map, sorted by gpa. Readers take it once and may keep it. */
+struct mem_map {
+	struct mem_map *previous;
+	uint8_t *dropped; /* what the step to this picture took away: unmapped by mem_finish() */
+	uint64_t dropped_size;
+	size_t count;
+	struct mem_region regions[];
+};
+
+/*
+ * lock serialises writers from the first look at the map to the publication of the next one; it is
+ * held across KVM_SET_USER_MEMORY_REGION and nothing is taken under it. Readers take no lock: they
+ * load `map`, whose pictures stay allocated until mem_finish().
+ */
+struct mem {
+	int vm_fd;
+	int memfd;
+	uint64_t memfd_size;
+	uint64_t page_size; /* of the backing: 4096, or the huge page size */
+	bool prealloc;
+	uint32_t max_slots;
+	pthread_mutex_t lock;
+	_Atomic(struct mem_map *) map;
+};
+
+struct mem_options {
+	const char *name;       /* of the memfd, as /proc shows it */
+	uint64_t hugepage_size; /* 0: normal pages; else 2 MiB or 1 GiB */
+	bool prealloc;          /* touch every page before mem_map_ram() returns */
+};
+
+/* vm_fd: where slots are set; -1 for memory without a guest (tests, tools). */
+int mem_init(struct mem *mem, int vm_fd, uint32_t max_slots, const struct mem_options *options);
+void mem_finish(struct mem *mem);
+
+/*
+ * Adds size bytes of new, zero memory at gpa. Both are multiples of the page size of the backing.
+ *   -EEXIST  overlaps another region (the text names it)
+ *   -EINVAL  not aligned, empty, or wraps
+ *   -ENOMEM  the host has not that much (huge pages, prealloc); the text says what to do
+ *   -ENOSPC  no slot is left
+ * On failure the map is what it was.
+ */
+int mem_map_ram(struct mem *mem, const char *name, gpa_t gpa, uint64_t size, unsigned flags);
+
+/* Takes the region that begins at gpa away from the guest and frees its pages. -ENOENT. */
+int mem_unmap(struct mem *mem, gpa_t gpa);
+
+/* The current picture; never NULL after mem_init(). */
+const struct mem_map *mem_map(const struct mem *mem);
+
+/* Sum of the sizes of all regions, bytes. */
+uint64_t mem_total(const struct mem *mem);
+
+/*
+ * The host's address of [gpa, gpa + len), or NULL when that is not wholly inside one region (len 0
+ * included). The guest can change the bytes at any time: copy in once, then validate the copy.
+ * mem_ptr_rw() is for whoever will write there: it is NULL for read-only regions.
+ */
+const void *mem_ptr(const struct mem *mem, gpa_t gpa, uint64_t len);
+void *mem_ptr_rw(struct mem *mem, gpa_t gpa, uint64_t len);
+
+/* Copies; may cross from one region into the next. -EFAULT: not all of it is memory; none copied. */
+int mem_read(const struct mem *mem, gpa_t gpa, void *buf, uint64_t len);
+int mem_write(struct mem *mem, gpa_t gpa, const void *buf, uint64_t len);
+
+/* Gives whole pages inside [gpa, gpa + len) back to the host; they read as zero. -EFAULT, -errno. */
+int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Interrupts from devices: lines of the irqchip, and MSIs by irqfd. */
+#ifndef VM_IRQ_H
+#define VM_IRQ_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vm;
+struct kvm_irq_routing_entry;
+
+/* Sets an interrupt line of the irqchip (KVM_IRQ_LINE). Any thread. */
+int irq_line(struct vm *vm, uint32_t gsi, bool level);
+
+/*
+ * A line of the irqchip that a device pulses, edge-triggered, by an eventfd that KVM listens on: it
+ * can be raised from any thread without an ioctl.
+ */
+struct irq_pulse {
+	struct vm *vm;
+	uint32_t gsi;
+	int fd;
+};
+int irq_pulse_init(struct irq_pulse *pulse, struct vm *vm, uint32_t gsi);
+void irq_pulse_finish(struct irq_pulse *pulse);
+void irq_pulse_raise(struct irq_pulse *pulse);
+
+/* One MSI vector of a device: an eventfd, and a GSI routed to a message. fd is -1 while unused. */
+struct irq_msi {
+	struct vm *vm;
+	uint32_t gsi;
+	int fd;
+	bool routed; /* under irq_routes.lock */
+};
+
+/* Takes a GSI and an eventfd. -ENOSPC: no GSI is left. */
+int irq_msi_init(struct irq_msi *msi, struct vm *vm);
+void irq_msi_finish(struct irq_msi *msi);
+
+/* Routes the vector to a message; raising it before that is lost. Any thread. -EINVAL by KVM. */
+int irq_msi_route(struct irq_msi *msi, uint64_t address, uint32_t data);
+/* Detaches it again (masked): what is raised stays in the eventfd and is delivered when routed. */
+void irq_msi_unroute(struct irq_msi *msi);
+/* Any thread. */
+void irq_msi_raise(struct irq_msi *msi);
+
+/*
+ * A guest's store of len bytes at addr becomes a signal on fd instead of an exit (ioeventfd). len 0:
+ * any length. pio: the address is a port. -EEXIST, -ENOSPC, -EINVAL by KVM.
+ */
+int irq_ioeventfd_add(struct vm *vm, bool pio, uint64_t addr, unsigned len, int fd);
+int irq_ioeventfd_remove(struct vm *vm, bool pio, uint64_t addr, unsigned len, int fd);
+
+/* The VM's routing table; lock covers entries and KVM_SET_GSI_ROUTING. */
+struct irq_routes {
+	pthread_mutex_t lock;
+	struct kvm_irq_routing_entry *entries;
+	uint32_t count;
+	uint32_t capacity;
+	uint64_t *gsi_used; /* bitmap */
+	uint32_t gsi_max;
+};
+int irq_routes_init(struct vm *vm);
+void irq_routes_finish(struct vm *vm);
+
+#endif
