@@ -9,9 +9,12 @@
 MODULES_ROOT="virtio_pci virtio_console 9pnet_virtio 9p overlay"
 declare -A MODULES_LATER=([x86]="kvm-amd tun dummy" [arm64]="tun dummy")
 
-# What ferry and the scripts of its tests need in the arm64 root.
-SYSROOT_PACKAGES="busybox-static libc6 libgcc-s1 libjson-c5 libfdt1 liburing2 libzstd1
-    liblz4-1 liblzma5 zlib1g"
+# What ferry needs in the arm64 root, to be built (by a cross compiler, which brings its own
+# libc) and to run, with busybox for the scripts of its tests.
+SYSROOT_PACKAGES="busybox-static libc6 libgcc-s1
+    libfdt1 libfdt-dev libjson-c5 libjson-c-dev liblz4-1 liblz4-dev liblzma5 liblzma-dev
+    liburing2 liburing-dev libzstd1 libzstd-dev zlib1g zlib1g-dev
+    check libsubunit0 libsubunit-dev"
 
 # copy_modules KERNEL_DIR TO MODULE…: them and what they need, uncompressed, numbered in order.
 copy_modules() {
@@ -57,31 +60,40 @@ initramfs() {
     echo "$file"
 }
 
+# fetch_sysroot DIR
 fetch_sysroot() {
-    local root=$CACHE/sysroot-arm64 package dir busybox applet
+    local package dir busybox applet link
 
-    [ ! -d "$root" ] || return 0
-    rm -rf "$root.new"
-    mkdir -p "$root.new"/{bin,sbin,dev,proc,sys,run,tmp,root,etc}
+    [ ! -d "$1" ] || return 0
+    rm -rf "$1.new"
+    mkdir -p "$1.new"/{bin,sbin,dev,proc,sys,run,tmp,root,etc}
     for package in $SYSROOT_PACKAGES; do
         find_package arm64 "$package" >/dev/null || exit
         dir=$(unpack_package arm64 "$package") || exit
-        cp -a "$dir/." "$root.new/" || exit
+        cp -a "$dir/." "$1.new/" || exit
     done
-    busybox=$(package_dir busybox-amd64 amd64 busybox-static)/bin/busybox || exit
+    # A cross linker would follow absolute links out of the root.
+    find "$1.new" -type l -lname '/*' -print0 | while IFS= read -r -d '' link; do
+        ln -sfnr "$1.new$(readlink "$link")" "$link"
+    done
+    fetch busybox-amd64 amd64 busybox-static
+    busybox=$CACHE/busybox-amd64/bin/busybox
     for applet in $("$busybox" --list); do
-        [ -e "$root.new/bin/$applet" ] || ln -s busybox "$root.new/bin/$applet"
+        [ -e "$1.new/bin/$applet" ] || ln -s busybox "$1.new/bin/$applet"
     done
-    ln -s ../bin/busybox "$root.new/sbin/modprobe"
-    echo root:x:0:0:root:/root:/bin/sh >"$root.new/etc/passwd"
-    chmod 1777 "$root.new/tmp"
-    mv "$root.new" "$root"
+    ln -s ../bin/busybox "$1.new/sbin/modprobe"
+    echo root:x:0:0:root:/root:/bin/sh >"$1.new/etc/passwd"
+    mv "$1.new" "$1"
 }
 
 # sysroot_arm64: prints the directory that COMMAND's root is made of in the arm64 lab.
 sysroot_arm64() {
-    [ -d "$CACHE/sysroot-arm64" ] || with_lock fetch_sysroot || exit
-    echo "$CACHE/sysroot-arm64"
+    local hash root
+
+    hash=$(echo "$SYSROOT_PACKAGES" | sha256sum)
+    root=$CACHE/sysroot-arm64-${hash:0:8}
+    [ -d "$root" ] || with_lock fetch_sysroot "$root" || exit
+    echo "$root"
 }
 
 quote() {
