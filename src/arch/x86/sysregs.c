@@ -22,30 +22,36 @@
 #define MSR_HV_TIME_REF_COUNT  0x40000020
 #define MSR_HV_VP_RUNTIME      0x40000010
 
-struct one_msr {
-	struct kvm_msrs head;
-	struct kvm_msr_entry entry;
+/* struct kvm_msrs with room for one entry. */
+union one_msr {
+	struct kvm_msrs msrs;
+	unsigned char room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
 };
 
 static int read_msr(struct vcpu *vcpu, uint32_t index, uint64_t *ret_value)
 {
-	struct one_msr msr = { .head.nmsrs = 1, .entry.index = index };
-	int r = kvm_get_msrs(vcpu->fd, &msr.head);
+	union one_msr one = { .msrs.nmsrs = 1 };
+	int r;
 
+	one.msrs.entries[0].index = index;
+	r = kvm_get_msrs(vcpu->fd, &one.msrs);
 	if (r < 0)
 		return r;
 	if (r == 0)
 		return -ENOENT;
-	*ret_value = msr.entry.data;
+	*ret_value = one.msrs.entries[0].data;
 	return 0;
 }
 
 /* KVM_SET_MSRS returns how many it could set. */
 static int write_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
-	struct one_msr msr = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
-	int r = kvm_set_msrs(vcpu->fd, &msr.head);
+	union one_msr one = { .msrs.nmsrs = 1 };
+	int r;
 
+	one.msrs.entries[0].index = index;
+	one.msrs.entries[0].data = value;
+	r = kvm_set_msrs(vcpu->fd, &one.msrs);
 	if (r < 0)
 		return r;
 	return r == 1 ? 0 : -EINVAL;
