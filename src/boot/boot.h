@@ -31,9 +31,13 @@ struct boot_options {
 
 /*
  * Loads a kernel of any format that the machine knows, initrds and command line into mem, and says
- * how to enter it. What is wrong with which file is in the error text:
+ * how to enter it. Memory must be fresh: what reads as zero is taken to be zero and not written.
+ * "nokaslr" on the command line counts like kaslr = false. layout.h says which low addresses are
+ * taken; the tables behind rsdp must lie elsewhere. What is wrong with which file is in the error
+ * text; memory then holds whatever had been loaded:
  *   -ENOEXEC  not a kernel, a damaged one, or one for another machine
  *   -ENOSPC   does not fit into guest memory
+ *   -EINVAL   a FIFO or device instead of a file; more than 128 ranges
  *   -E2BIG    the command line is longer than the kernel takes
  *   and what open(2) and read(2) say.
  */

@@ -5,9 +5,9 @@
 
 #include <linux/kvm.h>
 
-/* linux/kvm.h of 6.4 */
-#ifndef KVM_CAP_X86_NOTIFY_VMEXIT
-#define KVM_CAP_X86_NOTIFY_VMEXIT 219
+/* linux/kvm.h of 6.8 */
+#ifndef KVM_CAP_GUEST_MEMFD
+#define KVM_CAP_GUEST_MEMFD 234
 #endif
 
 #endif

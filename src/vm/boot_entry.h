@@ -16,7 +16,7 @@ struct boot_entry {
 	enum boot_mode mode;
 	uint64_t pc;  /* guest physical */
 	uint64_t arg; /* start_info, boot_params or device tree: guest physical */
-	uint64_t scratch; /* BOOT_LINUX64: six free pages of RAM below 4 GiB for page tables and GDT */
+	uint64_t scratch; /* BOOT_LINUX64: seven free pages of RAM below 4 GiB for page tables and GDT */
 };
 
 #endif

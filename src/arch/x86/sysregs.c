@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* MSRs as registers, under the ids that newer kernels give them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ferry/error.h>
+
+#include "kvm/kvm_x86.h"
+#include "regs.h"
+#include "vm/vm.h"
+
+/*
+ * linux/kvm.h of 6.18: KVM_X86_REG_MSR(index). 0x20: x86, 0x30: 8 bytes, 2: type MSR. Older kernels do
+ * not take these ids for KVM_GET_ONE_REG; KVM_GET_MSRS serves them all.
+ */
+#define MSR_ID(index) (0x2030000200000000ULL | (uint32_t)(index))
+#define MSR_MASK      0xffffffff00000000ULL
+
+/* Intel SDM volume 4; Documentation/virt/kvm/x86/msr.rst; TLFS appendix B */
+#define MSR_IA32_TSC           0x10
+#define MSR_HV_TIME_REF_COUNT  0x40000020
+#define MSR_HV_VP_RUNTIME      0x40000010
+
+/* struct kvm_msrs with room for one entry. */
+union one_msr {
+	struct kvm_msrs msrs;
+	unsigned char room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+};
+
+static int read_msr(struct vcpu *vcpu, uint32_t index, uint64_t *ret_value)
+{
+	union one_msr one = { .msrs.nmsrs = 1 };
+	int r;
+
+	one.msrs.entries[0].index = index;
+	r = kvm_get_msrs(vcpu->fd, &one.msrs);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return -ENOENT;
+	*ret_value = one.msrs.entries[0].data;
+	return 0;
+}
+
+/* KVM_SET_MSRS returns how many it could set. */
+static int write_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	union one_msr one = { .msrs.nmsrs = 1 };
+	int r;
+
+	one.msrs.entries[0].index = index;
+	one.msrs.entries[0].data = value;
+	r = kvm_set_msrs(vcpu->fd, &one.msrs);
+	if (r < 0)
+		return r;
+	return r == 1 ? 0 : -EINVAL;
+}
+
+static int read_index_list(struct vm *vm)
+{
+	struct kvm_msr_list count = { .nmsrs = 0 };
+	struct kvm_msr_list *list;
+	int r = kvm_get_msr_index_list(vm->kvm_fd, &count);
+
+	if (r < 0 && r != -E2BIG)
+		return r;
+	list = calloc(1, sizeof(*list) + count.nmsrs * sizeof(list->indices[0]));
+	if (!list)
+		return -ENOMEM;
+	list->nmsrs = count.nmsrs;
+	vm->arch.msrs = list;
+	return kvm_get_msr_index_list(vm->kvm_fd, list);
+}
+
+/* KVM lists some that this CPU model has not; which, depends on CPUID: read them to find out. */
+static int find_readable(struct vm *vm)
+{
+	struct kvm_msr_list *list;
+	uint64_t value;
+	uint32_t n = 0;
+	int r = 0;
+
+	if (!vm->arch.msrs)
+		r = read_index_list(vm);
+	if (r < 0)
+		return because(r, "KVM_GET_MSR_INDEX_LIST: %s", strerror(-r));
+	list = vm->arch.msrs;
+	if (vm->arch.msrs_checked)
+		return 0;
+	for (uint32_t i = 0; i < list->nmsrs; i++)
+		if (read_msr(&vm->vcpus[0], list->indices[i], &value) == 0)
+			list->indices[n++] = list->indices[i];
+	list->nmsrs = n;
+	vm->arch.msrs_checked = true;
+	return 0;
+}
+
+static unsigned flags_of(uint32_t index)
+{
+	switch (index) {
+	case MSR_IA32_TSC:
+	case MSR_HV_TIME_REF_COUNT:
+	case MSR_HV_VP_RUNTIME:
+		return REG_TIME;
+	default:
+		return 0;
+	}
+}
+
+static int msr_list(void *self, uint32_t v, struct reg_list *out)
+{
+	struct vm *vm = self;
+	int r = find_readable(vm);
+
+	for (uint32_t i = 0; r == 0 && i < vm->arch.msrs->nmsrs; i++) {
+		uint32_t index = vm->arch.msrs->indices[i];
+
+		r = reg_list_add(out, v, MSR_ID(index), flags_of(index));
+	}
+	return r;
+}
+
+static int msr_get(void *self, struct reg_key key, void *val)
+{
+	struct vm *vm = self;
+	uint64_t value;
+	int r = read_msr(&vm->vcpus[key.vcpu], REG_ID_NUMBER(key.id), &value);
+
+	if (r == -ENOENT)
+		return because(r, "no MSR %#x", REG_ID_NUMBER(key.id));
+	if (r == 0)
+		memcpy(val, &value, sizeof(value));
+	return r;
+}
+
+/* Some read-only MSRs refuse even the value that they have; writing what was read changes nothing. */
+static int msr_set(void *self, struct reg_key key, const void *val)
+{
+	struct vm *vm = self;
+	struct vcpu *vcpu = &vm->vcpus[key.vcpu];
+	uint32_t index = REG_ID_NUMBER(key.id);
+	uint64_t value, now;
+	int r;
+
+	memcpy(&value, val, sizeof(value));
+	if (write_msr(vcpu, index, value) == 0)
+		return 0;
+	r = read_msr(vcpu, index, &now);
+	if (r == -ENOENT)
+		return because(r, "no MSR %#x", index);
+	if (r < 0)
+		return r;
+	return now == value ? 0 :
+			      because(-EINVAL, "MSR %#x cannot be %#llx on this host", index,
+				      (unsigned long long)value);
+}
+
+static int msr_name(void *self, struct reg_key key, char *name, size_t size)
+{
+	(void)self;
+	return x86_msr_name(REG_ID_NUMBER(key.id), name, size);
+}
+
+int x86_msr_bank_add(struct vm *vm)
+{
+	static const struct reg_bank bank = {
+		.name = "msr",
+		.mask = MSR_MASK,
+		.match = MSR_ID(0),
+		.per_vcpu = 1,
+		.list = msr_list,
+		.get = msr_get,
+		.set = msr_set,
+		.name_of = msr_name,
+	};
+
+	return reg_file_add(&vm->regs, &bank, 0, 0, vm);
+}

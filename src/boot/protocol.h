@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a kernel finds in memory when it is entered: one function for each boot protocol. */
+#ifndef BOOT_PROTOCOL_H
+#define BOOT_PROTOCOL_H
+
+#include "boot/boot.h"
+#include "boot/initrd.h"
+#include "boot/kernel.h"
+
+/*
+ * Both write their structures at the addresses of layout.h and fill *ret_entry; the command line is
+ * there already. The number of ranges is at most LAYOUT_MEMMAP_MAX.
+ */
+
+/* hvm_start_info; xen/include/public/arch-x86/hvm/start_info.h */
+int pvh_write(struct mem *mem, const struct boot_options *options, const struct initrd *initrd,
+	      const struct kernel *kernel, struct boot_entry *ret_entry);
+
+/* boot_params; Linux Documentation/arch/x86/boot.rst, "64-bit Boot Protocol" */
+int linux64_write(struct mem *mem, const struct boot_options *options, const struct initrd *initrd,
+		  const struct kernel *kernel, struct boot_entry *ret_entry);
+
+#endif

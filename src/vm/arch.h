@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The contract between vm and the architecture: everything that vm asks of src/arch/x86 or
+ * src/arch/arm64 stands here. CMake chooses the directory; its arch_types.h defines struct arch_vm
+ * and struct arch_vcpu.
+ */
+#ifndef VM_ARCH_H
+#define VM_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch_types.h"
+#include "vm/boot_entry.h"
+
+struct vm;
+struct vcpu;
+struct kvm_irq_routing_entry;
+struct kvm_irq_routing_msi;
+
+/*
+ * Before any vCPU: what a VM needs besides its descriptor (irqchip, special pages). -EOPNOTSUPP with
+ * a text when this KVM lacks something that ferry cannot do without. Finish takes what init left.
+ */
+int arch_vm_init(struct vm *vm);
+void arch_vm_finish(struct vm *vm);
+
+/* A vCPU in its architectural reset state, with the features that the VM offers. */
+int arch_vcpu_init(struct vcpu *vcpu);
+void arch_vcpu_finish(struct vcpu *vcpu);
+
+/*
+ * Puts the first vCPU where the kernel wants to be entered. Before vm_start(). -EINVAL for a mode
+ * of the other architecture; -EFAULT when scratch is not RAM.
+ */
+int arch_vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry);
+
+/* An exit that only this architecture has, on the vCPU's thread. -ENOSYS: not one of its own. */
+int arch_vcpu_exit(struct vcpu *vcpu);
+
+/*
+ * Around the KVM_RUN that retires the last exit before a pause: begin asks KVM to leave the
+ * registers in the run page, end notes which of them are there, so that reading them costs no
+ * ioctl. arch_vcpu_resume() forgets them. On the vCPU's thread.
+ */
+void arch_vcpu_retire_begin(struct vcpu *vcpu);
+void arch_vcpu_retire_end(struct vcpu *vcpu);
+void arch_vcpu_resume(struct vcpu *vcpu);
+
+/* One line for a person: where the vCPU was ("rip=… cr0=…"). On its thread, outside KVM_RUN. */
+void arch_vcpu_describe(struct vcpu *vcpu, char *buf, size_t size);
+
+/*
+ * The routes that KVM_CREATE_IRQCHIP would have made; KVM_SET_GSI_ROUTING replaces them all, so they
+ * head every table. Writes at most max entries and returns their number.
+ */
+uint32_t arch_irq_default_routes(struct vm *vm, struct kvm_irq_routing_entry *entries, uint32_t max);
+/* GSIs below this belong to the irqchip's pins. */
+uint32_t arch_irq_first_msi_gsi(struct vm *vm);
+/* A device's MSI as KVM wants it. */
+void arch_irq_msi(struct vm *vm, uint64_t address, uint32_t data, struct kvm_irq_routing_msi *msi);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The run loop: request check, enter, KVM_RUN, leave, account, dispatch. */
+#include "vm/vcpu.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <ferry/error.h>
+
+#include "vm/vm.h"
+
+/* What gets a vCPU out of KVM_RUN; its handler does nothing. */
+#define KICK_SIGNAL SIGRTMIN
+
+static void kicked(int signal)
+{
+	(void)signal;
+}
+
+int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t index)
+{
+	struct sigaction action = { .sa_handler = kicked };
+	int size = kvm_get_vcpu_mmap_size(vm->kvm_fd);
+
+	*vcpu = (struct vcpu){ .vm = vm, .index = index, .fd = -1 };
+	if (size < 0)
+		return because(size, "KVM_GET_VCPU_MMAP_SIZE: %s", strerror(-size));
+	vcpu->fd = kvm_create_vcpu(vm->fd, index);
+	if (vcpu->fd < 0)
+		return because(vcpu->fd, "cannot create vCPU %u: %s", index, strerror(-vcpu->fd));
+	vcpu->run_size = (size_t)size;
+	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED) {
+		vcpu->run = NULL;
+		return because(-errno, "cannot map vCPU %u: %s", index, strerror(errno));
+	}
+	sigaction(KICK_SIGNAL, &action, NULL);
+	return arch_vcpu_init(vcpu);
+}
+
+void vcpu_finish(struct vcpu *vcpu)
+{
+	if (!vcpu->vm)
+		return;
+	arch_vcpu_finish(vcpu);
+	if (vcpu->run)
+		munmap(vcpu->run, vcpu->run_size);
+	if (vcpu->fd >= 0)
+		close(vcpu->fd);
+	*vcpu = (struct vcpu){ .fd = -1 };
+}
+
+/*
+ * immediate_exit is set before the signal is sent. A vCPU that has not entered KVM_RUN yet finds it
+ * there; one that has takes the signal. Only the vCPU's thread clears it, before it looks at the
+ * requests, so none is overlooked (api.rst, KVM_RUN).
+ */
+void vcpu_request(struct vcpu *vcpu, enum vcpu_request request)
+{
+	atomic_fetch_or(&vcpu->requests, request);
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	if (vcpu->has_thread)
+		pthread_kill(vcpu->thread, KICK_SIGNAL);
+}
+
+static void crash(struct vcpu *vcpu, const char *what, unsigned long long code)
+{
+	char where[256];
+	char text[512];
+
+	arch_vcpu_describe(vcpu, where, sizeof(where));
+	snprintf(text, sizeof(text), "vCPU %u: %s (%#llx) at %s", vcpu->index, what, code, where);
+	vm_end(vcpu->vm, VM_END_CRASH, text);
+}
+
+static int exit_io(struct vcpu *vcpu)
+{
+	const struct kvm_run *run = vcpu->run;
+	uint8_t *data = (uint8_t *)vcpu->run + run->io.data_offset;
+	unsigned len = run->io.size;
+
+	for (uint32_t i = 0; i < run->io.count; i++, data += len) {
+		if (run->io.direction == KVM_EXIT_IO_IN)
+			bus_read(&vcpu->vm->pio, run->io.port, data, len);
+		else
+			bus_write(&vcpu->vm->pio, run->io.port, data, len);
+	}
+	return 0;
+}
+
+static int exit_mmio(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (run->mmio.is_write)
+		bus_write(&vcpu->vm->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
+	else
+		bus_read(&vcpu->vm->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
+	return 0;
+}
+
+static int exit_system_event(struct vcpu *vcpu)
+{
+	switch (vcpu->run->system_event.type) {
+	case KVM_SYSTEM_EVENT_SHUTDOWN:
+		vm_end(vcpu->vm, VM_END_POWEROFF, NULL);
+		return 0;
+	case KVM_SYSTEM_EVENT_RESET:
+		vm_end(vcpu->vm, VM_END_RESET, NULL);
+		return 0;
+	default:
+		crash(vcpu, "KVM reports a system event", vcpu->run->system_event.type);
+		return 0;
+	}
+}
+
+static int dispatch(struct vcpu *vcpu)
+{
+	const struct kvm_run *run = vcpu->run;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		return exit_io(vcpu);
+	case KVM_EXIT_MMIO:
+		return exit_mmio(vcpu);
+	case KVM_EXIT_INTR:
+		return 0;
+	case KVM_EXIT_SYSTEM_EVENT:
+		return exit_system_event(vcpu);
+	case KVM_EXIT_SHUTDOWN:
+		vm_end(vcpu->vm, VM_END_RESET, "triple fault");
+		return 0;
+	case KVM_EXIT_FAIL_ENTRY:
+		crash(vcpu, "the CPU refused to enter the guest",
+		      run->fail_entry.hardware_entry_failure_reason);
+		return 0;
+	case KVM_EXIT_INTERNAL_ERROR:
+		crash(vcpu, "KVM could not emulate an instruction", run->internal.suberror);
+		return 0;
+	default:
+		if (arch_vcpu_exit(vcpu) == -ENOSYS)
+			crash(vcpu, "KVM left the guest for a reason that ferry does not know",
+			      run->exit_reason);
+		return 0;
+	}
+}
+
+/* KVM_RUN, and what came of it: 1 an exit to dispatch, 0 none, or -errno. */
+static int run_once(struct vcpu *vcpu)
+{
+	int r = kvm_run(vcpu->fd);
+
+	if (r == -EINTR || r == -EAGAIN) /* kicked; or INIT reached a vCPU that waits for SIPI */
+		return 0;
+	return r < 0 ? r : 1;
+}
+
+static void account(struct vcpu *vcpu)
+{
+	vcpu->exits[vcpu->run->exit_reason % VCPU_EXIT_REASONS]++;
+}
+
+/*
+ * KVM completes the instruction behind a PIO or MMIO exit only at the next KVM_RUN. Entering with
+ * immediate_exit does that and nothing else; a string instruction may exit once more for its next
+ * element, which is served as usual.
+ */
+static int retire(struct vcpu *vcpu)
+{
+	int r;
+
+	arch_vcpu_retire_begin(vcpu);
+	do {
+		vcpu->run->immediate_exit = 1;
+		r = run_once(vcpu);
+		if (r > 0) {
+			account(vcpu);
+			dispatch(vcpu);
+		}
+	} while (r > 0);
+	arch_vcpu_retire_end(vcpu);
+	return r;
+}
+
+/* 1: go on, 0: the thread shall end, or -errno. */
+static int serve_requests(struct vcpu *vcpu)
+{
+	unsigned requests = atomic_exchange(&vcpu->requests, 0);
+	int r;
+
+	if (requests & VCPU_REQUEST_STOP)
+		return 0;
+	if (requests & VCPU_REQUEST_PAUSE) {
+		r = retire(vcpu);
+		if (r < 0)
+			return r;
+		vm_park(vcpu->vm);
+		arch_vcpu_resume(vcpu);
+	}
+	return 1;
+}
+
+static int run_loop(struct vcpu *vcpu)
+{
+	int r;
+
+	for (;;) {
+		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		while (atomic_load(&vcpu->requests)) {
+			r = serve_requests(vcpu);
+			if (r <= 0)
+				return r;
+			__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		}
+		r = run_once(vcpu);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			continue;
+		account(vcpu);
+		dispatch(vcpu);
+	}
+}
+
+static void *thread_main(void *arg)
+{
+	struct vcpu *vcpu = arg;
+	char text[128];
+	int r;
+
+	vm_adopt_thread(vcpu->vm);
+	r = run_loop(vcpu);
+	if (r < 0) {
+		snprintf(text, sizeof(text), "vCPU %u: KVM_RUN: %s", vcpu->index, strerror(-r));
+		vm_end(vcpu->vm, VM_END_FAILED, text);
+	}
+	vm_thread_ended(vcpu->vm);
+	return NULL;
+}
+
+int vcpu_start(struct vcpu *vcpu)
+{
+	sigset_t all, old;
+	char name[16];
+	int r;
+
+	/* Only the kick reaches a vCPU's thread; everybody else's signals go elsewhere. */
+	sigfillset(&all);
+	sigdelset(&all, KICK_SIGNAL);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = -pthread_create(&vcpu->thread, NULL, thread_main, vcpu);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r < 0)
+		return because(r, "cannot start vCPU %u: %s", vcpu->index, strerror(-r));
+	vcpu->has_thread = true;
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	pthread_setname_np(vcpu->thread, name);
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One virtual CPU: its thread and its run loop. */
+#ifndef VM_VCPU_H
+#define VM_VCPU_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kvm/kvm.h"
+#include "vm/arch.h"
+
+struct vm;
+
+enum vcpu_request {
+	VCPU_REQUEST_PAUSE = 1 << 0, /* park while the VM is paused */
+	VCPU_REQUEST_STOP = 1 << 1,  /* leave the run loop for good */
+};
+
+#define VCPU_EXIT_REASONS 64
+
+struct vcpu {
+	struct vm *vm;
+	uint32_t index; /* also KVM's id of it, and the APIC id */
+	int fd;
+	struct kvm_run *run; /* shared with the kernel; the vCPU's thread's while it runs */
+	size_t run_size;
+	pthread_t thread;
+	atomic_bool has_thread; /* thread is valid */
+	atomic_uint requests; /* enum vcpu_request; set by any thread, cleared by the vCPU's */
+	struct arch_vcpu arch;
+	uint64_t exits[VCPU_EXIT_REASONS]; /* by KVM_EXIT_*; the vCPU's thread's while it runs */
+};
+
+/* Makes the vCPU in its reset state, without a thread. */
+int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t index);
+/* Its thread has ended. */
+void vcpu_finish(struct vcpu *vcpu);
+
+/* Starts the thread; it runs the guest until VCPU_REQUEST_STOP. */
+int vcpu_start(struct vcpu *vcpu);
+
+/* Sets the request and makes the vCPU look at it soon, wherever it is. Any thread. */
+void vcpu_request(struct vcpu *vcpu, enum vcpu_request request);
+
+#endif

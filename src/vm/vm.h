@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a VM consists of, for the rooms that work on its parts. */
+#ifndef VM_VM_H
+#define VM_VM_H
+
+#include <pthread.h>
+
+#include <ferry/vm.h>
+
+#include "base/log.h"
+#include "io/loop.h"
+#include "kvm/caps.h"
+#include "kvm/ioctl.h"
+#include "mem/mem.h"
+#include "reg/reg_file.h"
+#include "vm/arch.h"
+#include "vm/bus.h"
+#include "vm/irq.h"
+#include "vm/vcpu.h"
+
+/*
+ * lock covers the run state below and is taken last: nothing is taken under it. changed is signalled
+ * when parked or pauses changes. Everything above it is fixed between vm_create() and vm_destroy(),
+ * or has a lock of its own.
+ */
+struct vm {
+	char *name;
+	struct log log;
+	int kvm_fd;
+	int fd;
+	struct kvm_caps caps;
+	struct kvm_hook hook; /* for each thread of this VM, when traced */
+	bool traced;
+	void (*trace_kvm)(void *self, const char *name, long arg, int result);
+	void *trace_self;
+	struct loop *loop;
+	struct mem mem;
+	struct bus pio;
+	struct bus mmio;
+	struct irq_routes irqs;
+	struct reg_file regs;
+	struct arch_vm arch;
+	struct vcpu *vcpus;
+	uint32_t vcpu_count;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint32_t threads; /* started and not ended */
+	uint32_t parked;  /* of them, outside KVM_RUN because of a pause */
+	uint32_t pauses;  /* vm_pause() minus vm_resume() */
+	bool has_run;     /* vm_start() was called: what is fixed by then is fixed */
+	enum vm_end end;
+	char *end_text;
+};
+
+/* The calling thread works for this VM: its ioctls are traced. */
+void vm_adopt_thread(struct vm *vm);
+
+/* The vCPU's thread stays here while the VM is paused. */
+void vm_park(struct vm *vm);
+/* The vCPU's thread is about to end. */
+void vm_thread_ended(struct vm *vm);
+
+#endif
