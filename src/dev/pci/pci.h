@@ -44,10 +44,11 @@ struct pci_device_options {
 	uint8_t revision;
 	struct pci_bar_options bars[PCI_BARS];
 	uint16_t msix_vectors; /* 0: none */
-	uint8_t msix_bar;      /* its table at 0, its PBA behind it; the host serves this BAR */
+	uint8_t msix_bar;      /* its table at 0, its PBA behind it; the host sizes and serves it */
 	/*
 	 * Accesses to the function's vendor capabilities that need an answer from the device
-	 * (virtio's PCI configuration access capability). May be NULL.
+	 * (virtio's PCI configuration access capability): data to read holds what is stored there,
+	 * what is written has been stored as far as it may. Called with no lock held. May be NULL.
 	 */
 	void (*config_read)(void *self, uint32_t offset, void *data, unsigned len);
 	void (*config_write)(void *self, uint32_t offset, const void *data, unsigned len);
@@ -63,6 +64,7 @@ struct pci_device_options {
  */
 int pci_device_add(struct pci_host *host, int slot, const struct pci_device_options *options,
 		   struct pci_device **ret_device);
+/* While no vCPU runs; the VM's registers may not be listed or touched any more. NULL is fine. */
 void pci_device_remove(struct pci_device *device);
 
 /* bus << 8 | device << 3 | function */
@@ -73,6 +75,11 @@ uint64_t pci_device_bar(struct pci_device *device, unsigned bar);
 /* Appends a capability of len bytes (id and next pointer included, filled by this call). Before
  * the VM starts. Returns its offset, or -ENOSPC. */
 int pci_device_add_capability(struct pci_device *device, uint8_t id, const void *body, uint8_t len);
+
+/* Lets the guest write bytes of a capability; they are registers from then on. Before the VM starts. */
+void pci_device_set_writable(struct pci_device *device, uint8_t offset, uint8_t len);
+/* What the configuration space holds there. Any thread. */
+void pci_device_config(struct pci_device *device, uint8_t offset, void *data, uint8_t len);
 
 /* Raises an MSI-X vector: delivered, kept pending while masked, dropped when the vector is none of
  * ours or MSI-X is off. Any thread. */
