@@ -294,8 +294,8 @@ int pci_device_add(struct pci_host *host, int slot, const struct pci_device_opti
 		r = pci_regs_add(device);
 	if (r < 0)
 		goto fail;
+	*ret_device = device; /* before bars_changed() is called, which may want it */
 	pci_host_update_map(host);
-	*ret_device = device;
 	return 0;
 fail:
 	pci_device_remove(device);
