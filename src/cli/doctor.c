@@ -4,11 +4,14 @@
 
 #include <json-c/json.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/util.h"
 #include "cli/command.h"
 #include "cli/print.h"
 #include "machine/host.h"
+
+#define NAME_WIDTH 25
 
 static const char *const haves[] = {
 	[HOST_NO] = "no",
@@ -25,9 +28,16 @@ static int set_json(void *target, const char *value, bool on)
 
 static void print_fact(const struct host_fact *fact)
 {
-	printf("%-6s  %-24s %s\n", haves[fact->have], fact->name, fact->detail);
-	if (fact->have != HOST_YES && fact->without)
-		printf("%-6s  %-24s ferry %s\n", "", "", fact->without);
+	bool tells_without = fact->have != HOST_YES && fact->without;
+
+	printf("%-6s  %s", haves[fact->have], fact->name);
+	if (fact->detail[0])
+		printf("%*s%s", NAME_WIDTH - (int)strlen(fact->name), "", fact->detail);
+	if (tells_without && fact->detail[0])
+		printf("\n%*sferry %s", NAME_WIDTH + 8, "", fact->without);
+	else if (tells_without)
+		printf("%*sferry %s", NAME_WIDTH - (int)strlen(fact->name), "", fact->without);
+	putchar('\n');
 }
 
 static struct json_object *fact_object(const struct host_fact *fact)
@@ -53,7 +63,7 @@ static void print_facts(const struct host_facts *facts, bool json)
 			print_fact(&facts->facts[i]);
 		printf("%s\n", host_facts_suffice(facts)
 				       ? "VMs run on this host."
-				       : "VMs cannot run on this host: see the needed lines above.");
+				       : "VMs cannot run on this host: the lines with \"runs no VM\" say why.");
 		return;
 	}
 	array = json_object_new_array();

@@ -136,8 +136,8 @@ static const struct command_option options[] = {
 };
 
 static const char *const notes[] = {
-	"PATTERN is one of the shell's, such as 'msr.*'. The VM stands still while it is read.",
-	"Registers of up to 8 bytes are numbers; wider ones are bytes in the order of memory.",
+	"PATTERN is one of the shell's, such as 'msr.*'. The VM is paused for a moment.",
+	"Registers of up to 8 bytes are numbers; wider ones are bytes in memory's order.",
 	NULL,
 };
 

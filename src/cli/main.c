@@ -9,11 +9,6 @@
 
 #include "cli/command.h"
 
-const struct command *const commands[] = {
-	&command_run,	 &command_ctl,	&command_list,	  &command_inspect,
-	&command_doctor, &command_help, &command_version, NULL,
-};
-
 static int unknown_command(const char *name, const char *nearest)
 {
 	if (name[0] == '-')

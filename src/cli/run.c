@@ -146,7 +146,7 @@ static enum exit_status report_end(enum vm_end why, const char *text)
 {
 	if (!ends[why].text)
 		return ends[why].status;
-	if (text[0])
+	if (text[0] && strcmp(text, ends[why].text) != 0)
 		terminal_line("%s: %s", ends[why].text, text);
 	else
 		terminal_line("%s", ends[why].text);

@@ -266,7 +266,7 @@ static const struct command_option option_table[] = {
 	{ "hugepages", "SIZE", "back the memory by huge pages of 2M or 1G", "2M", OPTION_OPTIONAL,
 	  set_hugepages },
 	{ "prealloc", NULL, "take all memory from the host at the start", NULL, 0, set_prealloc },
-	{ "disk", "FILE[,KEY…]", "keys: readonly direct queues=N serial=TEXT",
+	{ "disk", "FILE[,KEY..]", "keys: readonly direct queues=N serial=TEXT",
 	  "path=x.img,readonly", OPTION_REPEAT, run_set_disk },
 	{ "net", "user|tap=NAME", "network by passt or a tap; also ,mac=ADDRESS", "user",
 	  OPTION_REPEAT, run_set_net },
@@ -287,8 +287,8 @@ static const struct command_option option_table[] = {
 };
 
 static const char *const notes[] = {
-	"Exit status: 0 the guest switched itself off, 1 ferry or the host failed, 2 usage,",
-	"32 guest reset, 33 guest crash, 34 guest panic, 35 stopped from outside.",
+	"Exit status: 0 the guest switched itself off, 1 ferry or the host failed,",
+	"2 wrong usage, 32 guest reset, 33 guest crash, 34 guest panic, 35 stopped.",
 	NULL,
 };
 

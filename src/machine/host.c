@@ -215,7 +215,7 @@ static void add_hugepages(struct list *list, const char *name, const char *kib)
 	if (total)
 		add(list, &fact, "%lu of %lu are free", idle, total);
 	else
-		add(list, &fact, "none: write a number to nr_hugepages of hugepages-%skB", kib);
+		add(list, &fact, "none: write how many to nr_hugepages of %skB", kib);
 }
 
 int host_facts_read(struct host_facts *facts)
