@@ -144,7 +144,7 @@ static int make_argument(const struct command_option *option, struct json_object
 			 char **ret_text)
 {
 	AUTO_FREE char *text = NULL;
-	size_t size;
+	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 	int err;
 
@@ -208,7 +208,7 @@ int config_read(const char *path, const struct command *command,
 {
 	AUTO_FREE char *text = NULL;
 	struct json_object *root;
-	size_t size;
+	size_t size = 0;
 	int err;
 
 	err = read_text(path, &text, &size);

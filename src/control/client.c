@@ -142,7 +142,7 @@ int control_ask(struct control_session *session, const char *method, struct json
 		void (*each)(void *self, struct json_object *params), void *self,
 		struct json_object **ret_result)
 {
-	struct json_object *object, *notified;
+	struct json_object *object = NULL, *notified;
 	int err = send_request(session, method, params);
 	bool is_answer = false;
 
