@@ -188,14 +188,11 @@ static int set_array(const struct command_option *option, struct json_object *ar
 	return 0;
 }
 
-static int set_key(const struct command *command, const struct command_option *option, bool on,
-		   struct json_object *value, void *target)
+static int set_key(const struct command_option *option, bool on, struct json_object *value,
+		   void *target)
 {
 	int err;
 
-	if (option->flags & OPTION_NO_FILE)
-		return because(-EINVAL, "%s belongs on the command line of 'ferry %s'",
-			       option->name, command->name);
 	if (json_object_is_type(value, json_type_array)) {
 		if (option->flags & OPTION_REPEAT)
 			return set_array(option, value, target);
@@ -227,8 +224,11 @@ int config_read(const char *path, const struct command *command,
 		error_clear();
 		if (!option)
 			err = command_option_unknown(command, "", key, strlen(key));
+		else if (option->flags & OPTION_NO_FILE)
+			err = because(-EINVAL, "%s belongs on the command line of 'ferry %s'",
+				      option->name, command->name);
 		else if (!skip(arg, option))
-			err = set_key(command, option, on, value, target);
+			err = set_key(option, on, value, target);
 		if (err)
 			break;
 	}

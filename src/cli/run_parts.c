@@ -21,6 +21,7 @@ struct part {
 	struct run_options *options;
 	struct machine_disk *disk;
 	struct machine_net *net;
+	bool is_user; /* the key user was there */
 };
 
 static int disk_path(void *target, const char *value)
@@ -112,6 +113,7 @@ static int net_user(void *target, const char *value)
 	(void)value;
 	if (part->net->tap)
 		return because(-EINVAL, "either user or tap=NAME, not both");
+	part->is_user = true;
 	part->net->kind = MACHINE_NET_USER;
 	return 0;
 }
@@ -120,6 +122,8 @@ static int net_tap(void *target, const char *value)
 {
 	struct part *part = target;
 
+	if (part->is_user)
+		return because(-EINVAL, "either user or tap=NAME, not both");
 	if (strlen(value) >= IFNAMSIZ || strpbrk(value, "/ \t\n:%") || strcmp(value, ".") == 0 ||
 	    strcmp(value, "..") == 0)
 		return because(-EINVAL, "\"%s\" is not the name of a network interface", value);
@@ -145,13 +149,14 @@ int run_set_net(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
 	struct part part = { .options = options };
+	int err;
 
 	(void)on;
 	part.net = run_options_grow((void **)&options->nets, &options->machine.net_count, sizeof(*part.net));
 	if (!part.net)
 		return because(-ENOMEM, "out of memory");
-	if (strncmp(value, "user", 4) != 0 && strncmp(value, "tap=", 4) != 0)
-		return because(-EINVAL, "\"%s\" is not user or tap=NAME, each perhaps with "
-					",mac=ADDRESS", value);
-	return set_fields(&part, value, net_fields, ARRAY_SIZE(net_fields));
+	err = set_fields(&part, value, net_fields, ARRAY_SIZE(net_fields));
+	if (!err && !part.is_user && !part.net->tap)
+		err = because(-EINVAL, "which network? write user or tap=NAME");
+	return err;
 }

@@ -185,7 +185,7 @@ static int set_element(char *element, bool first, const struct value_field *fiel
 	if (value)
 		*value++ = '\0';
 	field = find_field(fields, count, element);
-	if (!field && first && !value) {
+	if (!field && first && !value && fields[0].arg) {
 		field = &fields[0];
 		value = element;
 	}

@@ -28,7 +28,7 @@ void value_size_text(uint64_t bytes, char *text, size_t size);
 
 /*
  * A list such as "path=x.img,readonly,queues=4". A comma inside a value is written twice. The first
- * element may leave out the key of fields[0]. set() is given the value, NULL for a bare key.
+ * element may leave out the key of fields[0], when that has a value. set() is given the value, NULL for a bare key.
  */
 struct value_field {
 	const char *key;
