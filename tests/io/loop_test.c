@@ -165,8 +165,43 @@ START_TEST(test_more_operations_than_the_ring_holds)
 }
 END_TEST
 
+static int order[4];
+
+static void deferred_fn(struct loop_deferred *deferred)
+{
+	(void)deferred;
+	order[count++] = 2;
+	loop_stop(loop);
+}
+
+static void defer_it(void *arg)
+{
+	order[count++] = 1;
+	loop_defer(loop, arg);
+}
+
+START_TEST(test_deferred_work_is_done_once_behind_a_burst)
+{
+	struct loop_deferred deferred = { .fn = deferred_fn }, cancelled = { .fn = deferred_fn };
+
+	count = 0;
+	ck_assert_int_eq(loop_create(&loop), 0);
+	ck_assert_int_eq(loop_call(loop, defer_it, &deferred), 0);
+	ck_assert_int_eq(loop_call(loop, defer_it, &deferred), 0);
+	loop_defer(loop, &cancelled);
+	loop_defer_cancel(loop, &cancelled);
+	loop_defer_cancel(loop, &cancelled);
+	ck_assert_int_eq(loop_run(loop), 0);
+	ck_assert_int_eq(count, 3);
+	ck_assert_int_eq(order[1], 1);
+	ck_assert_int_eq(order[2], 2);
+	loop_destroy(loop);
+}
+END_TEST
+
 CHECK_MAIN("loop", test_read_gives_what_was_written, test_failed_operation_reports_errno,
 	   test_watch_is_told_every_time_until_removed,
 	   test_timer_fires_once_and_disarmed_one_never,
 	   test_messages_of_another_thread_arrive_in_order,
-	   test_more_operations_than_the_ring_holds)
+	   test_more_operations_than_the_ring_holds,
+	   test_deferred_work_is_done_once_behind_a_burst)
