@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes 0, 1, 2, … to a port for ever, by OUT or (command line "string") by REP OUTSB, in registers
- * that a test can compare with what arrived: RBX is the next number, or RCX what is left.
+ * Reads a port for ever, by IN or (command line "string") by REP INSB, in registers that a test can
+ * compare with what it served: RBX counts, or RCX is what is left. KVM finishes an IN only when it is
+ * entered again, so a pause in between is seen.
  */
 #include <abi/pvh.h>
 
 #include "lib/guest.h"
 
-#define PORT_VALUE   0x1000
-#define PORT_ADDRESS 0x1004 /* told once: where the OUT instruction is */
+/* Port 0x1004 is told once where the instruction is; port 0x1000 is what is read. */
 #define BLOCK        4096
 
 static uint8_t block[BLOCK];
@@ -20,10 +20,9 @@ static void __attribute__((noreturn)) count(void)
 			 "	out %%eax, %%dx\n"
 			 "	mov $0x1000, %%edx\n"
 			 "	xor %%ebx, %%ebx\n"
-			 "2:	mov %%ebx, %%eax\n"
-			 "1:	out %%eax, %%dx\n"
+			 "1:	in %%dx, %%eax\n"
 			 "	inc %%ebx\n"
-			 "	jmp 2b\n"
+			 "	jmp 1b\n"
 			 :
 			 :
 			 : "rax", "rbx", "rdx");
@@ -32,19 +31,17 @@ static void __attribute__((noreturn)) count(void)
 
 static void __attribute__((noreturn)) count_strings(void)
 {
-	for (uint32_t i = 0; i < BLOCK; i++)
-		block[i] = (uint8_t)i;
 	__asm__ volatile("	mov $0x1004, %%edx\n"
 			 "	mov $1f, %%eax\n"
 			 "	out %%eax, %%dx\n"
 			 "	mov $0x1000, %%edx\n"
-			 "2:	mov %0, %%rsi\n"
+			 "2:	mov %0, %%rdi\n"
 			 "	mov $4096, %%ecx\n"
-			 "1:	rep outsb\n"
+			 "1:	rep insb\n"
 			 "	jmp 2b\n"
 			 :
 			 : "r"(block)
-			 : "rax", "rcx", "rdx", "rsi", "memory");
+			 : "rax", "rcx", "rdx", "rdi", "memory");
 	__builtin_unreachable();
 }
 

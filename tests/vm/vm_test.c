@@ -15,38 +15,26 @@
 
 static struct test_machine t;
 
-/* What the guest has written; only its vCPU's thread writes here, a paused guest's is at rest. */
+/* What the guest was served; only its vCPU's thread writes here, a paused guest's is at rest. */
 static struct {
 	uint32_t instruction;
 	uint32_t last;
-	uint64_t count;
-	bool wrong;
-	_Atomic(uint64_t) arrived;
+	_Atomic(uint64_t) served;
 } port;
 
 static void port_read(void *self, uint64_t offset, void *data, unsigned len)
 {
 	(void)self;
 	(void)offset;
-	(void)data;
-	(void)len;
+	port.last = (uint32_t)atomic_fetch_add(&port.served, 1);
+	memcpy(data, &port.last, len);
 }
 
 static void port_write(void *self, uint64_t offset, const void *data, unsigned len)
 {
-	uint32_t value = 0;
-
 	(void)self;
-	memcpy(&value, data, len);
-	if (offset == PORT_ADDRESS - PORT_VALUE) {
-		port.instruction = value;
-		return;
-	}
-	if (len == 4 ? value != (uint32_t)port.count : value != (uint8_t)port.count)
-		port.wrong = true;
-	port.last = value;
-	port.count++;
-	atomic_fetch_add(&port.arrived, 1);
+	if (offset == PORT_ADDRESS - PORT_VALUE)
+		memcpy(&port.instruction, data, len);
 }
 
 static const struct bus_ops port_ops = { .read = port_read, .write = port_write };
@@ -79,46 +67,44 @@ static uint64_t gpr(const char *wanted)
 /* Lets the guest get on by at least a few exits; bounded by the test's own time limit. */
 static void let_it_run(void)
 {
-	uint64_t seen = atomic_load(&port.arrived);
+	uint64_t seen = atomic_load(&port.served);
 
-	while (atomic_load(&port.arrived) < seen + 3)
+	while (atomic_load(&port.served) < seen + 3)
 		sched_yield();
 }
 
 START_TEST(test_pause_finds_the_last_exit_retired)
 {
-	start_counting("out");
+	unsigned behind = 0;
+
+	start_counting("in");
 	for (int i = 0; i < PAUSES; i++) {
 		let_it_run();
 		vm_pause(t.vm);
-		/* At the OUT again, the next number is due; behind it, it has just been written. */
-		if (gpr("vcpu.rip") == port.instruction)
-			ck_assert_uint_eq(gpr("vcpu.rbx"), port.last + 1);
-		else if (gpr("vcpu.rip") == port.instruction + 1)
-			ck_assert_uint_eq(gpr("vcpu.rbx"), port.last);
+		if (gpr("vcpu.rip") == port.instruction) {
+			ck_assert_uint_eq(gpr("vcpu.rbx"), port.served);
+		} else if (gpr("vcpu.rip") == port.instruction + 1) {
+			ck_assert_uint_eq(gpr("vcpu.rbx") + 1, port.served);
+			ck_assert_uint_eq(gpr("vcpu.rax"), port.last);
+			behind++;
+		}
 		vm_resume(t.vm);
 	}
-	ck_assert(!port.wrong);
+	ck_assert_uint_gt(behind, 0);
 	test_machine_finish(&t);
 }
 END_TEST
 
 START_TEST(test_pause_in_a_string_instruction_loses_and_doubles_nothing)
 {
-	unsigned inside = 0;
-
 	start_counting("string");
 	for (int i = 0; i < PAUSES; i++) {
 		let_it_run();
 		vm_pause(t.vm);
-		if (gpr("vcpu.rip") == port.instruction) {
-			ck_assert_uint_eq((4096 - gpr("vcpu.rcx")) & 4095, port.count & 4095);
-			inside++;
-		}
+		if (gpr("vcpu.rip") == port.instruction)
+			ck_assert_uint_eq((4096 - gpr("vcpu.rcx")) & 4095, port.served & 4095);
 		vm_resume(t.vm);
 	}
-	ck_assert(!port.wrong);
-	ck_assert_uint_gt(inside, 0);
 	test_machine_finish(&t);
 }
 END_TEST
@@ -127,15 +113,15 @@ START_TEST(test_paused_guest_does_not_move)
 {
 	uint64_t count;
 
-	start_counting("out");
+	start_counting("in");
 	let_it_run();
 	vm_pause(t.vm);
 	vm_pause(t.vm);
 	ck_assert(vm_is_paused(t.vm));
-	count = port.count;
+	count = port.served;
 	vm_resume(t.vm);
 	ck_assert(vm_is_paused(t.vm));
-	ck_assert_uint_eq(port.count, count);
+	ck_assert_uint_eq(port.served, count);
 	vm_resume(t.vm);
 	ck_assert(!vm_is_paused(t.vm));
 	let_it_run();
@@ -148,7 +134,7 @@ START_TEST(test_registers_from_the_run_page_are_those_of_the_ioctl)
 	struct kvm_regs fetched;
 	struct vcpu *vcpu;
 
-	start_counting("out");
+	start_counting("in");
 	let_it_run();
 	vm_pause(t.vm);
 	vcpu = &t.vm->vcpus[0];
@@ -197,7 +183,7 @@ END_TEST
 
 START_TEST(test_a_paused_vm_can_be_destroyed)
 {
-	start_counting("out");
+	start_counting("in");
 	let_it_run();
 	vm_pause(t.vm);
 	test_machine_finish(&t);
