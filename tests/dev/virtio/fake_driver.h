@@ -32,7 +32,7 @@ struct fake_driver {
 	unsigned slot;
 	uint64_t common, notify, isr, device;
 	uint32_t multiplier;
-	uint16_t avail[4]; /* the driver's own indices */
+	uint16_t avail[8]; /* the driver's own indices */
 };
 
 static inline uint64_t structure(struct fake_driver *d, uint8_t type, unsigned *ret_cap)
