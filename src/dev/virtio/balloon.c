@@ -24,11 +24,19 @@
  * 5.5.2. Without free page hints Linux numbers the reporting queue 3 and the specification 4: both
  * are served alike.
  */
-enum { INFLATE, DEFLATE, STATS, REPORTING_LINUX, REPORTING, QUEUES };
+enum {
+	INFLATE,
+	DEFLATE,
+	STATS,
+	REPORTING_LINUX,
+	REPORTING,
+	QUEUES
+};
 
 #define BALLOON_PAGE (1ULL << VIRTIO_BALLOON_PFN_SHIFT)
 
-/* The most of one chain that is looked at: Linux sends 256 page numbers, and at most 10 statistics. */
+/* The most of one chain that is looked at: Linux sends 256 page numbers, and at most 10 statistics.
+ */
 #define PFNS_MAX  16384
 #define PFNS_STEP 256
 #define STATS_MAX 64
@@ -36,12 +44,13 @@ enum { INFLATE, DEFLATE, STATS, REPORTING_LINUX, REPORTING, QUEUES };
 /* Configuration space without the fields of features that are not offered. */
 #define CONFIG_SIZE offsetof(struct virtio_balloon_config, free_page_hint_cmd_id)
 
-#define ID(balloon, member)                                                                        \
-	REG_ID(REG_BANK_VIRTIO, 0, 2,                                                              \
-	       (uint32_t)virtio_device_bdf((balloon)->device) << 16 | VIRTIO_REG_CONFIG |          \
+#define ID(balloon, member)                                                               \
+	REG_ID(REG_BANK_VIRTIO, 0, 2,                                                     \
+	       (uint32_t)virtio_device_bdf((balloon)->device) << 16 | VIRTIO_REG_CONFIG | \
 		       offsetof(struct virtio_balloon_config, member))
 
-/* num_pages and actual are what the driver reads and writes on vCPU threads; the rest is the loop's. */
+/* num_pages and actual are what the driver reads and writes on vCPU threads; the rest is the
+ * loop's. */
 struct balloon {
 	struct mem *mem;
 	struct virtio_device *device;

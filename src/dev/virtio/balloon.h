@@ -26,7 +26,7 @@ int balloon_set_target(struct balloon *balloon, uint64_t bytes);
 struct balloon_state {
 	uint64_t target; /* bytes that the guest was asked to keep */
 	uint64_t actual; /* bytes that it has kept so far */
-	uint32_t known;  /* bit n: stats[n] was reported */
+	uint32_t known;	 /* bit n: stats[n] was reported */
 	uint64_t stats[BALLOON_STATS];
 };
 

@@ -27,8 +27,8 @@ struct rng {
 	struct virtqueue *queue;
 	int fd; /* -1: getrandom(2) */
 	struct loop_op read;
-	unsigned reading;          /* 1: read is under way */
-	bool waiting;              /* chain waits for it */
+	unsigned reading; /* 1: read is under way */
+	bool waiting;	  /* chain waits for it */
 	bool ending;
 	struct virtq_chain chain;
 	struct iovec iov[VIRTQ_IOV_MAX];

@@ -11,8 +11,7 @@ struct rng;
  * source_path: a file or device that is read; NULL: getrandom(2), which also takes over when the
  * source ends. -errno of open(2), with a text.
  */
-int rng_create(struct vm *vm, struct pci_host *host, const char *source_path,
-	       struct rng **ret_rng);
+int rng_create(struct vm *vm, struct pci_host *host, const char *source_path, struct rng **ret_rng);
 /* Before the PCI host. NULL is fine. */
 void rng_destroy(struct rng *rng);
 

@@ -8,7 +8,13 @@
 
 #include "dev/virtio/fake_driver.h"
 
-enum { INFLATE, DEFLATE, STATS, REPORTING_LINUX, REPORTING };
+enum {
+	INFLATE,
+	DEFLATE,
+	STATS,
+	REPORTING_LINUX,
+	REPORTING
+};
 
 #define PAGES_AT 0x300000ULL
 
@@ -63,8 +69,7 @@ START_TEST(test_inflated_pages_go_back_to_the_host)
 	put(f.vm, BUFFER_AT, pfns, sizeof(pfns));
 	send(INFLATE, BUFFER_AT, sizeof(pfns), 0);
 	for (unsigned i = 0; i < 16; i++)
-		ck_assert_int_eq(is_given_back(i),
-				 (i >= 1 && i <= 3) || i == 7 || i == 9);
+		ck_assert_int_eq(is_given_back(i), (i >= 1 && i <= 3) || i == 7 || i == 9);
 	send(DEFLATE, BUFFER_AT, sizeof(pfns), 0);
 	ck_assert(!is_given_back(0));
 	teardown();
@@ -116,7 +121,7 @@ START_TEST(test_target_is_told_and_actual_is_heard)
 	ck_assert_int_eq(balloon_set_target(balloon, 3 * MIB), 0);
 	ck_assert_uint_eq(mmio_read(f.vm, d.device, 4), MIB / 4096);
 	ck_assert_uint_eq(mmio_read(f.vm, d.isr, 1), VIRTIO_ISR_CONFIG);
-	mmio_write(f.vm, d.device, 7, 4);     /* the host's */
+	mmio_write(f.vm, d.device, 7, 4); /* the host's */
 	mmio_write(f.vm, d.device + 4, 100, 4);
 	balloon_get(balloon, &state);
 	ck_assert_uint_eq(state.target, 3 * MIB);
@@ -142,8 +147,8 @@ START_TEST(test_statistics_come_when_asked_for)
 	send(STATS, BUFFER_AT, sizeof(stats), 0);
 	ck_assert_uint_eq(used_index(&d, STATS), 0); /* kept */
 	balloon_get(balloon, &state);
-	ck_assert_uint_eq(state.known, 1 << VIRTIO_BALLOON_S_MEMFREE |
-					       1 << VIRTIO_BALLOON_S_MEMTOT);
+	ck_assert_uint_eq(state.known,
+			  1 << VIRTIO_BALLOON_S_MEMFREE | 1 << VIRTIO_BALLOON_S_MEMTOT);
 	ck_assert_uint_eq(state.stats[VIRTIO_BALLOON_S_MEMFREE], 1234);
 	balloon_refresh(balloon);
 	ck_assert_uint_eq(used_index(&d, STATS), 1);

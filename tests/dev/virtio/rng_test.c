@@ -140,5 +140,5 @@ START_TEST(test_source_that_cannot_be_read_is_named)
 END_TEST
 
 CHECK_MAIN("rng", test_kernel_fills_the_buffer, test_huge_and_senseless_buffers_are_bounded,
-	   test_file_is_read_and_the_kernel_follows_it,
-	   test_slow_source_survives_reset_and_destroy, test_source_that_cannot_be_read_is_named)
+	   test_file_is_read_and_the_kernel_follows_it, test_slow_source_survives_reset_and_destroy,
+	   test_source_that_cannot_be_read_is_named)
