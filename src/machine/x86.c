@@ -6,6 +6,7 @@
 #include "arch/x86/regs.h"
 #include "base/util.h"
 #include "boot/acpi.h"
+#include "boot/boot.h"
 #include "boot/layout.h"
 #include "dev/acpi_pm.h"
 #include "dev/pci/pci.h"
