@@ -16,7 +16,7 @@
 #include "base/util.h"
 #include "cli/command.h"
 
-#define CONFIG_SIZE_MAX (1 * MIB)
+#define CONFIG_SIZE_MAX	 (1 * MIB)
 #define CONFIG_DEPTH_MAX 8
 
 /* The whole file with a NUL behind it. */
@@ -121,7 +121,8 @@ static int put_object(FILE *out, struct json_object *object)
 	const char *comma = "";
 	int err;
 
-	json_object_object_foreach(object, key, value) {
+	json_object_object_foreach(object, key, value)
+	{
 		bool is_switch = json_object_is_type(value, json_type_boolean);
 
 		if (is_switch && !json_object_get_boolean(value))
@@ -216,7 +217,8 @@ int config_read(const char *path, const struct command *command,
 		err = parse_text(text, size, &root);
 	if (err)
 		return err;
-	json_object_object_foreach(root, key, value) {
+	json_object_object_foreach(root, key, value)
+	{
 		bool on;
 		const struct command_option *option =
 			command_option_find(command, key, strlen(key), &on);

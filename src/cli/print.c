@@ -10,8 +10,8 @@
 
 void print_json(struct json_object *object)
 {
-	printf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-								      JSON_C_TO_STRING_NOSLASHESCAPE));
+	printf("%s\n", json_object_to_json_string_ext(
+			       object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 void print_duration(long long seconds, char *text, size_t size)

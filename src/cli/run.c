@@ -57,8 +57,9 @@ static int open_trace(struct run *run)
 	if (!run->options.trace_file)
 		return 0;
 	run->trace = fopen(run->options.trace_file, "we");
-	return run->trace ? 0 : because(-errno, "--trace-kvm: cannot write %s: %s",
-					run->options.trace_file, strerror(errno));
+	return run->trace ? 0
+			  : because(-errno, "--trace-kvm: cannot write %s: %s",
+				    run->options.trace_file, strerror(errno));
 }
 
 static int make_console(struct run *run)

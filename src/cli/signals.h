@@ -24,7 +24,8 @@ struct signals {
  */
 int signals_init(struct signals *signals);
 
-/* SIGTERM, SIGINT, SIGHUP and SIGQUIT end the VM; SIGWINCH, SIGTSTP and SIGCONT are the console's. */
+/* SIGTERM, SIGINT, SIGHUP and SIGQUIT end the VM; SIGWINCH, SIGTSTP and SIGCONT are the console's.
+ */
 int signals_attach(struct signals *signals, struct vm *vm, struct console *console);
 
 void signals_finish(struct signals *signals);

@@ -111,7 +111,8 @@ static void add_cap(struct list *list, const struct host_cap *cap, const struct 
 static void add_kvm(struct list *list)
 {
 	AUTO_CLOSE int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	struct host_fact device = { .name = "/dev/kvm", .is_needed = true,
+	struct host_fact device = { .name = "/dev/kvm",
+				    .is_needed = true,
 				    .without = "runs no VM" };
 	struct kvm_caps caps = { 0 };
 
@@ -151,8 +152,10 @@ static void add_userfaultfd(struct list *list)
 	    &(struct host_fact){ .name = "userfaultfd",
 				 .have = fd >= 0 || device >= 0 ? HOST_YES : HOST_NO,
 				 .without = "moves all memory before a VM goes on" },
-	    "%s", fd < 0 && device < 0 ? "set vm.unprivileged_userfaultfd, or allow "
-					 "/dev/userfaultfd" : "");
+	    "%s",
+	    fd < 0 && device < 0 ? "set vm.unprivileged_userfaultfd, or allow "
+				   "/dev/userfaultfd"
+				 : "");
 }
 
 static void add_tun(struct list *list)
@@ -187,8 +190,8 @@ static void add_program(struct list *list, const char *fact, const char *program
 	bool found = find_program(program, path, sizeof(path));
 
 	add(list,
-	    &(struct host_fact){ .name = fact, .have = found ? HOST_YES : HOST_NO,
-				 .without = without },
+	    &(struct host_fact){
+		    .name = fact, .have = found ? HOST_YES : HOST_NO, .without = without },
 	    "%s%s", found ? path : "not found: ", found ? "" : program);
 }
 

@@ -12,8 +12,8 @@
 #include "base/util.h"
 #include "check_main.h"
 
-#define TOTAL	(300 * 1000)
-#define MS	1000000ULL
+#define TOTAL (300 * 1000)
+#define MS    1000000ULL
 
 static struct loop *loop;
 static struct sink sink;
