@@ -47,8 +47,8 @@ START_TEST(test_status_climbs_step_by_step)
 	set_status(d, VIRTIO_STATUS_DRIVER); /* bits are not taken away */
 	ck_assert_uint_eq(status(d), VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER);
 	set_status(d, VIRTIO_STATUS_FAILED | VIRTIO_STATUS_NEEDS_RESET);
-	ck_assert_uint_eq(status(d), VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER |
-					     VIRTIO_STATUS_FAILED);
+	ck_assert_uint_eq(status(d),
+			  VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FAILED);
 	set_status(d, 0);
 	ck_assert_uint_eq(status(d), 0);
 	echo_finish(&e);
@@ -86,8 +86,7 @@ START_TEST(test_chain_comes_back_with_its_answer)
 	echo_init(&e);
 	echo_run(&e, V1 | EVENT_IDX);
 	put(d->vm, BUFFER_AT, "abc", 4);
-	put_desc(d->vm, DESC_AT(0), 0,
-		 (struct virtq_desc){ BUFFER_AT, 4, VIRTQ_DESC_F_NEXT, 1 });
+	put_desc(d->vm, DESC_AT(0), 0, (struct virtq_desc){ BUFFER_AT, 4, VIRTQ_DESC_F_NEXT, 1 });
 	put_desc(d->vm, DESC_AT(0), 1,
 		 (struct virtq_desc){ BUFFER_AT + 64, 64, VIRTQ_DESC_F_WRITE, 0 });
 	offer(d, 0, 0);
