@@ -19,8 +19,8 @@ struct signals {
 };
 
 /*
- * Blocks them: before the first thread, which inherits the mask. From here to signals_attach() they
- * wait, so that nothing ends ferry in the middle of making a machine.
+ * Blocks them: before the first thread, which inherits the mask, and after the last program that
+ * the machine starts, which would inherit it too. Until signals_attach() they wait.
  */
 int signals_init(struct signals *signals);
 
