@@ -50,8 +50,11 @@ struct machine_options {
 	const char *rng_source; /* NULL: getrandom(2); "": no virtio-rng */
 	bool balloon;
 	bool virtio_console;
-	/* Output of a console, on the loop's thread. May be NULL: dropped. */
-	void (*output)(void *self, enum machine_console console, const void *buf, size_t len);
+	/*
+	 * Output of a console, on the loop's thread: returns how many bytes it took. After a short
+	 * count it is not called for that console again until machine_output_ready(). NULL: dropped.
+	 */
+	size_t (*output)(void *self, enum machine_console console, const void *buf, size_t len);
 	/* There is room for machine_input() again. May be NULL. */
 	void (*input_ready)(void *self, enum machine_console console);
 	void *self;
@@ -74,6 +77,10 @@ struct vm *machine_vm(struct machine *machine);
 /* Keyboard input; returns how many bytes were taken. input_ready tells when to go on. */
 size_t machine_input(struct machine *machine, enum machine_console console, const void *buf,
 		     size_t len);
+/* The console can take output again. */
+void machine_output_ready(struct machine *machine, enum machine_console console);
+/* Hands out what the consoles still hold, as far as output() takes it. After the VM has ended. */
+void machine_flush(struct machine *machine);
 /* The size of the terminal behind virtio-console. */
 void machine_console_size(struct machine *machine, uint16_t columns, uint16_t rows);
 /* Presses the ACPI power button. */

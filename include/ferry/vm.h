@@ -68,6 +68,12 @@ const char *vm_end_text(const struct vm *vm);
 /* Runs the loop on the calling thread until the VM has ended. 0, or the loop's failure. */
 int vm_wait(struct vm *vm);
 
+/*
+ * Ends the vCPU threads for good; nothing of the guest runs afterwards, and registers may be read.
+ * For whoever takes away devices before vm_destroy(). Harmless when repeated.
+ */
+void vm_stop(struct vm *vm);
+
 /* The VM's parts; they live as long as it. */
 struct mem *vm_mem(struct vm *vm);
 struct bus *vm_pio(struct vm *vm);

@@ -70,7 +70,7 @@ static bool find_spot(const struct payload *payload, struct mem *mem,
 		      const struct kernel_room *room, struct kernel *kernel, struct spot *ret_spot)
 {
 	const struct vmlinux_segment *first = kernel->vmlinux.segments;
-	uint8_t head[HEAD_SIZE];
+	uint8_t head[HEAD_SIZE] = { 0 };
 	struct image image;
 	uint64_t base, end;
 

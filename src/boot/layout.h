@@ -12,7 +12,7 @@
 #define LAYOUT_BOOT_PARAMS  0x7000UL
 #define LAYOUT_MEMMAP       0x8000UL
 #define LAYOUT_MEMMAP_MAX   128UL    /* entries of 24 bytes: less than a page; what E820 takes */
-#define LAYOUT_SCRATCH      0x9000UL /* boot_entry.scratch, six pages */
+#define LAYOUT_SCRATCH      0x9000UL /* boot_entry.scratch, seven pages */
 #define LAYOUT_CMDLINE      0x20000UL
 #define LAYOUT_CMDLINE_SIZE 0x10000UL
 

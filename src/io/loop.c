@@ -30,6 +30,7 @@ struct loop_message {
 struct loop {
 	struct io_uring ring;
 	pthread_t thread;
+	struct loop_deferred *deferred;
 	unsigned in_flight; /* ops, polls and timeouts that the kernel still has */
 	atomic_bool stop;
 	pthread_mutex_t lock;
@@ -289,6 +290,38 @@ static void reap(struct loop *loop)
 	}
 }
 
+void loop_defer(struct loop *loop, struct loop_deferred *deferred)
+{
+	if (deferred->queued)
+		return;
+	deferred->queued = true;
+	deferred->next = loop->deferred;
+	loop->deferred = deferred;
+}
+
+void loop_defer_cancel(struct loop *loop, struct loop_deferred *deferred)
+{
+	struct loop_deferred **link = &loop->deferred;
+
+	while (*link && *link != deferred)
+		link = &(*link)->next;
+	if (!*link)
+		return;
+	*link = deferred->next;
+	deferred->queued = false;
+}
+
+static void run_deferred(struct loop *loop)
+{
+	while (loop->deferred) {
+		struct loop_deferred *deferred = loop->deferred;
+
+		loop->deferred = deferred->next;
+		deferred->queued = false;
+		deferred->fn(deferred);
+	}
+}
+
 /* Submits, waits for at least one completion, and dispatches. */
 static int turn(struct loop *loop)
 {
@@ -297,6 +330,7 @@ static int turn(struct loop *loop)
 	if (r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY)
 		return because(r, "io_uring: waiting failed (errno %d)", -r);
 	reap(loop);
+	run_deferred(loop);
 	return 0;
 }
 

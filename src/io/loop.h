@@ -92,6 +92,21 @@ int loop_timer_arm(struct loop *loop, struct loop_timer *timer, uint64_t ns,
 void loop_timer_disarm(struct loop *loop, struct loop_timer *timer);
 
 /*
+ * Work that is done once for a burst: fn is called when all completions at hand have been
+ * dispatched, before the loop waits again. Deferring it again in the meantime changes nothing; fn
+ * does not defer itself. Zero it before its first use. Loop thread.
+ */
+struct loop_deferred {
+	void (*fn)(struct loop_deferred *deferred);
+	struct loop_deferred *next; /* the loop's own */
+	bool queued;
+};
+
+void loop_defer(struct loop *loop, struct loop_deferred *deferred);
+/* After it the deferred may be freed. Harmless when it is not queued. */
+void loop_defer_cancel(struct loop *loop, struct loop_deferred *deferred);
+
+/*
  * A message: fn(arg) is run on the loop's thread, in the order of the calls. Any thread; when the
  * loop does not run, it is run by the next loop_run() or loop_drain(). -ENOMEM.
  */

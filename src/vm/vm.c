@@ -135,8 +135,10 @@ fail:
 	return r;
 }
 
-static void stop_threads(struct vm *vm)
+void vm_stop(struct vm *vm)
 {
+	if (!vm)
+		return;
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		if (vm->vcpus[i].has_thread)
 			vcpu_request(&vm->vcpus[i], VCPU_REQUEST_STOP);
@@ -163,7 +165,7 @@ void vm_destroy(struct vm *vm)
 {
 	if (!vm)
 		return;
-	stop_threads(vm);
+	vm_stop(vm);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		vcpu_finish(&vm->vcpus[i]);
 	free(vm->vcpus);
@@ -197,7 +199,7 @@ int vm_start(struct vm *vm)
 			vm_thread_ended(vm);
 	}
 	if (r < 0)
-		stop_threads(vm);
+		vm_stop(vm);
 	return r;
 }
 

@@ -88,7 +88,7 @@ static int write_tables(struct mem *mem, gpa_t at, gpa_t *ret_gdt)
 
 static int enter_long(struct vm *vm, struct kvm_sregs *sregs, gpa_t scratch)
 {
-	gpa_t gdt;
+	gpa_t gdt = 0;
 	int r = write_tables(&vm->mem, scratch, &gdt);
 
 	if (r < 0)

@@ -18,8 +18,11 @@
 #define IDENTITY_MAP_ADDRESS 0xfffbc000ULL
 #define TSS_ADDRESS          0xfffbd000UL
 
-/* From this many vCPUs on some have an APIC id that eight bits do not hold. */
+/* With more vCPUs than this some have an APIC id that xAPIC mode does not have: 255 is broadcast. */
 #define VCPUS_XAPIC 255
+
+#define APIC_BASE_X2APIC (1UL << 10)
+#define APIC_BASE_ENABLE (1UL << 11)
 
 static int set_special_pages(struct vm *vm)
 {
@@ -43,14 +46,14 @@ static int enable_wide_apic_ids(struct vm *vm)
 	uint32_t vcpus = vm->regs.vcpus;
 	int r;
 
-	if (!vm->caps.x2apic_api && vcpus >= VCPUS_XAPIC)
+	if (!vm->caps.x2apic_api && vcpus > VCPUS_XAPIC)
 		return because(-EOPNOTSUPP, "%u vCPUs: this KVM has no APIC ids above 254", vcpus);
 	if (!vm->caps.x2apic_api)
 		return 0;
 	r = kvm_enable_cap(vm->fd, &cap);
 	if (r < 0)
 		return because(r, "KVM_CAP_X2APIC_API: %s", strerror(-r));
-	vm->arch.extended_destination = vcpus >= VCPUS_XAPIC;
+	vm->arch.extended_destination = vcpus > VCPUS_XAPIC;
 	return 0;
 }
 
@@ -87,9 +90,30 @@ void arch_vm_finish(struct vm *vm)
 	vm->arch.msrs = NULL;
 }
 
+/*
+ * In xAPIC mode id 255 means everybody, and ids above it cannot be written. Where there is such an id,
+ * firmware hands all CPUs over in x2APIC mode (Intel SDM 3, 11.12.8.1), and so does ferry: as long
+ * as one CPU is in xAPIC mode, KVM takes an INIT for 255 as one for all.
+ */
+static int start_in_x2apic_mode(struct vcpu *vcpu)
+{
+	struct kvm_sregs sregs;
+	int r = kvm_get_sregs(vcpu->fd, &sregs);
+
+	if (r < 0)
+		return because(r, "KVM_GET_SREGS: %s", strerror(-r));
+	sregs.apic_base |= APIC_BASE_ENABLE | APIC_BASE_X2APIC;
+	r = kvm_set_sregs(vcpu->fd, &sregs);
+	return r < 0 ? because(r, "vCPU %u: x2APIC mode: %s", vcpu->index, strerror(-r)) : 0;
+}
+
 int arch_vcpu_init(struct vcpu *vcpu)
 {
-	return x86_ident_apply(vcpu);
+	int r = x86_ident_apply(vcpu);
+
+	if (r == 0 && vcpu->vm->regs.vcpus > VCPUS_XAPIC)
+		r = start_in_x2apic_mode(vcpu);
+	return r;
 }
 
 void arch_vcpu_finish(struct vcpu *vcpu)

@@ -47,9 +47,9 @@ struct virtio_options {
 	void *self;
 	const char *id;       /* "disk0": for messages; copied */
 	uint64_t features;    /* offered by the device type; VERSION_1, INDIRECT_DESC, EVENT_IDX, … are added */
-	uint16_t queues;
+	uint16_t queues;      /* up to 254 */
 	uint16_t queue_size;  /* maximum; a power of two up to 1024 */
-	uint32_t config_size; /* bytes */
+	uint32_t config_size; /* bytes, up to 4096 */
 };
 
 /* Makes the device and its PCI function; -errno of its parts. */
@@ -65,6 +65,12 @@ void virtio_device_reset_done(struct virtio_device *device);
 void virtio_device_quiesced(struct virtio_device *device);
 /* Tells the driver that the configuration space changed. Loop thread. */
 void virtio_device_config_changed(struct virtio_device *device);
+/*
+ * The same around the change itself, for configuration of more than one word: between the two the
+ * device's lock is held, so the driver sees all of it or none. Loop thread.
+ */
+void virtio_device_config_begin(struct virtio_device *device);
+void virtio_device_config_end(struct virtio_device *device);
 /*
  * The guest broke the protocol: sets DEVICE_NEEDS_RESET, logs why once, and stops serving the
  * queues until the driver resets the device. Loop thread.
@@ -116,9 +122,21 @@ uint64_t iov_from_buf(const struct iovec *iov, unsigned count, uint64_t offset, 
 		      uint64_t len);
 
 /*
- * Registers of the device type itself go into a bank of its own through these three, next to the
- * transport's and the queues', which the core keeps. Optional; see virtio_device_add_bank().
+ * Stops serving the queues and calls done(arg), at once or later, when nothing is under way: what
+ * the device is then is in its registers and in memory. The VM is paused. Loop thread.
  */
+void virtio_device_quiesce(struct virtio_device *device, void (*done)(void *arg), void *arg);
+/* Goes on after that, or begins after DRIVER_OK was restored through the registers. Loop thread. */
+void virtio_device_resume(struct virtio_device *device);
+
+/*
+ * Registers of the device type itself, next to the transport's and the queues', which the core
+ * keeps. The number is bdf << 16 | 0x8000 | offset in the device's configuration space: the core
+ * narrows the bank to this device and to 0x8000 …, so REG_BANK_VIRTIO serves for it as well. They
+ * are set before start() is called. virtio_device_bdf() is for making ids and names.
+ */
+#define VIRTIO_REG_CONFIG 0x8000
 int virtio_device_add_bank(struct virtio_device *device, const struct reg_bank *bank, void *self);
+uint16_t virtio_device_bdf(const struct virtio_device *device);
 
 #endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starts every other CPU by its x2APIC id, which may be above 255, and waits for all of them. */
+#include <abi/pvh.h>
+
+#include "lib/guest.h"
+
+#define CPUID_TOPOLOGY 0x0b
+
+static uint32_t arrived;
+
+static uint32_t number(const char *s)
+{
+	uint32_t n = 0;
+
+	while (*s >= '0' && *s <= '9')
+		n = n * 10 + (uint32_t)(*s++ - '0');
+	return n;
+}
+
+static uint32_t apic_id(void)
+{
+	uint32_t eax = CPUID_TOPOLOGY, ebx, ecx = 0, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	return edx;
+}
+
+void guest_ap_main(uint32_t n)
+{
+	(void)n;
+	__atomic_fetch_add(&arrived, 1 + (apic_id() << 16), __ATOMIC_SEQ_CST);
+}
+
+/* The command line is the number of CPUs. */
+void guest_main(const void *info)
+{
+	const struct hvm_start_info *start = info;
+	uint32_t cpus = number((const char *)(uintptr_t)start->cmdline_paddr);
+	uint32_t sum = 0;
+
+	guest_x2apic();
+	for (uint32_t id = 1; id < cpus; id++) {
+		sum += 1 + (id << 16);
+		guest_start_cpu(id);
+		while (__atomic_load_n(&arrived, __ATOMIC_SEQ_CST) != sum)
+			cpu_relax();
+	}
+	guest_puts("all ");
+	guest_put_dec(cpus);
+	guest_puts(" CPUs run\n");
+}

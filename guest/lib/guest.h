@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a guest program finds: ports, a line of output, a way to end. */
+#ifndef GUEST_LIB_GUEST_H
+#define GUEST_LIB_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Supplied by the program. info is the hvm_start_info (abi/pvh.h). Returning switches off. */
+void guest_main(const void *info);
+
+/* Supplied by a program that starts other CPUs; n counts them from 0, in order of arrival. */
+void guest_ap_main(uint32_t n);
+
+void guest_puts(const char *s);
+void guest_put_hex(uint64_t v);
+void guest_put_dec(uint64_t v);
+/* S5 by ACPI's sleep control register; reset by its reset register; pvpanic; three faults in a row. */
+void guest_poweroff(void) __attribute__((noreturn));
+void guest_reset(void) __attribute__((noreturn));
+void guest_panic(void) __attribute__((noreturn));
+void guest_triple_fault(void) __attribute__((noreturn));
+
+/* Switches this CPU's LAPIC to x2APIC mode. */
+void guest_x2apic(void);
+/* Starts the CPU with that APIC id (INIT, SIPI, SIPI); it calls guest_ap_main(). */
+void guest_start_cpu(uint32_t apic_id);
+
+static inline void outb(uint16_t port, uint8_t v)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static inline void outw(uint16_t port, uint16_t v)
+{
+	__asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static inline void outl(uint16_t port, uint32_t v)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t v;
+
+	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+static inline uint32_t inl(uint16_t port)
+{
+	uint32_t v;
+
+	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+static inline uint64_t rdmsr(uint32_t msr)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+	return (uint64_t)high << 32 | low;
+}
+
+static inline void wrmsr(uint32_t msr, uint64_t v)
+{
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
+}
+
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("pause");
+}
+
+#endif

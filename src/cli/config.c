@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads a config file by its command's table. */
+#include "cli/config.h"
+
+#include <ferry/error.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/util.h"
+#include "cli/command.h"
+
+#define CONFIG_SIZE_MAX	 (1 * MIB)
+#define CONFIG_DEPTH_MAX 8
+
+/* The whole file with a NUL behind it. */
+static int read_text(const char *path, char **ret_text, size_t *ret_size)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	AUTO_FREE char *text = malloc(CONFIG_SIZE_MAX + 1);
+	size_t size = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return because(-errno, "cannot open: %s", strerror(errno));
+	if (!text)
+		return because(-ENOMEM, "out of memory");
+	while ((n = read(fd, text + size, CONFIG_SIZE_MAX + 1 - size)) > 0) {
+		size += (size_t)n;
+		if (size > CONFIG_SIZE_MAX)
+			return because(-EINVAL, "longer than 1M: not a config file");
+	}
+	if (n < 0)
+		return because(-errno, "cannot read: %s", strerror(errno));
+	text[size] = '\0';
+	*ret_text = text;
+	*ret_size = size;
+	text = NULL;
+	return 0;
+}
+
+static int syntax_error(const char *text, size_t at, const char *what)
+{
+	unsigned line = 1, column = 1;
+
+	for (size_t i = 0; i < at && text[i]; i++) {
+		column++;
+		if (text[i] == '\n') {
+			line++;
+			column = 1;
+		}
+	}
+	return because(-EINVAL, "line %u, column %u: %s", line, column, what);
+}
+
+static int parse_text(const char *text, size_t size, struct json_object **ret_root)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(CONFIG_DEPTH_MAX);
+	struct json_object *root;
+	int err = 0;
+
+	if (!tokener)
+		return because(-ENOMEM, "out of memory");
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	/* With the NUL: it tells the tokener that nothing follows. */
+	root = json_tokener_parse_ex(tokener, text, (int)size + 1);
+	if (json_tokener_get_error(tokener) == json_tokener_continue)
+		err = syntax_error(text, size, "the file ends inside a value");
+	else if (json_tokener_get_error(tokener) != json_tokener_success)
+		err = syntax_error(text, json_tokener_get_parse_end(tokener),
+				   json_tokener_error_desc(json_tokener_get_error(tokener)));
+	else if (strlen(text) != size)
+		err = syntax_error(text, strlen(text), "a NUL byte");
+	json_tokener_free(tokener);
+	if (!err && !json_object_is_type(root, json_type_object))
+		err = because(-EINVAL, "the file must hold an object: { \"memory\": \"512M\", … }");
+	if (err) {
+		json_object_put(root);
+		return err;
+	}
+	*ret_root = root;
+	return 0;
+}
+
+/* Appends text, with its commas doubled where it stands inside a list. */
+static void put_text(FILE *out, const char *text, bool in_list)
+{
+	for (; *text; text++) {
+		if (in_list && *text == ',')
+			fputc(',', out);
+		fputc(*text, out);
+	}
+}
+
+static int put_scalar(FILE *out, struct json_object *value, bool in_list)
+{
+	switch (json_object_get_type(value)) {
+	case json_type_string:
+		if (strlen(json_object_get_string(value)) !=
+		    (size_t)json_object_get_string_len(value))
+			return because(-EINVAL, "a text with a NUL byte");
+		/* fall through */
+	case json_type_int:
+		put_text(out, json_object_get_string(value), in_list);
+		return 0;
+	default:
+		return because(-EINVAL, "must be a text or a whole number, not %s",
+			       json_type_to_name(json_object_get_type(value)));
+	}
+}
+
+/* {"path": "x.img", "readonly": true} as the command line has it: path=x.img,readonly */
+static int put_object(FILE *out, struct json_object *object)
+{
+	const char *comma = "";
+	int err;
+
+	json_object_object_foreach(object, key, value)
+	{
+		bool is_switch = json_object_is_type(value, json_type_boolean);
+
+		if (is_switch && !json_object_get_boolean(value))
+			continue;
+		fprintf(out, "%s", comma);
+		put_text(out, key, true);
+		comma = ",";
+		if (is_switch)
+			continue;
+		fputc('=', out);
+		err = put_scalar(out, value, true);
+		if (err)
+			return because_of(err, "%s", key);
+	}
+	return 0;
+}
+
+/* The argument as the command line would have it; the caller frees it. */
+static int make_argument(const struct command_option *option, struct json_object *value,
+			 char **ret_text)
+{
+	AUTO_FREE char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int err;
+
+	if (!out)
+		return because(-ENOMEM, "out of memory");
+	if (option->arg && json_object_is_type(value, json_type_object))
+		err = put_object(out, value);
+	else
+		err = put_scalar(out, value, false);
+	if (fclose(out) != 0 && !err)
+		err = because(-ENOMEM, "out of memory");
+	if (err)
+		return err;
+	*ret_text = text;
+	text = NULL;
+	return 0;
+}
+
+static int set_value(const struct command_option *option, bool on, struct json_object *value,
+		     void *target)
+{
+	AUTO_FREE char *text = NULL;
+	int err;
+
+	if (option_is_switch(option) && json_object_is_type(value, json_type_boolean))
+		return option->set(target, NULL, on == json_object_get_boolean(value));
+	if (!option->arg || !on)
+		return because(-EINVAL, "must be true or false");
+	err = make_argument(option, value, &text);
+	return err ? err : option->set(target, text, true);
+}
+
+static int set_array(const struct command_option *option, struct json_object *array, void *target)
+{
+	for (size_t i = 0; i < json_object_array_length(array); i++) {
+		int err = set_value(option, true, json_object_array_get_idx(array, i), target);
+
+		if (err)
+			return because_of(err, "%s[%zu]", option->name, i);
+	}
+	return 0;
+}
+
+static int set_key(const struct command_option *option, bool on, struct json_object *value,
+		   void *target)
+{
+	int err;
+
+	if (json_object_is_type(value, json_type_array)) {
+		if (option->flags & OPTION_REPEAT)
+			return set_array(option, value, target);
+		return because(-EINVAL, "%s is given once: not an array", option->name);
+	}
+	err = set_value(option, on, value, target);
+	return err ? because_of(err, "%s", option->name) : 0;
+}
+
+int config_read(const char *path, const struct command *command,
+		bool (*skip)(const void *arg, const struct command_option *option), const void *arg,
+		void *target)
+{
+	AUTO_FREE char *text = NULL;
+	struct json_object *root;
+	size_t size = 0;
+	int err;
+
+	err = read_text(path, &text, &size);
+	if (!err)
+		err = parse_text(text, size, &root);
+	if (err)
+		return err;
+	json_object_object_foreach(root, key, value)
+	{
+		bool on;
+		const struct command_option *option =
+			command_option_find(command, key, strlen(key), &on);
+
+		error_clear();
+		if (!option)
+			err = command_option_unknown(command, "", key, strlen(key));
+		else if (option->flags & OPTION_NO_FILE)
+			err = because(-EINVAL, "%s belongs on the command line of 'ferry %s'",
+				      option->name, command->name);
+		else if (!skip(arg, option))
+			err = set_key(option, on, value, target);
+		if (err)
+			break;
+	}
+	json_object_put(root);
+	return err;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ferry ctl`: asks a running VM to do something. */
+#include <ferry/error.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "cli/command.h"
+#include "cli/print.h"
+#include "cli/value.h"
+#include "control/client.h"
+
+/* Every verb is a method of the control socket of the same name. */
+static const struct verb {
+	const char *name;
+	const char *param; /* the one that VALUE becomes; a size. NULL: no VALUE */
+	bool ends;	   /* the VM's end is waited for */
+} verbs[] = {
+	{ .name = "status" },	    { .name = "pause" },
+	{ .name = "resume" },	    { .name = "stop", .ends = true },
+	{ .name = "power-button" }, { .name = "balloon", .param = "target" },
+	{ .name = "version" },
+};
+
+struct ctl {
+	const char *name;
+	const struct verb *verb;
+	const char *value;
+	uint64_t size;
+	bool json;
+};
+
+static int set_json(void *target, const char *value, bool on)
+{
+	(void)value;
+	((struct ctl *)target)->json = on;
+	return 0;
+}
+
+static int set_verb(struct ctl *ctl, const char *word)
+{
+	struct value_nearest nearest = { .typed = word };
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (strcmp(verbs[i].name, word) == 0) {
+			ctl->verb = &verbs[i];
+			return 0;
+		}
+		value_nearest_try(&nearest, verbs[i].name);
+	}
+	if (nearest.name)
+		return because(-EINVAL, "there is no verb \"%s\"; did you mean %s?", word,
+			       nearest.name);
+	return because(-EINVAL, "there is no verb \"%s\"; 'ferry ctl --help' lists them", word);
+}
+
+static int set_value(struct ctl *ctl, const char *word)
+{
+	int err;
+
+	if (!ctl->verb->param)
+		return because(-EINVAL, "%s takes no value, such as \"%s\"", ctl->verb->name, word);
+	err = value_size(word, &ctl->size);
+	ctl->value = word;
+	if (!err && ctl->size > INT64_MAX)
+		err = because(-EINVAL, "%s is more than any VM has", word);
+	return err ? because_of(err, "%s", ctl->verb->name) : 0;
+}
+
+static int set_operand(void *target, unsigned index, const char *value)
+{
+	struct ctl *ctl = target;
+
+	switch (index) {
+	case 0:
+		ctl->name = value;
+		return value_vm_name(value);
+	case 1:
+		return set_verb(ctl, value);
+	default:
+		return set_value(ctl, value);
+	}
+}
+
+static void print_result(const struct ctl *ctl, struct json_object *result)
+{
+	if (ctl->json) {
+		print_json(result);
+		return;
+	}
+	json_object_object_foreach(result, key, value) print_member(key, value);
+}
+
+static int ask(const struct ctl *ctl)
+{
+	struct control_session *session;
+	struct json_object *params = NULL, *result;
+	int err = control_open(ctl->name, &session);
+
+	if (err)
+		return err;
+	if (ctl->value) {
+		params = json_object_new_object();
+		json_object_object_add(params, ctl->verb->param,
+				       json_object_new_int64((int64_t)ctl->size));
+	}
+	err = control_ask(session, ctl->verb->name, params, NULL, NULL, &result);
+	if (!err && ctl->verb->ends)
+		err = control_wait_end(session);
+	if (!err) {
+		print_result(ctl, result);
+		json_object_put(result);
+	}
+	control_close(session);
+	return err;
+}
+
+static int run_ctl(const struct command *self, int argc, char **argv)
+{
+	struct ctl ctl = { 0 };
+	int err = command_parse(self, argc, argv, &ctl);
+
+	if (err == COMMAND_GO_ON && ctl.verb->param && !ctl.value)
+		err = because(-EINVAL, "%s needs a size, such as 'ferry ctl %s %s 256M'",
+			      ctl.verb->name, ctl.name, ctl.verb->name);
+	if (err < 0)
+		return command_failed(STATUS_USAGE, err);
+	if (err == COMMAND_DONE)
+		return STATUS_OK;
+	err = ask(&ctl);
+	return err ? command_failed(STATUS_FAILED, err) : STATUS_OK;
+}
+
+static const struct command_option options[] = {
+	{ "json", NULL, "print the answer as JSON", NULL, 0, set_json },
+};
+
+static const char *const notes[] = {
+	"Verbs:",
+	"  status        what the VM is and does",
+	"  pause         stop its vCPUs; resume goes on",
+	"  resume        go on after pause",
+	"  stop          end it at once, and wait until it has ended",
+	"  power-button  press the power button: the guest switches itself off",
+	"  balloon SIZE  leave the guest SIZE of its memory (needs 'run --balloon')",
+	"  version       the ferry that runs it",
+	NULL,
+};
+
+const struct command command_ctl = {
+	.name = "ctl",
+	.summary = "pause, resume, stop or ask a running VM",
+	.operands = { "NAME", "VERB", "VALUE" },
+	.required = 2,
+	.operand = set_operand,
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
+	.notes = notes,
+	.run = run_ctl,
+};

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prints what VMs answer. */
+#include "cli/print.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/value.h"
+
+void print_json(struct json_object *object)
+{
+	printf("%s\n", json_object_to_json_string_ext(
+			       object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+void print_duration(long long seconds, char *text, size_t size)
+{
+	long long days = seconds / 86400;
+	int len = 0;
+
+	if (days)
+		len = snprintf(text, size, "%lldd ", days);
+	snprintf(text + len, size - (size_t)len, "%02lld:%02lld:%02lld", seconds / 3600 % 24,
+		 seconds / 60 % 60, seconds % 60);
+}
+
+void print_member(const char *key, struct json_object *value)
+{
+	char text[64];
+
+	if (strcmp(key, "memory") == 0 || strcmp(key, "target") == 0)
+		value_size_text(json_object_get_uint64(value), text, sizeof(text));
+	else if (strcmp(key, "uptime") == 0)
+		print_duration(json_object_get_int64(value), text, sizeof(text));
+	else
+		snprintf(text, sizeof(text), "%s", json_object_get_string(value));
+	printf("%-8s %s\n", key, text);
+}
+
+const char *member_text(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, key, &value) || !value)
+		return "-";
+	return json_object_get_string(value);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ferry run`: makes a machine as told, runs it, and says how it ended. */
+#include "cli/run.h"
+
+#include <ferry/error.h>
+#include <ferry/machine.h>
+#include <ferry/vm.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/console.h"
+#include "cli/run_options.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "control/control.h"
+
+/* In the order in which they are made; they end in the opposite one. */
+struct run {
+	struct run_options options;
+	FILE *trace;
+	struct console console;
+	struct machine *machine;
+	struct signals signals;
+	struct control *control;
+};
+
+static void print_log(void *self, enum log_level level, const char *line)
+{
+	static const char *const names[] = { "error", "warning", "info", "debug" };
+	const struct run *run = self;
+
+	if (level <= run->options.log_level)
+		terminal_line("%s: %s", names[level], line);
+}
+
+static void print_trace(void *self, const char *name, long arg, int result)
+{
+	const struct run *run = self;
+
+	if (run->trace)
+		fprintf(run->trace, "%s %#lx = %d\n", name, arg, result);
+	else
+		terminal_line("kvm: %s %#lx = %d", name, arg, result);
+}
+
+static int open_trace(struct run *run)
+{
+	struct vm_options *vm = &run->options.machine.vm;
+
+	if (!run->options.trace_kvm)
+		return 0;
+	vm->trace_kvm = print_trace;
+	vm->trace_self = run;
+	if (!run->options.trace_file)
+		return 0;
+	run->trace = fopen(run->options.trace_file, "we");
+	return run->trace ? 0
+			  : because(-errno, "--trace-kvm: cannot write %s: %s",
+				    run->options.trace_file, strerror(errno));
+}
+
+static int make_console(struct run *run)
+{
+	const struct run_options *options = &run->options;
+	struct console_options console = {
+		.kind = options->console == RUN_CONSOLE_VIRTIO ? MACHINE_CONSOLE_VIRTIO
+							       : MACHINE_CONSOLE_SERIAL,
+		.is_shown = options->console != RUN_CONSOLE_NONE,
+		.copy_path = options->console_output,
+	};
+
+	return console_init(&run->console, &console);
+}
+
+static int make_machine(struct run *run)
+{
+	struct machine_options *machine = &run->options.machine;
+
+	machine->vm.log = (struct log){ .emit = print_log, .self = run };
+	machine->output = console_output;
+	machine->input_ready = console_input_ready;
+	machine->self = &run->console;
+	return machine_create(machine, &run->machine);
+}
+
+static int make_control(struct run *run)
+{
+	struct control_options options = {
+		.machine = run->machine,
+		.name = run->options.machine.vm.name,
+		.memory = run->options.machine.memory,
+	};
+
+	return control_create(&options, &run->control);
+}
+
+/* Everything that can be wrong is found before the terminal changes and before anything runs. */
+static int make_all(struct run *run)
+{
+	int err = open_trace(run);
+
+	if (!err)
+		err = make_console(run);
+	if (!err)
+		err = make_machine(run);
+	if (err || run->options.dry_run)
+		return err;
+	err = signals_init(&run->signals);
+	if (!err)
+		err = make_control(run);
+	if (!err)
+		err = signals_attach(&run->signals, machine_vm(run->machine), &run->console);
+	if (!err)
+		err = console_attach(&run->console, run->machine, run->options.machine.vm.name);
+	return err;
+}
+
+static void finish_all(struct run *run)
+{
+	control_destroy(run->control);
+	console_finish(&run->console);
+	signals_finish(&run->signals);
+	machine_destroy(run->machine);
+	if (run->trace)
+		fclose(run->trace);
+	run_options_finish(&run->options);
+}
+
+static const struct {
+	enum exit_status status;
+	const char *text;
+} ends[] = {
+	[VM_END_NONE] = { STATUS_FAILED, "the loop ended before the VM did" },
+	[VM_END_POWEROFF] = { STATUS_OK, NULL },
+	[VM_END_RESET] = { STATUS_RESET, "the guest asked for a reset" },
+	[VM_END_PANIC] = { STATUS_PANIC, "the guest panicked" },
+	[VM_END_CRASH] = { STATUS_CRASH, "the guest crashed" },
+	[VM_END_STOPPED] = { STATUS_STOPPED, "stopped" },
+	[VM_END_FAILED] = { STATUS_FAILED, "the VM failed" },
+};
+
+/* Says how the VM ended; the terminal is as it was by now. */
+static enum exit_status report_end(enum vm_end why, const char *text)
+{
+	if (!ends[why].text)
+		return ends[why].status;
+	if (text[0] && strcmp(text, ends[why].text) != 0)
+		terminal_line("%s: %s", ends[why].text, text);
+	else
+		terminal_line("%s", ends[why].text);
+	return ends[why].status;
+}
+
+static enum exit_status run_machine(struct run *run)
+{
+	struct vm *vm = machine_vm(run->machine);
+	char text[ERROR_TEXT_MAX] = "";
+	enum vm_end why;
+	int err = vm_start(vm);
+
+	if (!err)
+		err = vm_wait(vm);
+	if (err) {
+		snprintf(text, sizeof(text), "%s", error_text(err));
+		vm_end(vm, VM_END_FAILED, text);
+	}
+	why = vm_ended(vm);
+	if (vm_end_text(vm))
+		snprintf(text, sizeof(text), "%s", vm_end_text(vm));
+	finish_all(run);
+	return report_end(why, text);
+}
+
+static enum exit_status run_failed(struct run *run, enum exit_status status, int err)
+{
+	char text[ERROR_TEXT_MAX];
+
+	/* Kept aside: what undoes the rest may have errors of its own. */
+	snprintf(text, sizeof(text), "%s", error_text(err));
+	finish_all(run);
+	because(err, "%s", text);
+	return command_failed(status, err);
+}
+
+int run_main(const struct command *self, int argc, char **argv)
+{
+	struct run run = { .signals.fd = -1, .console.copy_fd = -1 };
+	int err;
+
+	run_options_init(&run.options);
+	err = command_parse(self, argc, argv, &run.options);
+	if (err == COMMAND_GO_ON)
+		err = run_options_complete(&run.options);
+	if (err < 0)
+		return run_failed(&run, STATUS_USAGE, err);
+	if (err == COMMAND_GO_ON) {
+		error_clear();
+		err = make_all(&run);
+		if (err < 0)
+			return run_failed(&run, STATUS_FAILED, err);
+		if (!run.options.dry_run)
+			return run_machine(&run);
+	}
+	finish_all(&run);
+	return STATUS_OK;
+}

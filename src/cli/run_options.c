@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of `ferry run`, and what each value means. */
+#include "cli/run_options.h"
+
+#include <ferry/error.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "cli/command.h"
+#include "cli/run.h"
+#include "cli/value.h"
+
+#define MEMORY_MIN     (2 * MIB)
+#define MEMORY_MAX     (64ULL << 40)
+#define MEMORY_DEFAULT (512 * MIB)
+#define CPUS_MAX       65535
+#define CMDLINE_MAX    4096
+
+char *run_options_keep(struct run_options *options, const char *text)
+{
+	char **kept = realloc(options->kept, (options->kept_count + 1) * sizeof(*kept));
+	char *copy;
+
+	if (!kept)
+		return NULL;
+	options->kept = kept;
+	copy = strdup(text);
+	if (copy)
+		kept[options->kept_count++] = copy;
+	return copy;
+}
+
+int run_options_keep_in(struct run_options *options, const char **where, const char *text)
+{
+	*where = run_options_keep(options, text);
+	return *where ? 0 : because(-ENOMEM, "out of memory");
+}
+
+int run_options_keep_path(struct run_options *options, const char **where, const char *path)
+{
+	if (!path || !*path)
+		return because(-EINVAL, "the file's name is empty");
+	return run_options_keep_in(options, where, path);
+}
+
+void *run_options_grow(void **array, size_t *count, size_t size)
+{
+	char *grown = realloc(*array, (*count + 1) * size);
+
+	if (!grown)
+		return NULL;
+	*array = grown;
+	memset(grown + *count * size, 0, size);
+	return grown + (*count)++ * size;
+}
+
+static int set_kernel(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_path(options, &options->machine.kernel, value);
+}
+
+static int set_initrd(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	const char **initrd = run_options_grow((void **)&options->initrds,
+					       &options->machine.initrd_count, sizeof(*initrd));
+
+	(void)on;
+	return initrd ? run_options_keep_path(options, initrd, value)
+		      : because(-ENOMEM, "out of memory");
+}
+
+static int set_cmdline(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_in(options, &options->cmdline, value);
+}
+
+static int set_append(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	char both[CMDLINE_MAX];
+
+	(void)on;
+	if (!options->append)
+		return run_options_keep_in(options, &options->append, value);
+	if (snprintf(both, sizeof(both), "%s %s", options->append, value) >= (int)sizeof(both))
+		return because(-EINVAL, "the kernel's command line is longer than %d bytes",
+			       CMDLINE_MAX - 1);
+	return run_options_keep_in(options, &options->append, both);
+}
+
+static int set_kaslr(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)value;
+	options->machine.kaslr = on;
+	return 0;
+}
+
+static int set_memory(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	uint64_t bytes;
+	int err = value_size(value, &bytes);
+
+	(void)on;
+	if (err)
+		return err;
+	if (bytes < MEMORY_MIN && isdigit((unsigned char)value[strlen(value) - 1]))
+		return because(-EINVAL, "%s is a number of bytes, and too few; did you mean %sM?",
+			       value, value);
+	if (bytes < MEMORY_MIN || bytes > MEMORY_MAX)
+		return because(-EINVAL, "%s is outside of what a VM can have, 2M to 64T", value);
+	if (bytes % 4096)
+		return because(-EINVAL, "%s is not a whole number of 4K pages", value);
+	options->machine.memory = bytes;
+	return 0;
+}
+
+static int set_cpus(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	uint64_t count;
+	int err = value_count(value, 1, CPUS_MAX, &count);
+
+	(void)on;
+	if (!err)
+		options->machine.vm.vcpus = (uint32_t)count;
+	return err;
+}
+
+static int set_hugepages(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	uint64_t size = 2 * MIB;
+	int err = value ? value_size(value, &size) : 0;
+
+	if (err)
+		return err;
+	if (size != 2 * MIB && size != GIB)
+		return because(-EINVAL, "huge pages are 2M or 1G, not %s", value);
+	options->machine.vm.hugepage_size = on ? size : 0;
+	return 0;
+}
+
+static int set_prealloc(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)value;
+	options->machine.vm.prealloc = on;
+	return 0;
+}
+
+static int set_rng(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	options->machine.rng_source = on ? NULL : "";
+	return value ? run_options_keep_path(options, &options->machine.rng_source, value) : 0;
+}
+
+static int set_balloon(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)value;
+	options->machine.balloon = on;
+	return 0;
+}
+
+static int set_console(void *target, const char *value, bool on)
+{
+	static const char *const names[] = { "serial", "virtio", "none", NULL };
+	struct run_options *options = target;
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	(void)on;
+	if (!err)
+		options->console = choice;
+	return err;
+}
+
+static int set_console_output(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_path(options, &options->console_output, value);
+}
+
+static int set_name(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	int err = value_vm_name(value);
+
+	(void)on;
+	return err ? err : run_options_keep_in(options, &options->machine.vm.name, value);
+}
+
+/* command_parse() has read the file before it comes here. */
+static int set_config(void *target, const char *value, bool on)
+{
+	(void)target;
+	(void)value;
+	(void)on;
+	return 0;
+}
+
+static int set_trace_kvm(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	options->trace_kvm = on;
+	options->trace_file = NULL;
+	return value ? run_options_keep_path(options, &options->trace_file, value) : 0;
+}
+
+static int set_log_level(void *target, const char *value, bool on)
+{
+	static const char *const names[] = { "error", "warn", "info", "debug", NULL };
+	struct run_options *options = target;
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	(void)on;
+	if (!err)
+		options->log_level = choice;
+	return err;
+}
+
+static int set_dry_run(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)value;
+	options->dry_run = on;
+	return 0;
+}
+
+static const struct command_option option_table[] = {
+	{ "kernel", "FILE", "bzImage or vmlinux; the same as KERNEL", "vmlinuz", 0, set_kernel },
+	{ "initrd", "FILE", "initial RAM disk; several are joined", "initrd.img", OPTION_REPEAT,
+	  set_initrd },
+	{ "cmdline", "TEXT", "kernel's command line (console=ttyS0 panic=-1)", "console=ttyS0", 0,
+	  set_cmdline },
+	{ "append", "TEXT", "words to add to the command line", "root=/dev/vda", OPTION_REPEAT,
+	  set_append },
+	{ "kaslr", NULL, "load the kernel where it was linked to be", NULL, OPTION_NEGATED,
+	  set_kaslr },
+	{ "memory", "SIZE", "memory of the VM, with K, M, G or T (512M)", "4G", 0, set_memory },
+	{ "cpus", "N", "number of vCPUs (1)", "4", 0, set_cpus },
+	{ "hugepages", "SIZE", "back the memory by huge pages of 2M or 1G", "2M", OPTION_OPTIONAL,
+	  set_hugepages },
+	{ "prealloc", NULL, "take all memory from the host at the start", NULL, 0, set_prealloc },
+	{ "disk", "FILE[,KEY..]", "keys: readonly direct queues=N serial=TEXT",
+	  "path=x.img,readonly", OPTION_REPEAT, run_set_disk },
+	{ "net", "user|tap=NAME", "network by passt or a tap; also ,mac=ADDRESS", "user",
+	  OPTION_REPEAT, run_set_net },
+	{ "rng", "FILE", "random numbers (on, from the host's kernel)", "/dev/hwrng",
+	  OPTION_OPTIONAL | OPTION_NEGATED, set_rng },
+	{ "balloon", NULL, "a balloon for 'ferry ctl NAME balloon SIZE'", NULL, 0, set_balloon },
+	{ "console", "KIND", "serial, virtio or none (serial)", "virtio", 0, set_console },
+	{ "console-output", "FILE", "keep a copy of what the console says", "console.log", 0,
+	  set_console_output },
+	{ "name", "NAME", "name for ctl, list and inspect (ferry-PID)", "web1", 0, set_name },
+	{ "config", "FILE", "JSON with these names; options given here win", "vm.json",
+	  OPTION_NO_FILE, set_config },
+	{ "trace-kvm", "FILE", "write every KVM ioctl to standard error or FILE", "kvm.log",
+	  OPTION_OPTIONAL | OPTION_RARE, set_trace_kvm },
+	{ "log-level", "LEVEL", "error, warn, info or debug (warn)", "info", OPTION_RARE,
+	  set_log_level },
+	{ "dry-run", NULL, "check everything, then do not start", NULL, 0, set_dry_run },
+};
+
+static const char *const notes[] = {
+	"Exit status: 0 the guest switched itself off, 1 ferry or the host failed,",
+	"2 wrong usage, 32 guest reset, 33 guest crash, 34 guest panic, 35 stopped.",
+	NULL,
+};
+
+static int set_kernel_operand(void *target, unsigned index, const char *value)
+{
+	struct run_options *options = target;
+
+	(void)index;
+	if (options->machine.kernel)
+		return because(-EINVAL, "two kernels: %s and %s", options->machine.kernel, value);
+	return set_kernel(target, value, true);
+}
+
+const struct command command_run = {
+	.name = "run",
+	.summary = "boot a kernel in a new VM",
+	.operands = { "KERNEL" },
+	.operand = set_kernel_operand,
+	.options = option_table,
+	.option_count = ARRAY_SIZE(option_table),
+	.notes = notes,
+	.run = run_main,
+};
+
+void run_options_init(struct run_options *options)
+{
+	*options = (struct run_options){
+		.machine = {
+			.vm = { .vcpus = 1 },
+			.memory = MEMORY_DEFAULT,
+			.kaslr = true,
+		},
+		.log_level = LOG_LEVEL_WARN,
+	};
+}
+
+void run_options_finish(struct run_options *options)
+{
+	for (size_t i = 0; i < options->kept_count; i++)
+		free(options->kept[i]);
+	free(options->kept);
+	free(options->disks);
+	free(options->nets);
+	free(options->initrds);
+	*options = (struct run_options){ 0 };
+}
+
+static int join_cmdline(struct run_options *options)
+{
+	const char *given = options->cmdline;
+	char whole[CMDLINE_MAX];
+
+	if (!given)
+		given = options->console == RUN_CONSOLE_VIRTIO ? "console=hvc0 panic=-1"
+							       : "console=ttyS0 panic=-1";
+	if (snprintf(whole, sizeof(whole), "%s%s%s", given, options->append ? " " : "",
+		     options->append ? options->append : "") >= (int)sizeof(whole))
+		return because(-EINVAL, "the kernel's command line is longer than %d bytes",
+			       CMDLINE_MAX - 1);
+	return run_options_keep_in(options, &options->machine.cmdline, whole);
+}
+
+int run_options_complete(struct run_options *options)
+{
+	struct machine_options *machine = &options->machine;
+	char name[32], page[32];
+
+	if (!machine->kernel)
+		return because(-EINVAL, "which kernel? 'ferry run KERNEL', or \"kernel\" in the "
+					"config file");
+	if (machine->vm.hugepage_size && machine->memory % machine->vm.hugepage_size) {
+		value_size_text(machine->vm.hugepage_size, page, sizeof(page));
+		return because(-EINVAL, "--memory must be a multiple of %s with --hugepages=%s",
+			       page, page);
+	}
+	if (!machine->vm.name) {
+		snprintf(name, sizeof(name), "ferry-%d", (int)getpid());
+		if (run_options_keep_in(options, &machine->vm.name, name))
+			return -ENOMEM;
+	}
+	machine->initrds = options->initrds;
+	machine->disks = options->disks;
+	machine->nets = options->nets;
+	machine->virtio_console = options->console == RUN_CONSOLE_VIRTIO;
+	return join_cmdline(options);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `ferry run` was asked to do. */
+#ifndef CLI_RUN_OPTIONS_H
+#define CLI_RUN_OPTIONS_H
+
+#include <ferry/machine.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum run_console {
+	RUN_CONSOLE_SERIAL,
+	RUN_CONSOLE_VIRTIO,
+	RUN_CONSOLE_NONE,
+};
+
+/* The strings and arrays that machine points to belong to this; run_options_finish() frees them. */
+struct run_options {
+	struct machine_options machine;
+	struct machine_disk *disks;
+	struct machine_net *nets;
+	const char **initrds;
+	const char *cmdline; /* NULL: the console's default */
+	const char *append;  /* NULL: nothing */
+	enum run_console console;
+	const char *console_output; /* NULL: no copy */
+	bool trace_kvm;
+	const char *trace_file; /* NULL: standard error */
+	enum log_level log_level;
+	bool dry_run;
+	char **kept;
+	size_t kept_count;
+};
+
+/* The defaults. */
+void run_options_init(struct run_options *options);
+void run_options_finish(struct run_options *options);
+
+/* What no option can see alone: defaults made from others, and their agreement. -EINVAL, -ENOMEM.
+ */
+int run_options_complete(struct run_options *options);
+
+/* For the setters. A copy of text that lives as long as the options; NULL: no memory. */
+char *run_options_keep(struct run_options *options, const char *text);
+/* The same into *where, as 0 or -ENOMEM; _path() refuses an empty name. */
+int run_options_keep_in(struct run_options *options, const char **where, const char *text);
+int run_options_keep_path(struct run_options *options, const char **where, const char *path);
+/* Room for one more zeroed element of *array; NULL: no memory. */
+void *run_options_grow(void **array, size_t *count, size_t size);
+
+/* The setters of --disk and --net (struct command_option). */
+int run_set_disk(void *target, const char *value, bool on);
+int run_set_net(void *target, const char *value, bool on);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The values of --disk and --net, key by key. */
+#include "cli/run_options.h"
+
+#include <ferry/error.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "cli/value.h"
+
+#define QUEUES_MAX 16
+#define SERIAL_MAX 20 /* virtio 1.2 5.2.6.2, VIRTIO_BLK_T_GET_ID */
+
+/* What a key of --disk or --net sets. */
+struct part {
+	struct run_options *options;
+	struct machine_disk *disk;
+	struct machine_net *net;
+	bool is_user; /* the key user was there */
+};
+
+static int disk_path(void *target, const char *value)
+{
+	struct part *part = target;
+
+	return run_options_keep_path(part->options, &part->disk->path, value);
+}
+
+static int disk_readonly(void *target, const char *value)
+{
+	struct part *part = target;
+
+	(void)value;
+	part->disk->readonly = true;
+	return 0;
+}
+
+static int disk_direct(void *target, const char *value)
+{
+	struct part *part = target;
+
+	(void)value;
+	part->disk->direct = true;
+	return 0;
+}
+
+static int disk_queues(void *target, const char *value)
+{
+	struct part *part = target;
+	uint64_t count;
+	int err = value_count(value, 1, QUEUES_MAX, &count);
+
+	if (!err)
+		part->disk->queues = (unsigned)count;
+	return err;
+}
+
+static int disk_serial(void *target, const char *value)
+{
+	struct part *part = target;
+
+	if (strlen(value) > SERIAL_MAX)
+		return because(-EINVAL, "\"%s\" is longer than %d bytes", value, SERIAL_MAX);
+	for (const char *p = value; *p; p++) {
+		if (!isgraph((unsigned char)*p))
+			return because(-EINVAL, "only visible ASCII characters, and no blanks");
+	}
+	return run_options_keep_in(part->options, &part->disk->serial, value);
+}
+
+static const struct value_field disk_fields[] = {
+	{ "path", "FILE", disk_path },	   { "readonly", NULL, disk_readonly },
+	{ "direct", NULL, disk_direct },   { "queues", "N", disk_queues },
+	{ "serial", "TEXT", disk_serial },
+};
+
+static int set_fields(struct part *part, const char *value, const struct value_field *fields,
+		      size_t count)
+{
+	char *text = run_options_keep(part->options, value);
+
+	return text ? value_fields(text, fields, count, part) : because(-ENOMEM, "out of memory");
+}
+
+int run_set_disk(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	struct part part = { .options = options };
+	int err;
+
+	(void)on;
+	part.disk = run_options_grow((void **)&options->disks, &options->machine.disk_count,
+				     sizeof(*part.disk));
+	if (!part.disk)
+		return because(-ENOMEM, "out of memory");
+	err = set_fields(&part, value, disk_fields, ARRAY_SIZE(disk_fields));
+	if (!err && !part.disk->path)
+		err = because(-EINVAL, "which file? write path=x.img");
+	return err;
+}
+
+static int net_user(void *target, const char *value)
+{
+	struct part *part = target;
+
+	(void)value;
+	if (part->net->tap)
+		return because(-EINVAL, "either user or tap=NAME, not both");
+	part->is_user = true;
+	part->net->kind = MACHINE_NET_USER;
+	return 0;
+}
+
+static int net_tap(void *target, const char *value)
+{
+	struct part *part = target;
+
+	if (part->is_user)
+		return because(-EINVAL, "either user or tap=NAME, not both");
+	if (strlen(value) >= IFNAMSIZ || strpbrk(value, "/ \t\n:%") || strcmp(value, ".") == 0 ||
+	    strcmp(value, "..") == 0)
+		return because(-EINVAL, "\"%s\" is not the name of a network interface", value);
+	part->net->kind = MACHINE_NET_TAP;
+	return run_options_keep_in(part->options, &part->net->tap, value);
+}
+
+static int net_mac(void *target, const char *value)
+{
+	struct part *part = target;
+	int err = value_mac(value);
+
+	return err ? err : run_options_keep_in(part->options, &part->net->mac, value);
+}
+
+static const struct value_field net_fields[] = {
+	{ "user", NULL, net_user },
+	{ "tap", "NAME", net_tap },
+	{ "mac", "ADDRESS", net_mac },
+};
+
+int run_set_net(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	struct part part = { .options = options };
+	int err;
+
+	(void)on;
+	part.net = run_options_grow((void **)&options->nets, &options->machine.net_count,
+				    sizeof(*part.net));
+	if (!part.net)
+		return because(-ENOMEM, "out of memory");
+	err = set_fields(&part, value, net_fields, ARRAY_SIZE(net_fields));
+	if (!err && !part.is_user && !part.net->tap)
+		err = because(-EINVAL, "which network? write user or tap=NAME");
+	return err;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One client of a control socket: lines in, lines out, and no more memory than that needs. */
+#include <ferry/error.h>
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "control/inspect.h"
+#include "control/server.h"
+
+/* A stream's lines are gathered to about that much before they are sent. */
+#define GATHER 16384
+
+static void client_ready(struct loop_watch *watch, unsigned events);
+
+static void patience_ended(struct loop_timer *timer)
+{
+	client_destroy(container_of(timer, struct control_client, patience));
+}
+
+/* Waits for events only; a client that is sent to has some time from the last byte it took. */
+static int wait_for(struct control_client *client, unsigned events)
+{
+	struct loop *loop = client->control->loop;
+	int err = 0;
+
+	if (client->events != events || !client->watch.poll) {
+		loop_watch_remove(loop, &client->watch);
+		err = loop_watch_add(loop, &client->watch, client->fd, events, client_ready);
+		client->events = events;
+	}
+	if (events == POLLIN)
+		loop_timer_disarm(loop, &client->patience);
+	else if (!err)
+		err = loop_timer_arm(loop, &client->patience, client->control->patience,
+				     patience_ended);
+	return err;
+}
+
+static void forget_stream(struct control_client *client)
+{
+	inspect_destroy(client->stream);
+	client->stream = NULL;
+	json_object_put(client->stream_id);
+	client->stream_id = NULL;
+}
+
+/* Takes line, which is NULL for want of memory. */
+static int append_line(struct control_client *client, char *line)
+{
+	size_t len = line ? strlen(line) : 0;
+	char *grown = line ? realloc(client->out, client->out_len + len) : NULL;
+
+	if (grown) {
+		memcpy(grown + client->out_len, line, len);
+		client->out = grown;
+		client->out_len += len;
+	}
+	free(line);
+	return grown ? 0 : -ENOMEM;
+}
+
+/* The next part of a stream; with the last the answer to its request. */
+static int fill_from_stream(struct control_client *client)
+{
+	struct json_object *result;
+	char *line;
+	int err;
+
+	while (client->out_len < GATHER) {
+		err = inspect_next(client->stream, &line);
+		if (err)
+			return err;
+		if (line) {
+			err = append_line(client, line);
+			if (err)
+				return err;
+			continue;
+		}
+		result = json_object_new_object();
+		json_object_object_add(result, "registers",
+				       json_object_new_int64((int64_t)client->stream->list.count));
+		err = append_line(client, rpc_answer(client->stream_id, result));
+		client->stream_id = NULL;
+		forget_stream(client);
+		return err;
+	}
+	return 0;
+}
+
+/* Sends what waits. 0: all is sent; -EAGAIN: the socket is full; another -errno: it is gone. */
+static int send_out(struct control_client *client)
+{
+	while (client->out_at < client->out_len) {
+		ssize_t n = send(client->fd, client->out + client->out_at,
+				 client->out_len - client->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+		client->out_at += (size_t)n;
+	}
+	free(client->out);
+	client->out = NULL;
+	client->out_at = client->out_len = 0;
+	return 0;
+}
+
+static int handle_line(struct control_client *client)
+{
+	struct rpc_reply reply;
+	int err;
+
+	client->in[client->in_len] = '\0';
+	err = rpc_handle(control_methods, control_method_count, client, client->in, client->in_len,
+			 &reply);
+	client->in_len = 0;
+	if (err)
+		return err;
+	if (reply.is_stream)
+		client->stream_id = reply.id;
+	return reply.line ? append_line(client, reply.line) : 0;
+}
+
+/*
+ * Takes bytes up to the end of one line and no further: what follows stays in the socket, whose
+ * readiness then tells of it. 1: a line is complete; 0: not yet; -errno: the client is gone.
+ */
+static int read_line(struct control_client *client)
+{
+	char *into = client->in + client->in_len;
+	size_t room = RPC_LINE_MAX - client->in_len, take;
+	ssize_t n = recv(client->fd, into, room, MSG_DONTWAIT | MSG_PEEK);
+	const char *end;
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (n == 0)
+		return -EPIPE;
+	end = memchr(into, '\n', (size_t)n);
+	take = end ? (size_t)(end - into) + 1 : (size_t)n;
+	if (recv(client->fd, into, take, MSG_DONTWAIT) != (ssize_t)take)
+		return -EPIPE;
+	client->in_len += end ? take - 1 : take;
+	if (!end && client->in_len == RPC_LINE_MAX) {
+		client->is_closing = true;
+		return append_line(
+			client, rpc_error_line(RPC_INVALID_REQUEST, "the line is longer than 64K"));
+	}
+	return end != NULL;
+}
+
+/* Does one step in each direction; -errno: the client is to be dropped. */
+static int step(struct control_client *client)
+{
+	int err;
+
+	if (!client->out_len && !client->stream && !client->is_closing) {
+		err = read_line(client);
+		if (err > 0 && client->in_len > 0)
+			err = handle_line(client);
+		if (err < 0)
+			return err;
+	}
+	if (client->stream && !client->out_len) {
+		err = fill_from_stream(client);
+		if (err)
+			return err;
+	}
+	err = send_out(client);
+	if (err && err != -EAGAIN)
+		return err;
+	if (!client->out_len && client->is_closing)
+		return -EPIPE;
+	return wait_for(client, client->out_len || client->stream ? POLLOUT : POLLIN);
+}
+
+static void client_ready(struct loop_watch *watch, unsigned events)
+{
+	struct control_client *client = container_of(watch, struct control_client, watch);
+
+	(void)events;
+	if (step(client) < 0)
+		client_destroy(client);
+}
+
+int client_create(struct control *control, int fd)
+{
+	struct control_client *client = calloc(1, sizeof(*client));
+
+	if (!client) {
+		close(fd);
+		return -ENOMEM;
+	}
+	client->control = control;
+	client->fd = fd;
+	client->next = control->clients;
+	control->clients = client;
+	control->client_count++;
+	client->in = malloc(RPC_LINE_MAX + 1);
+	if (!client->in || wait_for(client, POLLIN) != 0) {
+		client_destroy(client);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void client_destroy(struct control_client *client)
+{
+	struct control *control = client->control;
+	struct control_client **link = &control->clients;
+
+	while (*link != client)
+		link = &(*link)->next;
+	*link = client->next;
+	control->client_count--;
+	send_out(client);
+	loop_watch_remove(control->loop, &client->watch);
+	loop_timer_disarm(control->loop, &client->patience);
+	forget_stream(client);
+	close(client->fd);
+	free(client->in);
+	free(client->out);
+	free(client);
+	control_has_room(control);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listens for the clients of one VM. */
+#include "control/control.h"
+
+#include <ferry/error.h>
+#include <ferry/machine.h>
+#include <ferry/vm.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/util.h"
+#include "control/path.h"
+#include "control/server.h"
+
+static void client_waits(struct loop_watch *watch, unsigned events);
+
+static int listen_on_loop(struct control *control)
+{
+	return loop_watch_add(control->loop, &control->watch, control->fd, POLLIN, client_waits);
+}
+
+static void client_waits(struct loop_watch *watch, unsigned events)
+{
+	struct control *control = container_of(watch, struct control, watch);
+	int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (fd >= 0)
+		client_create(control, fd);
+	/* The others wait in the socket's queue. So they do when descriptors run out. */
+	if (control->client_count >= CONTROL_CLIENTS_MAX ||
+	    (fd < 0 && control->client_count > 0 && (errno == EMFILE || errno == ENFILE))) {
+		loop_watch_remove(control->loop, &control->watch);
+		control->is_full = true;
+	}
+}
+
+void control_has_room(struct control *control)
+{
+	if (control->is_full && listen_on_loop(control) == 0)
+		control->is_full = false;
+}
+
+/* Under the directory's lock: nobody else decides about this name meanwhile. */
+static int take_address(struct control *control)
+{
+	AUTO_CLOSE int lock = -1;
+	int err = control_directory_open(true, &lock);
+
+	if (err)
+		return err;
+	if (control_is_alive(control->name))
+		return because(-EEXIST,
+			       "a VM named %s runs already: choose another --name, or see "
+			       "'ferry list'",
+			       control->name);
+	error_clear();
+	if (unlink(control->address.sun_path) != 0 && errno != ENOENT)
+		return because(-errno, "cannot remove the old socket %s: %s",
+			       control->address.sun_path, strerror(errno));
+	/* The mode of a bound socket's file is that of the socket. */
+	if (fchmod(control->fd, 0600) != 0 ||
+	    bind(control->fd, (struct sockaddr *)&control->address, sizeof(control->address)) != 0)
+		return because(-errno, "cannot make the control socket %s: %s",
+			       control->address.sun_path, strerror(errno));
+	control->is_bound = true;
+	if (listen(control->fd, SOMAXCONN) != 0)
+		return because(-errno, "listen: %s", strerror(errno));
+	return 0;
+}
+
+static int start(struct control *control, const struct control_options *options)
+{
+	struct timespec now;
+	int err;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	control->machine = options->machine;
+	control->memory = options->memory;
+	control->patience = CONTROL_PATIENCE;
+	control->loop = vm_loop(machine_vm(options->machine));
+	control->started = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	control->name = strdup(options->name);
+	if (!control->name)
+		return because(-ENOMEM, "out of memory");
+	err = control_address(control->name, &control->address);
+	if (err)
+		return err;
+	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (control->fd < 0)
+		return because(-errno, "socket: %s", strerror(errno));
+	err = take_address(control);
+	return err ? err : listen_on_loop(control);
+}
+
+int control_create(const struct control_options *options, struct control **ret_control)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	int err;
+
+	if (!control)
+		return because(-ENOMEM, "out of memory");
+	control->fd = -1;
+	err = start(control, options);
+	if (err) {
+		control_destroy(control);
+		return err;
+	}
+	*ret_control = control;
+	return 0;
+}
+
+void control_destroy(struct control *control)
+{
+	AUTO_CLOSE int lock = -1;
+
+	if (!control)
+		return;
+	control->is_full = false;
+	while (control->clients)
+		client_destroy(control->clients);
+	loop_watch_remove(control->loop, &control->watch);
+	/* Before it is closed: so nobody sees a dead socket that is about to vanish. */
+	if (control->is_bound && control_directory_open(false, &lock) == 0)
+		unlink(control->address.sun_path);
+	if (control->fd >= 0)
+		close(control->fd);
+	free(control->name);
+	free(control);
+}

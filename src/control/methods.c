@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What can be asked of a running VM. */
+#include <ferry/error.h>
+#include <ferry/machine.h>
+#include <ferry/vm.h>
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "control/inspect.h"
+#include "control/server.h"
+
+static struct vm *vm_of(void *self)
+{
+	return machine_vm(((struct control_client *)self)->control->machine);
+}
+
+static const char *state_of(const struct control *control)
+{
+	struct vm *vm = machine_vm(control->machine);
+
+	if (vm_ended(vm) != VM_END_NONE)
+		return "ended";
+	return vm_is_paused(vm) ? "paused" : "running";
+}
+
+static double seconds_since(uint64_t started)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return ((double)now.tv_sec * 1e9 + (double)now.tv_nsec - (double)started) / 1e9;
+}
+
+static struct json_object *state_object(const struct control *control)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "state", json_object_new_string(state_of(control)));
+	return object;
+}
+
+static int do_status(void *self, struct json_object *params, struct json_object **ret_result)
+{
+	const struct control *control = ((struct control_client *)self)->control;
+	struct json_object *status = json_object_new_object();
+	double uptime = seconds_since(control->started);
+
+	(void)params;
+	json_object_object_add(status, "name", json_object_new_string(control->name));
+	json_object_object_add(status, "pid", json_object_new_int(getpid()));
+	json_object_object_add(status, "state", json_object_new_string(state_of(control)));
+	json_object_object_add(status, "cpus", json_object_new_int64(vm_vcpus(vm_of(self))));
+	json_object_object_add(status, "memory", json_object_new_uint64(control->memory));
+	json_object_object_add(status, "uptime", json_object_new_int64((int64_t)uptime));
+	json_object_object_add(status, "version", json_object_new_string(FERRY_VERSION));
+	*ret_result = status;
+	return 0;
+}
+
+static int do_pause(void *self, struct json_object *params, struct json_object **ret_result)
+{
+	struct control *control = ((struct control_client *)self)->control;
+
+	(void)params;
+	if (!control->is_paused)
+		vm_pause(vm_of(self));
+	control->is_paused = true;
+	*ret_result = state_object(control);
+	return 0;
+}
+
+static int do_resume(void *self, struct json_object *params, struct json_object **ret_result)
+{
+	struct control *control = ((struct control_client *)self)->control;
+
+	(void)params;
+	if (control->is_paused)
+		vm_resume(vm_of(self));
+	control->is_paused = false;
+	*ret_result = state_object(control);
+	return 0;
+}
+
+static int do_stop(void *self, struct json_object *params, struct json_object **ret_result)
+{
+	(void)params;
+	vm_end(vm_of(self), VM_END_STOPPED, "by the control socket");
+	*ret_result = state_object(((struct control_client *)self)->control);
+	return 0;
+}
+
+static int do_power_button(void *self, struct json_object *params, struct json_object **ret_result)
+{
+	struct control *control = ((struct control_client *)self)->control;
+
+	(void)params;
+	machine_power_button(control->machine);
+	*ret_result = state_object(control);
+	return 0;
+}
+
+static int do_balloon(void *self, struct json_object *params, struct json_object **ret_result)
+{
+	struct control *control = ((struct control_client *)self)->control;
+	struct json_object *value = json_object_object_get(params, "target");
+	int64_t target = json_object_get_int64(value);
+	int err;
+
+	if (target < 0)
+		return because(-EINVAL, "target is a number of bytes, not %lld", (long long)target);
+	err = machine_balloon(control->machine, (uint64_t)target);
+	if (err == -ENODEV)
+		return because(err, "%s has no balloon: start it with --balloon", control->name);
+	if (err)
+		return err;
+	*ret_result = json_object_new_object();
+	json_object_object_add(*ret_result, "target", json_object_new_int64(target));
+	return 0;
+}
+
+static int do_inspect(void *self, struct json_object *params, struct json_object **ret_result)
+{
+	struct control_client *client = self;
+	struct json_object *pattern = json_object_object_get(params, "pattern");
+	int err = inspect_create(vm_of(self), pattern ? json_object_get_string(pattern) : NULL,
+				 &client->stream);
+
+	(void)ret_result;
+	return err ? err : RPC_STREAM;
+}
+
+static int do_version(void *self, struct json_object *params, struct json_object **ret_result)
+{
+	(void)self;
+	(void)params;
+	*ret_result = json_object_new_object();
+	json_object_object_add(*ret_result, "version", json_object_new_string(FERRY_VERSION));
+	return 0;
+}
+
+const struct rpc_method control_methods[] = {
+	{ .name = "status", .call = do_status },
+	{ .name = "pause", .call = do_pause },
+	{ .name = "resume", .call = do_resume },
+	{ .name = "stop", .call = do_stop },
+	{ .name = "power-button", .call = do_power_button },
+	{ .name = "balloon", .params = { { "target", json_type_int, true } }, .call = do_balloon },
+	{ .name = "inspect",
+	  .streams = true,
+	  .params = { { "pattern", json_type_string, false } },
+	  .call = do_inspect },
+	{ .name = "version", .call = do_version },
+};
+const size_t control_method_count = ARRAY_SIZE(control_methods);

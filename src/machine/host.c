@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Looks at the host. */
+#include "machine/host.h"
+
+#include <ferry/error.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/util.h"
+#include "io/loop.h"
+#include "kvm/kvm.h"
+
+struct list {
+	struct host_facts *facts;
+	bool failed; /* a fact is missing for want of memory */
+};
+
+static void add(struct list *list, const struct host_fact *fact, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void add(struct list *list, const struct host_fact *fact, const char *fmt, ...)
+{
+	struct host_facts *facts = list->facts;
+	struct host_fact *grown = realloc(facts->facts, (facts->count + 1) * sizeof(*grown));
+	va_list args;
+
+	if (!grown) {
+		list->failed = true;
+		return;
+	}
+	facts->facts = grown;
+	grown += facts->count++;
+	*grown = *fact;
+	va_start(args, fmt);
+	vsnprintf(grown->detail, sizeof(grown->detail), fmt, args);
+	va_end(args);
+}
+
+static void add_kernel(struct list *list)
+{
+	struct utsname name;
+
+	if (uname(&name) == 0)
+		add(list, &(struct host_fact){ .name = "kernel", .have = HOST_YES }, "%s %s %s",
+		    name.sysname, name.release, name.machine);
+}
+
+static const char *kvm_module(void)
+{
+	static const char *const modules[] = { "kvm_intel", "kvm_amd", "kvm_pvm" };
+	char path[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(modules); i++) {
+		snprintf(path, sizeof(path), "/sys/module/%s", modules[i]);
+		if (access(path, F_OK) == 0)
+			return modules[i];
+	}
+	return "built into the kernel";
+}
+
+static const char *why_no_kvm(int err)
+{
+	switch (err) {
+	case ENOENT:
+		return "not there: load kvm_intel or kvm_amd, or switch on virtualization in the "
+		       "firmware";
+	case EACCES:
+		return "no permission: become a member of the group kvm";
+	default:
+		return strerror(err);
+	}
+}
+
+/* Stock Linux needs all of a CPU; kvm_pvm interprets the guest's kernel, and not all of it. */
+static void add_linux_guests(struct list *list, bool has_kvm)
+{
+	bool software = strcmp(kvm_module(), "kvm_pvm") == 0;
+
+	add(list,
+	    &(struct host_fact){
+		    .name = "stock Linux guests",
+		    .have = has_kvm && !software ? HOST_YES : HOST_NO,
+		    .without = "boots them in the lab: tools/lab",
+	    },
+	    "%s", software ? "kvm_pvm interprets kernels, and not every instruction" : "");
+}
+
+static void add_cap(struct list *list, const struct host_cap *cap, const struct kvm_caps *caps)
+{
+	int value = *(const int *)((const char *)caps + cap->offset);
+	struct host_fact fact = { .name = cap->name,
+				  .have = value ? HOST_YES : HOST_NO,
+				  .is_needed = cap->is_needed,
+				  .without = cap->without };
+
+	if (value && cap->is_number)
+		add(list, &fact, "%d", value);
+	else
+		add(list, &fact, "%s", "");
+}
+
+static void add_kvm(struct list *list)
+{
+	AUTO_CLOSE int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	struct host_fact device = { .name = "/dev/kvm",
+				    .is_needed = true,
+				    .without = "runs no VM" };
+	struct kvm_caps caps = { 0 };
+
+	if (fd < 0) {
+		add(list, &device, "%s", why_no_kvm(errno));
+		add_linux_guests(list, false);
+		return;
+	}
+	device.have = kvm_get_api_version(fd) == KVM_API_VERSION ? HOST_YES : HOST_NO;
+	add(list, &device, "%s, API version %d", kvm_module(), kvm_get_api_version(fd));
+	add_linux_guests(list, true);
+	kvm_caps_read(fd, &caps);
+	for (size_t i = 0; i < host_caps_count; i++)
+		add_cap(list, &host_caps[i], &caps);
+}
+
+static void add_io_uring(struct list *list)
+{
+	struct host_fact fact = { .name = "io_uring", .is_needed = true, .without = "runs no VM" };
+	struct loop *loop = NULL;
+	int err;
+
+	error_clear();
+	err = loop_create(&loop);
+	fact.have = err ? HOST_NO : HOST_YES;
+	add(list, &fact, "%s", err ? error_text(err) : "");
+	loop_destroy(loop);
+	error_clear();
+}
+
+static void add_userfaultfd(struct list *list)
+{
+	AUTO_CLOSE int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	AUTO_CLOSE int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	add(list,
+	    &(struct host_fact){ .name = "userfaultfd",
+				 .have = fd >= 0 || device >= 0 ? HOST_YES : HOST_NO,
+				 .without = "moves all memory before a VM goes on" },
+	    "%s",
+	    fd < 0 && device < 0 ? "set vm.unprivileged_userfaultfd, or allow "
+				   "/dev/userfaultfd"
+				 : "");
+}
+
+static void add_tun(struct list *list)
+{
+	AUTO_CLOSE int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	add(list,
+	    &(struct host_fact){ .name = "tap networks",
+				 .have = fd >= 0 ? HOST_YES : HOST_NO,
+				 .without = "connects VMs by --net user only" },
+	    "%s", fd < 0 ? "cannot open /dev/net/tun" : "");
+}
+
+/* Whether the shell would find the program. */
+static bool find_program(const char *name, char *path, size_t size)
+{
+	AUTO_FREE char *search = strdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+	char *rest = search;
+
+	for (const char *dir; search && (dir = strsep(&rest, ":"));) {
+		if (snprintf(path, size, "%s/%s", *dir ? dir : ".", name) < (int)size &&
+		    access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void add_program(struct list *list, const char *fact, const char *program,
+			const char *without)
+{
+	char path[128];
+	bool found = find_program(program, path, sizeof(path));
+
+	add(list,
+	    &(struct host_fact){
+		    .name = fact, .have = found ? HOST_YES : HOST_NO, .without = without },
+	    "%s%s", found ? path : "not found: ", found ? "" : program);
+}
+
+static void add_hugepages(struct list *list, const char *name, const char *kib)
+{
+	unsigned long total = 0, idle = 0;
+	struct host_fact fact = { .name = name, .without = "backs memory by normal pages" };
+	static const char *const files[] = { "nr_hugepages", "free_hugepages" };
+	unsigned long *const numbers[] = { &total, &idle };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		char path[96];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%skB/%s", kib,
+			 files[i]);
+		file = fopen(path, "re");
+		if (file && fscanf(file, "%lu", numbers[i]) != 1)
+			*numbers[i] = 0;
+		if (file)
+			fclose(file);
+	}
+	fact.have = idle ? HOST_YES : total ? HOST_PARTLY : HOST_NO;
+	if (total)
+		add(list, &fact, "%lu of %lu are free", idle, total);
+	else
+		add(list, &fact, "none: write how many to nr_hugepages of %skB", kib);
+}
+
+int host_facts_read(struct host_facts *facts)
+{
+	struct list list = { .facts = facts };
+
+	add_kernel(&list);
+	add_kvm(&list);
+	add_io_uring(&list);
+	add_userfaultfd(&list);
+	add_hugepages(&list, "huge pages of 2M", "2048");
+	add_hugepages(&list, "huge pages of 1G", "1048576");
+	add_tun(&list);
+	add_program(&list, "passt", "passt", "has no --net user");
+	add_program(&list, "lab for x86_64", "qemu-system-x86_64", "has no lab for x86_64");
+	add_program(&list, "lab for arm64", "qemu-system-aarch64", "has no lab for arm64");
+	return list.failed ? because(-ENOMEM, "out of memory") : 0;
+}
+
+void host_facts_finish(struct host_facts *facts)
+{
+	free(facts->facts);
+	*facts = (struct host_facts){ 0 };
+}
+
+bool host_facts_suffice(const struct host_facts *facts)
+{
+	for (size_t i = 0; i < facts->count; i++) {
+		if (facts->facts[i].is_needed && facts->facts[i].have == HOST_NO)
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts a machine together from its list, and takes it apart again. */
+#include "machine/machine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <ferry/error.h>
+
+#include "dev/acpi_pm.h"
+#include "dev/serial.h"
+#include "dev/virtio/balloon.h"
+
+int machine_create(const struct machine_options *options, struct machine **ret_machine)
+{
+	struct machine *machine = calloc(1, sizeof(*machine));
+	int r;
+
+	if (!machine)
+		return -ENOMEM;
+	machine->options = options;
+	machine->output = options->output;
+	machine->input_ready = options->input_ready;
+	machine->self = options->self;
+	machine->memory = options->memory;
+	r = vm_create(&options->vm, &machine->vm);
+	while (r == 0 && machine->parts_added < machine_parts_count)
+		r = machine_parts[machine->parts_added++].add(machine);
+	machine->options = NULL;
+	if (r < 0)
+		goto fail;
+	*ret_machine = machine;
+	return 0;
+fail:
+	machine_destroy(machine);
+	return r;
+}
+
+void machine_destroy(struct machine *machine)
+{
+	if (!machine)
+		return;
+	vm_stop(machine->vm);
+	while (machine->parts_added > 0) {
+		const struct machine_part *part = &machine_parts[--machine->parts_added];
+
+		if (part->remove)
+			part->remove(machine);
+	}
+	vm_destroy(machine->vm);
+	free(machine);
+}
+
+struct vm *machine_vm(struct machine *machine)
+{
+	return machine->vm;
+}
+
+size_t machine_input(struct machine *machine, enum machine_console console, const void *buf,
+		     size_t len)
+{
+	if (console == MACHINE_CONSOLE_SERIAL)
+		return serial_input(machine->serial, buf, len);
+	return len;
+}
+
+void machine_output_ready(struct machine *machine, enum machine_console console)
+{
+	if (console == MACHINE_CONSOLE_SERIAL)
+		serial_output_ready(machine->serial);
+}
+
+void machine_flush(struct machine *machine)
+{
+	serial_flush(machine->serial);
+}
+
+void machine_console_size(struct machine *machine, uint16_t columns, uint16_t rows)
+{
+	(void)machine; (void)columns; (void)rows;
+}
+
+void machine_power_button(struct machine *machine)
+{
+	acpi_pm_power_button(machine->pm);
+}
+
+int machine_balloon(struct machine *machine, uint64_t bytes)
+{
+	if (!machine->balloon)
+		return because(-ENODEV, "the machine has no balloon: start it with --balloon");
+	return balloon_set_target(machine->balloon, bytes);
+}

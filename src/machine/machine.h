@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A machine's parts, and the list of them that each architecture supplies. */
+#ifndef MACHINE_MACHINE_H
+#define MACHINE_MACHINE_H
+
+#include <ferry/machine.h>
+
+struct acpi_pm;
+struct balloon;
+struct blk;
+struct console;
+struct net;
+struct pci_host;
+struct pvpanic;
+struct rng;
+struct rtc;
+struct serial;
+
+struct machine {
+	struct vm *vm;
+	const struct machine_options *options; /* the caller's, during machine_create() only */
+	size_t parts_added;                    /* of machine_parts, for undoing */
+	size_t (*output)(void *self, enum machine_console console, const void *buf, size_t len);
+	void (*input_ready)(void *self, enum machine_console console);
+	void *self;
+	uint64_t memory;
+	uint64_t low_end; /* RAM from 0 on ends here */
+	uint64_t rsdp;
+	struct serial *serial;
+	struct rtc *rtc;
+	struct acpi_pm *pm;
+	struct pvpanic *pvpanic;
+	struct pci_host *pci;
+	struct rng *rng;
+	struct balloon *balloon;
+	struct console *console;
+	struct blk **disks;
+	size_t disk_count;
+	struct net **nets;
+	size_t net_count;
+};
+
+/* One line of a machine's list: added in order, removed in reverse. remove may be NULL. */
+struct machine_part {
+	int (*add)(struct machine *machine);
+	void (*remove)(struct machine *machine);
+};
+
+/* The architecture's list. Its order is the order in which registers are restored. */
+extern const struct machine_part machine_parts[];
+extern const size_t machine_parts_count;
+
+/* Parts that both architectures have. */
+int machine_add_memory(struct machine *machine, uint64_t low_base, uint64_t low_max,
+		       uint64_t high_base);
+int machine_add_rng(struct machine *machine);
+void machine_remove_rng(struct machine *machine);
+int machine_add_balloon(struct machine *machine);
+void machine_remove_balloon(struct machine *machine);
+int machine_add_console(struct machine *machine);
+void machine_remove_console(struct machine *machine);
+int machine_add_disks(struct machine *machine);
+void machine_remove_disks(struct machine *machine);
+int machine_add_nets(struct machine *machine);
+void machine_remove_nets(struct machine *machine);
+int machine_add_pvpanic(struct machine *machine, uint16_t port);
+int machine_add_serial(struct machine *machine, uint16_t port, uint32_t gsi);
+void machine_remove_serial(struct machine *machine);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts that both architectures have: memory, serial port, virtio devices. */
+#include "machine/machine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <ferry/error.h>
+
+#include "base/util.h"
+#include "dev/serial.h"
+#include "dev/virtio/balloon.h"
+#include "dev/virtio/blk.h"
+#include "dev/virtio/rng.h"
+#include "vm/vm.h"
+
+#define MEMORY_MIN (2 * MIB)
+
+int machine_add_memory(struct machine *machine, uint64_t low_base, uint64_t low_max,
+		       uint64_t high_base)
+{
+	struct mem *mem = vm_mem(machine->vm);
+	uint64_t low = min_u64(machine->memory, low_max);
+	int r;
+
+	if (machine->memory < MEMORY_MIN)
+		return because(-EINVAL, "%llu bytes of memory: a guest needs at least 2M",
+			       (unsigned long long)machine->memory);
+	machine->low_end = low_base + low;
+	r = mem_map_ram(mem, "low RAM", low_base, low, 0);
+	if (r == 0 && machine->memory > low)
+		r = mem_map_ram(mem, "high RAM", high_base, machine->memory - low, 0);
+	return r;
+}
+
+static size_t serial_out(void *self, const void *buf, size_t len)
+{
+	struct machine *machine = self;
+
+	return machine->output ? machine->output(machine->self, MACHINE_CONSOLE_SERIAL, buf, len) :
+				 len;
+}
+
+static void serial_room(void *self)
+{
+	struct machine *machine = self;
+
+	if (machine->input_ready)
+		machine->input_ready(machine->self, MACHINE_CONSOLE_SERIAL);
+}
+
+int machine_add_serial(struct machine *machine, uint16_t port, uint32_t gsi)
+{
+	const struct serial_options options = {
+		.port = port,
+		.gsi = gsi,
+		.output = serial_out,
+		.input_room = serial_room,
+		.self = machine,
+	};
+	int r = serial_create(machine->vm, &options, &machine->serial);
+
+	return r < 0 ? r : serial_add_bank(machine->serial, &machine->vm->regs);
+}
+
+void machine_remove_serial(struct machine *machine)
+{
+	serial_destroy(machine->serial);
+}
+
+int machine_add_disks(struct machine *machine)
+{
+	const struct machine_options *options = machine->options;
+	char id[32];
+	int r = 0;
+
+	machine->disks = calloc(options->disk_count + 1, sizeof(*machine->disks));
+	if (!machine->disks)
+		return -ENOMEM;
+	for (size_t i = 0; i < options->disk_count && r == 0; i++) {
+		const struct machine_disk *disk = &options->disks[i];
+		struct blk_options blk = {
+			.id = id,
+			.path = disk->path,
+			.readonly = disk->readonly,
+			.direct = disk->direct,
+			.queues = disk->queues,
+			.serial = disk->serial,
+		};
+
+		snprintf(id, sizeof(id), "disk%zu", i);
+		r = blk_create(machine->vm, machine->pci, &blk, &machine->disks[i]);
+		if (r == 0)
+			machine->disk_count++;
+	}
+	return r;
+}
+
+void machine_remove_disks(struct machine *machine)
+{
+	while (machine->disk_count > 0)
+		blk_destroy(machine->disks[--machine->disk_count]);
+	free(machine->disks);
+}
+
+int machine_add_rng(struct machine *machine)
+{
+	const char *source = machine->options->rng_source;
+
+	if (source && !source[0])
+		return 0;
+	return rng_create(machine->vm, machine->pci, source, &machine->rng);
+}
+
+void machine_remove_rng(struct machine *machine)
+{
+	rng_destroy(machine->rng);
+}
+
+int machine_add_balloon(struct machine *machine)
+{
+	if (!machine->options->balloon)
+		return 0;
+	return balloon_create(machine->vm, machine->pci, &machine->balloon);
+}
+
+void machine_remove_balloon(struct machine *machine)
+{
+	balloon_destroy(machine->balloon);
+}

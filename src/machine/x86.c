@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an x86 machine consists of, and where. */
+#include "machine/machine.h"
+
+#include "arch/x86/ident.h"
+#include "arch/x86/regs.h"
+#include "base/util.h"
+#include "boot/acpi.h"
+#include "boot/boot.h"
+#include "boot/layout.h"
+#include "dev/acpi_pm.h"
+#include "dev/pci/pci.h"
+#include "dev/pvpanic.h"
+#include "dev/rtc.h"
+#include "vm/vm.h"
+
+/*
+ * Guest physical addresses. RAM fills [0, LOW_MAX), the rest of it lies from 4 GiB on. Between them,
+ * from below: 32-bit BARs, ECAM, then what every PC has in the last 32 MiB (IOAPIC, LAPIC, and the
+ * four pages of cpu.c). 64-bit BARs lie behind all RAM: CPUs differ in how far up they can reach.
+ */
+#define LOW_MAX     (3 * GIB)
+#define MMIO32_BASE 0xc0000000UL
+#define MMIO32_SIZE 0x20000000UL
+#define ECAM_BASE   0xe0000000UL
+#define ECAM_SIZE   0x00100000UL /* bus 0 */
+#define IOAPIC_BASE 0xfec00000UL
+#define LAPIC_BASE  0xfee00000UL
+#define HIGH_BASE   (4 * GIB)
+#define MMIO64_SIZE (64 * GIB)
+
+/* ACPI tables: 128 KiB below 1 MiB, where the RSDP is also looked for by those who were not told. */
+#define ACPI_BASE 0xe0000UL
+#define ACPI_SIZE 0x20000UL
+
+/* I/O ports and GSIs. COM1, RTC and pvpanic by convention; the ACPI registers where nothing else is. */
+#define SERIAL_PORT        0x3f8
+#define SERIAL_GSI         4
+#define RTC_PORT           0x70
+#define RTC_GSI            8
+#define PVPANIC_PORT       0x505
+#define SLEEP_CONTROL_PORT 0x600
+#define SLEEP_STATUS_PORT  0x601
+#define RESET_PORT         0x602
+#define RESET_VALUE        0x01
+#define GED_PORT           0x603
+#define GED_GSI            9
+
+#define E820_RAM      1
+#define E820_RESERVED 2
+
+static int add_memory(struct machine *machine)
+{
+	return machine_add_memory(machine, 0, LOW_MAX, HIGH_BASE);
+}
+
+static int add_clock(struct machine *machine)
+{
+	return x86_clock_bank_add(machine->vm);
+}
+
+static int add_irqchip(struct machine *machine)
+{
+	return x86_irqchip_bank_add(machine->vm);
+}
+
+static int add_cpuid(struct machine *machine)
+{
+	return x86_cpuid_bank_add(machine->vm);
+}
+
+static int add_cpu(struct machine *machine)
+{
+	return x86_cpu_bank_add(machine->vm);
+}
+
+static int add_msr(struct machine *machine)
+{
+	return x86_msr_bank_add(machine->vm);
+}
+
+static int add_vcpu(struct machine *machine)
+{
+	return x86_vcpu_bank_add(machine->vm);
+}
+
+static int add_serial(struct machine *machine)
+{
+	return machine_add_serial(machine, SERIAL_PORT, SERIAL_GSI);
+}
+
+static int add_rtc(struct machine *machine)
+{
+	static const struct rtc_options options = { .port = RTC_PORT, .gsi = RTC_GSI };
+	int r = rtc_create(machine->vm, &options, &machine->rtc);
+
+	return r < 0 ? r : rtc_add_bank(machine->rtc, &machine->vm->regs);
+}
+
+static void remove_rtc(struct machine *machine)
+{
+	rtc_destroy(machine->rtc);
+}
+
+static int add_acpi_pm(struct machine *machine)
+{
+	static const struct acpi_pm_options options = {
+		.sleep_control_port = SLEEP_CONTROL_PORT,
+		.sleep_status_port = SLEEP_STATUS_PORT,
+		.reset_port = RESET_PORT,
+		.reset_value = RESET_VALUE,
+		.ged_port = GED_PORT,
+		.ged_gsi = GED_GSI,
+	};
+	int r = acpi_pm_create(machine->vm, &options, &machine->pm);
+
+	return r < 0 ? r : acpi_pm_add_bank(machine->pm, &machine->vm->regs);
+}
+
+static void remove_acpi_pm(struct machine *machine)
+{
+	acpi_pm_destroy(machine->pm);
+}
+
+static int add_pvpanic(struct machine *machine)
+{
+	static const struct pvpanic_options options = { .port = PVPANIC_PORT };
+	int r = pvpanic_create(machine->vm, &options, &machine->pvpanic);
+
+	return r < 0 ? r : pvpanic_add_bank(machine->pvpanic, &machine->vm->regs);
+}
+
+static void remove_pvpanic(struct machine *machine)
+{
+	pvpanic_destroy(machine->pvpanic);
+}
+
+static uint64_t mmio64_base(const struct machine *machine)
+{
+	return align_up(HIGH_BASE + machine->memory, MMIO64_SIZE);
+}
+
+static int add_pci(struct machine *machine)
+{
+	const struct pci_options options = {
+		.ecam = ECAM_BASE,
+		.mmio32 = MMIO32_BASE,
+		.mmio32_size = MMIO32_SIZE,
+		.mmio64 = mmio64_base(machine),
+		.mmio64_size = MMIO64_SIZE,
+		.config_ports = true,
+	};
+
+	return pci_host_create(machine->vm, &options, &machine->pci);
+}
+
+static void remove_pci(struct machine *machine)
+{
+	pci_host_destroy(machine->pci);
+}
+
+static int add_tables(struct machine *machine)
+{
+	const struct acpi_options options = {
+		.vcpus = vm_vcpus(machine->vm),
+		.lapic = LAPIC_BASE,
+		.ioapic = IOAPIC_BASE,
+		.ecam = { ECAM_BASE, ECAM_SIZE },
+		.mmio32 = { MMIO32_BASE, MMIO32_SIZE },
+		.mmio64 = { mmio64_base(machine), MMIO64_SIZE },
+		.sleep_control_port = SLEEP_CONTROL_PORT,
+		.sleep_status_port = SLEEP_STATUS_PORT,
+		.reset_port = RESET_PORT,
+		.reset_value = RESET_VALUE,
+		.ged_port = GED_PORT,
+		.ged_gsi = GED_GSI,
+		.serial_port = SERIAL_PORT,
+		.serial_gsi = SERIAL_GSI,
+		.rtc_port = RTC_PORT,
+		.rtc_gsi = RTC_GSI,
+		.pvpanic_port = PVPANIC_PORT,
+	};
+
+	return acpi_build(vm_mem(machine->vm), ACPI_BASE, ACPI_SIZE, &options, &machine->rsdp);
+}
+
+static int add_kernel(struct machine *machine)
+{
+	uint64_t high = machine->memory - machine->low_end;
+	const struct boot_range ranges[] = {
+		{ 0, 0xa0000, E820_RAM },
+		{ ACPI_BASE, ACPI_SIZE, E820_RESERVED },
+		{ LAYOUT_HIGH, machine->low_end - LAYOUT_HIGH, E820_RAM },
+		{ ECAM_BASE, ECAM_SIZE, E820_RESERVED },
+		{ HIGH_BASE, high, E820_RAM },
+	};
+	const struct boot_options options = {
+		.kernel = machine->options->kernel,
+		.initrds = machine->options->initrds,
+		.initrd_count = machine->options->initrd_count,
+		.cmdline = machine->options->cmdline ? machine->options->cmdline : "",
+		.kaslr = machine->options->kaslr,
+		.rsdp = machine->rsdp,
+		.ranges = ranges,
+		.range_count = high ? ARRAY_SIZE(ranges) : ARRAY_SIZE(ranges) - 1,
+		.low_end = machine->low_end,
+	};
+	struct boot_entry entry = { .mode = BOOT_NONE };
+	int r = boot_load(vm_mem(machine->vm), &options, &entry);
+
+	return r < 0 ? r : arch_vcpu_set_entry(&machine->vm->vcpus[0], &entry);
+}
+
+/* In the order in which registers are restored. */
+const struct machine_part machine_parts[] = {
+	{ add_memory, NULL },
+	{ add_clock, NULL },   /* before msr: kvmclock's pages are filled from it */
+	{ add_irqchip, NULL }, /* before cpu: a LAPIC in virtual wire mode listens to the PIC */
+	{ add_cpuid, NULL },   /* decides which of the next three exist */
+	{ add_cpu, NULL },     /* regs.h says why these three in this order */
+	{ add_msr, NULL },
+	{ add_vcpu, NULL },
+	{ add_serial, machine_remove_serial },
+	{ add_rtc, remove_rtc },
+	{ add_acpi_pm, remove_acpi_pm },
+	{ add_pvpanic, remove_pvpanic },
+	{ add_pci, remove_pci }, /* before its functions */
+	{ machine_add_disks, machine_remove_disks },
+	{ machine_add_rng, machine_remove_rng },
+	{ machine_add_balloon, machine_remove_balloon },
+	{ add_tables, NULL },
+	{ add_kernel, NULL }, /* last: it takes the memory that is left */
+};
+
+const size_t machine_parts_count = ARRAY_SIZE(machine_parts);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The map of guest memory: what fits, what is found, what is copied. */
+#include "mem/mem.h"
+
+#include <errno.h>
+#include <ferry/error.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "check_main.h"
+
+static struct mem mem;
+
+static void setup(void)
+{
+	struct mem_options options = { .name = "test" };
+
+	ck_assert_int_eq(mem_init(&mem, -1, 8, &options), 0);
+	ck_assert_int_eq(mem_map_ram(&mem, "low", 0, 2 * MIB, 0), 0);
+	ck_assert_int_eq(mem_map_ram(&mem, "next", 2 * MIB, MIB, 0), 0);
+	ck_assert_int_eq(mem_map_ram(&mem, "high", 4 * GIB, MIB, MEM_READONLY), 0);
+}
+
+START_TEST(test_overlap_is_refused_by_name)
+{
+	setup();
+	ck_assert_int_eq(mem_map_ram(&mem, "x", MIB, 4096, 0), -EEXIST);
+	ck_assert_ptr_nonnull(strstr(error_text(-EEXIST), "low"));
+	ck_assert_int_eq(mem_map_ram(&mem, "x", 4 * GIB - 4096, 8192, 0), -EEXIST);
+	ck_assert_uint_eq(mem_total(&mem), 4 * MIB);
+	mem_finish(&mem);
+}
+END_TEST
+
+START_TEST(test_partial_pages_and_wrapping_are_refused)
+{
+	setup();
+	ck_assert_int_eq(mem_map_ram(&mem, "x", 64 * MIB, 100, 0), -EINVAL);
+	ck_assert_int_eq(mem_map_ram(&mem, "x", 64 * MIB + 1, 4096, 0), -EINVAL);
+	ck_assert_int_eq(mem_map_ram(&mem, "x", 64 * MIB, 0, 0), -EINVAL);
+	ck_assert_int_eq(mem_map_ram(&mem, "x", 0xfffffffffffff000, 8192, 0), -EINVAL);
+	mem_finish(&mem);
+}
+END_TEST
+
+START_TEST(test_slots_run_out)
+{
+	setup();
+	for (uint64_t i = 0; i < 5; i++)
+		ck_assert_int_eq(mem_map_ram(&mem, "x", 64 * MIB * (i + 1), 4096, 0), 0);
+	ck_assert_int_eq(mem_map_ram(&mem, "x", 64 * MIB * 9, 4096, 0), -ENOSPC);
+	ck_assert_int_eq(mem_unmap(&mem, 64 * MIB), 0);
+	ck_assert_int_eq(mem_map_ram(&mem, "x", 64 * MIB * 9, 4096, 0), 0);
+	mem_finish(&mem);
+}
+END_TEST
+
+START_TEST(test_pointer_never_leaves_its_region)
+{
+	setup();
+	ck_assert_ptr_nonnull(mem_ptr(&mem, 0, 2 * MIB));
+	ck_assert_ptr_null(mem_ptr(&mem, 0, 2 * MIB + 1));
+	ck_assert_ptr_null(mem_ptr(&mem, 0, 0));
+	ck_assert_ptr_null(mem_ptr(&mem, 3 * MIB, 1));
+	ck_assert_ptr_null(mem_ptr(&mem, 1, UINT64_MAX));
+	ck_assert_ptr_null(mem_ptr(&mem, UINT64_MAX, 2));
+	ck_assert_ptr_nonnull(mem_ptr(&mem, 4 * GIB + MIB - 1, 1));
+	ck_assert_ptr_null(mem_ptr_rw(&mem, 4 * GIB, 1));
+	mem_finish(&mem);
+}
+END_TEST
+
+START_TEST(test_copy_crosses_adjacent_regions_and_nothing_else)
+{
+	uint8_t out[64], in[64];
+
+	setup();
+	memset(in, 0x5a, sizeof(in));
+	ck_assert_int_eq(mem_write(&mem, 2 * MIB - 32, in, 64), 0);
+	ck_assert_int_eq(mem_read(&mem, 2 * MIB - 32, out, 64), 0);
+	ck_assert_mem_eq(in, out, 64);
+	ck_assert_int_eq(mem_write(&mem, 3 * MIB - 32, in, 64), -EFAULT);
+	ck_assert_int_eq(mem_read(&mem, 3 * MIB - 32, out, 32), 0);
+	memset(in, 0, sizeof(in));
+	ck_assert_mem_eq(in, out, 32);
+	mem_finish(&mem);
+}
+END_TEST
+
+START_TEST(test_discarded_pages_read_as_zero_and_their_neighbours_stay)
+{
+	uint8_t *p;
+
+	setup();
+	p = mem_ptr_rw(&mem, 0, 4 * 4096);
+	memset(p, 1, 4 * 4096);
+	ck_assert_int_eq(mem_discard(&mem, 4095, 2 * 4096 + 2), 0);
+	ck_assert_uint_eq(p[4095], 1);
+	ck_assert_uint_eq(p[4096], 0);
+	ck_assert_uint_eq(p[3 * 4096 - 1], 0);
+	ck_assert_uint_eq(p[3 * 4096], 1);
+	mem_finish(&mem);
+}
+END_TEST
+
+START_TEST(test_unmapped_memory_is_gone_and_comes_back_zero)
+{
+	setup();
+	memset(mem_ptr_rw(&mem, 2 * MIB, 4096), 7, 4096);
+	ck_assert_int_eq(mem_unmap(&mem, 2 * MIB), 0);
+	ck_assert_ptr_null(mem_ptr(&mem, 2 * MIB, 1));
+	ck_assert_int_eq(mem_unmap(&mem, 2 * MIB), -ENOENT);
+	ck_assert_int_eq(mem_map_ram(&mem, "again", 2 * MIB, MIB, 0), 0);
+	ck_assert_uint_eq(*(const uint8_t *)mem_ptr(&mem, 2 * MIB, 1), 0);
+	mem_finish(&mem);
+}
+END_TEST
+
+CHECK_MAIN("mem", test_overlap_is_refused_by_name, test_partial_pages_and_wrapping_are_refused,
+	   test_slots_run_out, test_pointer_never_leaves_its_region,
+	   test_copy_crosses_adjacent_regions_and_nothing_else,
+	   test_discarded_pages_read_as_zero_and_their_neighbours_stay,
+	   test_unmapped_memory_is_gone_and_comes_back_zero)
