@@ -317,16 +317,22 @@ static bool all_zero(const uint8_t *data, uint64_t len)
 	return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
 }
 
+static bool overlaps(const struct image *image, const uint8_t *dst, uint64_t len)
+{
+	return dst < image->data + image->size && image->data < dst + len;
+}
+
 /*
- * A vmlinux holds its .bss as zeros: skipping them spares the guest's pages, which are zero already.
- * Pages of an image in a file are read in one go instead: looking at them would be a copy.
+ * A vmlinux holds its .bss as zeros: skipping them spares the guest's pages, which are zero already,
+ * unless the image itself lies there. A file is read in one go: looking at it would be a copy.
  */
 static int copy_segment(const struct image *image, const struct vmlinux_segment *s, uint8_t *dst)
 {
-	const uint8_t *src = image->data + s->offset;
+	const uint8_t *src;
 
-	if (image->fd >= 0 || (dst < image->data + image->size && image->data < dst + s->file_size))
+	if (image->fd >= 0 || overlaps(image, dst, s->file_size))
 		return image_read(image, s->offset, dst, s->file_size, "a segment");
+	src = image->data + s->offset;
 	for (uint64_t at = 0, len; at < s->file_size; at += len) {
 		len = min_u64(GUEST_PAGE_SIZE, s->file_size - at);
 		if (!all_zero(src + at, len))

@@ -64,15 +64,17 @@ struct part {
 static const struct part parts[] = {
 	{ 0x1000, 0x6000, 0x1000000, 0x6000 },
 	{ 0x8000, 0x1000, 0x1007000, 0x1000 },
-	{ 0xb000, 0x0804, 0x1008000, 0x4000 },
+	{ 0xb000, 0x3804, 0x1008000, 0x6000 },
 };
 #define PARTS        3
+/* A page of zeros that lands where the image held something else, when it is unpacked in place. */
+#define ZERO_PAGE    0xd000
 #define NOTES_OFFSET 0x2000
 #define NOTES_SIZE   0x60
-#define SHDRS_OFFSET 0xb808
+#define SHDRS_OFFSET 0xe808
 #define ELF_SIZE     (SHDRS_OFFSET + 2 * sizeof(Elf64_Shdr))
 #define LINK_START   0x1000000ULL
-#define LINK_END     0x100c000ULL
+#define LINK_END     0x100e000ULL
 #define VIRTUAL      0xffffffff80000000ULL
 #define PVH_ENTRY    0x1000123ULL
 #define START_ENTRY  0x1000040ULL
@@ -121,6 +123,7 @@ static inline struct bytes make_vmlinux(bool pvh)
 					parts[i].paddr, parts[i].file_size, parts[i].mem_size, 0x1000 };
 		fill(b.data + parts[i].offset, parts[i].file_size, (uint64_t)i + 7);
 	}
+	memset(b.data + ZERO_PAGE, 0, 0x1000);
 	phdr[PARTS] = (Elf64_Phdr){ PT_NOTE, 4, NOTES_OFFSET, 0, 0, NOTES_SIZE, NOTES_SIZE, 4 };
 	put_notes(b.data + NOTES_OFFSET, pvh);
 	memset(b.data + SHDRS_OFFSET, 0x5d, ELF_SIZE - SHDRS_OFFSET);

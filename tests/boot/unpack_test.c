@@ -11,9 +11,12 @@
 
 static struct bytes content(size_t size)
 {
+	const size_t period = 30000;
 	struct bytes b = bytes_make(size);
 
-	fill(b.data, size, 42);
+	fill(b.data, size < period ? size : period, 42);
+	for (size_t i = period; i < size; i++)
+		b.data[i] = b.data[i - period];
 	memcpy(b.data, ELFMAG, SELFMAG);
 	return b;
 }
