@@ -92,7 +92,9 @@ static void print_result(const struct ctl *ctl, struct json_object *result)
 		print_json(result);
 		return;
 	}
-	json_object_object_foreach(result, key, value) print_member(key, value);
+	json_object_object_foreach(result, key, value) {
+		print_member(key, value);
+	}
 }
 
 static int ask(const struct ctl *ctl)
