@@ -295,6 +295,41 @@ START_TEST(test_a_command_line_longer_than_the_kernel_takes_is_refused)
 }
 END_TEST
 
+/* FERRY_TEST_VMLINUX: what Linux scripts/extract-vmlinux makes of FERRY_TEST_KERNEL. */
+static void compare_with_vmlinux(const char *path, uint64_t ram)
+{
+	struct bytes before = bytes_make(ram);
+
+	memcpy(before.data, mem_ptr(&m.mem, 0, ram), ram);
+	mem_finish(&m.mem);
+	machine_init(&m, ram);
+	m.options.kernel = path;
+	ck_assert_msg(boot_load(&m.mem, &m.options, &m.entry) == 0, "%s", error_text(0));
+	ck_assert(memcmp(before.data + MIB_SIZE, mem_ptr(&m.mem, MIB_SIZE, ram - MIB_SIZE),
+			 ram - MIB_SIZE) == 0);
+	free(before.data);
+}
+
+/* Without a kernel in the environment there is nothing to prove, and the lab boots real ones. */
+START_TEST(test_the_kernel_in_the_environment_loads)
+{
+	const uint64_t ram = 256 * MIB_SIZE;
+	const char *vmlinux = getenv("FERRY_TEST_VMLINUX");
+
+	if (!getenv("FERRY_TEST_KERNEL"))
+		return;
+	for (int kaslr = 1; kaslr >= 0; kaslr--) {
+		machine_init(&m, ram);
+		m.options.kernel = getenv("FERRY_TEST_KERNEL");
+		m.options.kaslr = kaslr;
+		ck_assert_msg(boot_load(&m.mem, &m.options, &m.entry) == 0, "%s", error_text(0));
+		if (vmlinux && !kaslr)
+			compare_with_vmlinux(vmlinux, ram);
+		mem_finish(&m.mem);
+	}
+}
+END_TEST
+
 CHECK_MAIN("boot", test_every_format_loads_to_the_same_memory, test_kaslr_uses_the_memory_there_is,
 	   test_nokaslr_on_the_command_line_is_obeyed,
 	   test_pvh_finds_start_info_as_the_protocol_says,
@@ -302,4 +337,5 @@ CHECK_MAIN("boot", test_every_format_loads_to_the_same_memory, test_kaslr_uses_t
 	   test_without_a_note_the_64_bit_protocol_is_used, test_a_plain_vmlinux_boots_both_ways,
 	   test_foreign_files_are_named, test_what_is_not_a_file_is_named,
 	   test_what_does_not_fit_is_refused,
-	   test_a_command_line_longer_than_the_kernel_takes_is_refused)
+	   test_a_command_line_longer_than_the_kernel_takes_is_refused,
+	   test_the_kernel_in_the_environment_loads)

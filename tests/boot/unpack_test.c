@@ -41,8 +41,8 @@ static int unpack_all(const uint8_t *data, size_t size, struct bytes *out)
 
 START_TEST(test_every_format_unpacks_to_what_was_packed)
 {
-	/* 9 MiB: more than one block of lz4, more than one chunk of lzma2. */
-	static const size_t sizes[] = { 64, 4096, 9 << 20 };
+	/* Just over 8 MiB: two blocks of lz4, more than one chunk of lzma2. */
+	static const size_t sizes[] = { 64, 4096, 8400000 };
 
 	for (int packing = 0; packing < PACKINGS; packing++) {
 		for (size_t i = 0; i < 3; i++) {
@@ -123,7 +123,7 @@ START_TEST(test_flipped_bits_fail_or_unpack_but_never_crash)
 		struct bytes in = content(30000), packed = pack(&in, packing), out;
 		int damaged = 0;
 
-		for (int i = 0; i < 1500; i++) {
+		for (int i = 0; i < 400; i++) {
 			size_t at = next_random(&seed) % packed.size;
 			uint8_t was = packed.data[at];
 
@@ -135,7 +135,7 @@ START_TEST(test_flipped_bits_fail_or_unpack_but_never_crash)
 			packed.data[at] = was;
 		}
 		/* All have a checksum but lz4's old frame, and lzma, whose coder itself notices most. */
-		ck_assert_int_ge(damaged, packing == PACK_LZ4 ? 100 : 1300);
+		ck_assert_int_ge(damaged, packing == PACK_LZ4 ? 30 : 350);
 		free(in.data);
 		free(packed.data);
 	}
