@@ -6,8 +6,8 @@
 #include <check.h>
 #include <stdlib.h>
 
-#define CHECK_MAIN(name, ...)                                                                      \
-	int main(void)                                                                             \
+#define CHECK_SUITE(name, ...)                                                                     \
+	static int run_suite(void)                                                                 \
 	{                                                                                          \
 		const TTest *const tests[] = { __VA_ARGS__ };                                      \
 		Suite *suite = suite_create(name);                                                 \
@@ -23,6 +23,13 @@
 		failed = srunner_ntests_failed(runner);                                            \
 		srunner_free(runner);                                                              \
 		return failed ? EXIT_FAILURE : EXIT_SUCCESS;                                       \
+	}
+
+#define CHECK_MAIN(name, ...)                                                                      \
+	CHECK_SUITE(name, __VA_ARGS__)                                                             \
+	int main(void)                                                                             \
+	{                                                                                          \
+		return run_suite();                                                                \
 	}
 
 #endif

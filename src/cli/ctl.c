@@ -20,12 +20,9 @@ static const struct verb {
 	const char *param; /* the one that VALUE becomes; a size. NULL: no VALUE */
 	bool ends;	   /* the VM's end is waited for */
 } verbs[] = {
-	{ .name = "status" },
-	{ .name = "pause" },
-	{ .name = "resume" },
-	{ .name = "stop", .ends = true },
-	{ .name = "power-button" },
-	{ .name = "balloon", .param = "target" },
+	{ .name = "status" },	    { .name = "pause" },
+	{ .name = "resume" },	    { .name = "stop", .ends = true },
+	{ .name = "power-button" }, { .name = "balloon", .param = "target" },
 	{ .name = "version" },
 };
 
@@ -95,8 +92,9 @@ static void print_result(const struct ctl *ctl, struct json_object *result)
 		print_json(result);
 		return;
 	}
-	json_object_object_foreach(result, key, value)
+	json_object_object_foreach(result, key, value) {
 		print_member(key, value);
+	}
 }
 
 static int ask(const struct ctl *ctl)

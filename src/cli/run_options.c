@@ -71,11 +71,12 @@ static int set_kernel(void *target, const char *value, bool on)
 static int set_initrd(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
-	const char **initrd = run_options_grow((void **)&options->initrds, &options->machine.initrd_count,
-				   sizeof(*initrd));
+	const char **initrd = run_options_grow((void **)&options->initrds,
+					       &options->machine.initrd_count, sizeof(*initrd));
 
 	(void)on;
-	return initrd ? run_options_keep_path(options, initrd, value) : because(-ENOMEM, "out of memory");
+	return initrd ? run_options_keep_path(options, initrd, value)
+		      : because(-ENOMEM, "out of memory");
 }
 
 static int set_cmdline(void *target, const char *value, bool on)

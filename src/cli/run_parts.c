@@ -21,6 +21,7 @@ struct part {
 	struct run_options *options;
 	struct machine_disk *disk;
 	struct machine_net *net;
+	bool is_user; /* the key user was there */
 };
 
 static int disk_path(void *target, const char *value)
@@ -73,10 +74,8 @@ static int disk_serial(void *target, const char *value)
 }
 
 static const struct value_field disk_fields[] = {
-	{ "path", "FILE", disk_path },
-	{ "readonly", NULL, disk_readonly },
-	{ "direct", NULL, disk_direct },
-	{ "queues", "N", disk_queues },
+	{ "path", "FILE", disk_path },	   { "readonly", NULL, disk_readonly },
+	{ "direct", NULL, disk_direct },   { "queues", "N", disk_queues },
 	{ "serial", "TEXT", disk_serial },
 };
 
@@ -96,7 +95,7 @@ int run_set_disk(void *target, const char *value, bool on)
 
 	(void)on;
 	part.disk = run_options_grow((void **)&options->disks, &options->machine.disk_count,
-			 sizeof(*part.disk));
+				     sizeof(*part.disk));
 	if (!part.disk)
 		return because(-ENOMEM, "out of memory");
 	err = set_fields(&part, value, disk_fields, ARRAY_SIZE(disk_fields));
@@ -112,6 +111,7 @@ static int net_user(void *target, const char *value)
 	(void)value;
 	if (part->net->tap)
 		return because(-EINVAL, "either user or tap=NAME, not both");
+	part->is_user = true;
 	part->net->kind = MACHINE_NET_USER;
 	return 0;
 }
@@ -120,6 +120,8 @@ static int net_tap(void *target, const char *value)
 {
 	struct part *part = target;
 
+	if (part->is_user)
+		return because(-EINVAL, "either user or tap=NAME, not both");
 	if (strlen(value) >= IFNAMSIZ || strpbrk(value, "/ \t\n:%") || strcmp(value, ".") == 0 ||
 	    strcmp(value, "..") == 0)
 		return because(-EINVAL, "\"%s\" is not the name of a network interface", value);
@@ -145,13 +147,15 @@ int run_set_net(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
 	struct part part = { .options = options };
+	int err;
 
 	(void)on;
-	part.net = run_options_grow((void **)&options->nets, &options->machine.net_count, sizeof(*part.net));
+	part.net = run_options_grow((void **)&options->nets, &options->machine.net_count,
+				    sizeof(*part.net));
 	if (!part.net)
 		return because(-ENOMEM, "out of memory");
-	if (strncmp(value, "user", 4) != 0 && strncmp(value, "tap=", 4) != 0)
-		return because(-EINVAL, "\"%s\" is not user or tap=NAME, each perhaps with "
-					",mac=ADDRESS", value);
-	return set_fields(&part, value, net_fields, ARRAY_SIZE(net_fields));
+	err = set_fields(&part, value, net_fields, ARRAY_SIZE(net_fields));
+	if (!err && !part.is_user && !part.net->tap)
+		err = because(-EINVAL, "which network? write user or tap=NAME");
+	return err;
 }

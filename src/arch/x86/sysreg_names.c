@@ -37,6 +37,7 @@ static const struct {
 	{ 0x000001dc, "LASTBRANCHTOIP" },
 	{ 0x000001dd, "LASTINTFROMIP" },
 	{ 0x000001de, "LASTINTTOIP" },
+	{ 0x000001fc, "MSR_POWER_CTL" },
 	{ 0x00000277, "IA32_PAT" },
 	{ 0x000002ff, "IA32_MTRR_DEF_TYPE" },
 	{ 0x00000309, "IA32_FIXED_CTR0" },

@@ -6,6 +6,7 @@
 
 #include <ferry/error.h>
 
+#include "base/util.h"
 #include "kvm/kvm_x86.h"
 #include "regs.h"
 #include "vm/vm.h"
@@ -57,6 +58,36 @@ static int write_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
 	return r == 1 ? 0 : -EINVAL;
 }
 
+/* State that KVM keeps but does not list (arch/x86/kvm/x86.c, msrs_to_save): first, last. */
+static const struct {
+	uint32_t first, last;
+} unlisted[] = {
+	{ 0x200, 0x20f }, /* IA32_MTRR_PHYSBASE, IA32_MTRR_PHYSMASK */
+	{ 0x250, 0x250 }, /* IA32_MTRR_FIX64K */
+	{ 0x258, 0x259 }, /* IA32_MTRR_FIX16K */
+	{ 0x268, 0x26f }, /* IA32_MTRR_FIX4K */
+	{ 0x2ff, 0x2ff }, /* IA32_MTRR_DEF_TYPE */
+	{ 0x400, 0x47f }, /* IA32_MCi_CTL, _STATUS, _ADDR, _MISC */
+};
+
+#define UNLISTED_MAX 256
+
+static bool is_listed(const struct kvm_msr_list *list, uint32_t index)
+{
+	for (uint32_t i = 0; i < list->nmsrs; i++)
+		if (list->indices[i] == index)
+			return true;
+	return false;
+}
+
+static void add_unlisted(struct kvm_msr_list *list)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(unlisted); i++)
+		for (uint32_t msr = unlisted[i].first; msr <= unlisted[i].last; msr++)
+			if (!is_listed(list, msr))
+				list->indices[list->nmsrs++] = msr;
+}
+
 static int read_index_list(struct vm *vm)
 {
 	struct kvm_msr_list count = { .nmsrs = 0 };
@@ -65,12 +96,15 @@ static int read_index_list(struct vm *vm)
 
 	if (r < 0 && r != -E2BIG)
 		return r;
-	list = calloc(1, sizeof(*list) + count.nmsrs * sizeof(list->indices[0]));
+	list = calloc(1, sizeof(*list) + (count.nmsrs + UNLISTED_MAX) * sizeof(list->indices[0]));
 	if (!list)
 		return -ENOMEM;
 	list->nmsrs = count.nmsrs;
 	vm->arch.msrs = list;
-	return kvm_get_msr_index_list(vm->kvm_fd, list);
+	r = kvm_get_msr_index_list(vm->kvm_fd, list);
+	if (r == 0)
+		add_unlisted(list);
+	return r;
 }
 
 /* KVM lists some that this CPU model has not; which, depends on CPUID: read them to find out. */

@@ -76,7 +76,7 @@ uint64_t pci_device_bar(struct pci_device *device, unsigned bar);
  * the VM starts. Returns its offset, or -ENOSPC. */
 int pci_device_add_capability(struct pci_device *device, uint8_t id, const void *body, uint8_t len);
 
-/* Lets the guest write bytes of a capability; they are registers from then on. Before the VM starts. */
+/* Lets the guest write bytes of a capability; they are registers then. Before the VM starts. */
 void pci_device_set_writable(struct pci_device *device, uint8_t offset, uint8_t len);
 /* What the configuration space holds there. Any thread. */
 void pci_device_config(struct pci_device *device, uint8_t offset, void *data, uint8_t len);
