@@ -186,7 +186,7 @@ static int apply_config(const struct line *line, void *target)
 
 		if (strcmp(use->option->name, "config") != 0)
 			continue;
-		if (!*use->value)
+		if (!use->value || !*use->value)
 			return because(-EINVAL, "--config: the file's name is empty");
 		err = config_read(use->value, line->command, was_used, line, target);
 		if (err)

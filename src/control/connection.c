@@ -55,10 +55,10 @@ static void forget_stream(struct control_client *client)
 static int append_line(struct control_client *client, char *line)
 {
 	size_t len = line ? strlen(line) : 0;
-	char *grown = line ? realloc(client->out, client->out_len + len) : NULL;
+	char *grown = line ? realloc(client->out, client->out_len + len + 1) : NULL;
 
 	if (grown) {
-		memcpy(grown + client->out_len, line, len);
+		memcpy(grown + client->out_len, line, len + 1);
 		client->out = grown;
 		client->out_len += len;
 	}

@@ -120,6 +120,13 @@ void virtio_needs_reset(struct virtio_device *device, const char *why);
 /* DRIVER_OK by a register: the device waits for virtio_device_resume(). lock held. */
 void virtio_hold_started(struct virtio_device *device);
 
+/*
+ * Stops serving the queues and calls done(arg), at once or later, when nothing is under way. Resume
+ * goes on after that, or begins after DRIVER_OK was restored through the registers. Loop's thread.
+ */
+void virtio_device_quiesce(struct virtio_device *device, void (*done)(void *arg), void *arg);
+void virtio_device_resume(struct virtio_device *device);
+
 /* virtqueue.c. Loop's thread. */
 void virtq_clear(struct virtqueue *queue);
 /* false: the rings are not in memory. */

@@ -283,6 +283,23 @@ static void window_write(void *self, uint32_t reg, const void *data, unsigned le
 		bar_write(self, offset, data, width);
 }
 
+static void quiet(void *arg)
+{
+	const struct virtio_device *device = arg;
+
+	pci_device_quiesced(device->pci);
+}
+
+static void quiesce(void *self)
+{
+	virtio_device_quiesce(self, quiet, self);
+}
+
+static void resume(void *self)
+{
+	virtio_device_resume(self);
+}
+
 static int add_capability(struct virtio_device *device, uint8_t type, uint32_t offset,
 			  uint32_t length)
 {
@@ -348,6 +365,8 @@ int virtio_pci_init(struct virtio_device *device, struct pci_host *host, uint16_
 		.config_read = window_read,
 		.config_write = window_write,
 		.bars_changed = virtio_kicks_place,
+		.quiesce = quiesce,
+		.resume = resume,
 		.self = device,
 	};
 	int r;
