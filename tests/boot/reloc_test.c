@@ -100,12 +100,12 @@ START_TEST(test_malformed_tables_are_refused)
 		size_t size;
 	} bad[] = {
 		{ { 0 }, 1 },
-		{ { 0 }, 4 },                                        /* one group */
-		{ { 0, WORD(LINK_START) }, 8 },                      /* one group */
-		{ { 0, 0, 0 }, 9 },                                  /* not whole words */
-		{ { 0, 0, 0, 0 }, 16 },                              /* four groups */
-		{ { WORD(LINK_START), 0, 0 }, 12 },                  /* words before the first zero */
-		{ { WORD(LINK_START), WORD(LINK_START) }, 8 },       /* no zero */
+		{ { 0 }, 4 },				       /* one group */
+		{ { 0, WORD(LINK_START) }, 8 },		       /* one group */
+		{ { 0, 0, 0 }, 9 },			       /* not whole words */
+		{ { 0, 0, 0, 0 }, 16 },			       /* four groups */
+		{ { WORD(LINK_START), 0, 0 }, 12 },	       /* words before the first zero */
+		{ { WORD(LINK_START), WORD(LINK_START) }, 8 }, /* no zero */
 		{ { 0x5d5d5d5d, 0, 0, 0 }, 16 },
 	};
 
