@@ -2,7 +2,7 @@
 /* Ends in the way that its command line names: poweroff, reset, panic, fault, spin. */
 #include <abi/pvh.h>
 
-#include "guest.h"
+#include "lib/guest.h"
 
 static bool is(const char *a, const char *b)
 {

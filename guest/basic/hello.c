@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Says one line and switches off. */
-#include "guest.h"
+#include "lib/guest.h"
 
 void guest_main(const void *info)
 {

@@ -2,7 +2,7 @@
 /* Starts every other CPU by its x2APIC id, which may be above 255, and waits for all of them. */
 #include <abi/pvh.h>
 
-#include "guest.h"
+#include "lib/guest.h"
 
 #define CPUID_TOPOLOGY 0x0b
 

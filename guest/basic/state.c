@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Leaves traces in as many registers as it can, says so, and spins: something worth saving. */
-#include "guest.h"
+#include "lib/guest.h"
 
 #define MSR_SYSENTER_CS 0x174
 #define MSR_PAT         0x277

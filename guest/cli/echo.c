@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Says "ready", then every byte that it reads from the serial port, until an x. */
-#include "guest.h"
+#include "lib/guest.h"
 
 #define UART	  0x3f8
 #define UART_LSR  (UART + 5)

@@ -2,7 +2,7 @@
 /* Says as many numbered lines as its command line asks for: far more than a pipe holds. */
 #include <abi/pvh.h>
 
-#include "guest.h"
+#include "lib/guest.h"
 
 static uint32_t number(const char *s)
 {

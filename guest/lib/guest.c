@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The machine as a guest program sees it. */
-#include "guest.h"
+#include "lib/guest.h"
 
 /* src/machine/x86.c: where the machine has its ports */
 #define SERIAL_PORT        0x3f8

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PCI configuration space: PCI Local Bus 3.0 chapter 6, PCI Express Base 7.5, and the ECN for MSI-X. */
+/* PCI configuration space: PCI Local Bus 3.0 chapter 6, PCI Express Base 7.5. */
 #ifndef ABI_PCI_H
 #define ABI_PCI_H
 

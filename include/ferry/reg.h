@@ -34,7 +34,6 @@
 
 /* Bank numbers. They stand in snapshots and streams: a number is never used for anything else. */
 enum reg_bank_number {
-	REG_BANK_FEATURES = 0x01,
 	REG_BANK_CPUID = 0x10,
 	REG_BANK_CPU = 0x11,
 	REG_BANK_IRQCHIP = 0x12,

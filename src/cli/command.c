@@ -90,8 +90,9 @@ int command_option_unknown(const struct command *command, const char *dashes, co
 	for (size_t i = 0; i < command->option_count; i++)
 		value_nearest_try(&nearest, command->options[i].name);
 	if (nearest.name)
-		return because(-EINVAL, "unknown option %s%s; did you mean %s%s? "
-					"'ferry help %s' explains them",
+		return because(-EINVAL,
+			       "unknown option %s%s; did you mean %s%s? "
+			       "'ferry help %s' explains them",
 			       dashes, typed, dashes, nearest.name, command->name);
 	return because(-EINVAL, "unknown option %s%s; 'ferry help %s' lists what there is", dashes,
 		       typed, command->name);
@@ -133,8 +134,9 @@ static int read_operand(struct line *line, const char *word)
 	const struct command *command = line->command;
 
 	if (line->operand_count >= COMMAND_OPERANDS || !command->operands[line->operand_count])
-		return because(-EINVAL, "%s: there is nothing to do with \"%s\"; "
-					"'ferry %s --help' shows what it takes",
+		return because(-EINVAL,
+			       "%s: there is nothing to do with \"%s\"; "
+			       "'ferry %s --help' shows what it takes",
 			       command->name, word, command->name);
 	line->operands[line->operand_count++] = word;
 	return 0;
@@ -155,8 +157,9 @@ static int read_line(struct line *line, int argc, char **argv)
 		else if (strcmp(word, "-h") == 0)
 			line->help = true;
 		else if (word[1] != '-')
-			err = because(-EINVAL, "%s: unknown option %s; options are words after two "
-					       "dashes: 'ferry %s --help' lists them",
+			err = because(-EINVAL,
+				      "%s: unknown option %s; options are words after two "
+				      "dashes: 'ferry %s --help' lists them",
 				      line->command->name, word, line->command->name);
 		else
 			err = read_option(line, argc, argv, &i);
@@ -183,6 +186,8 @@ static int apply_config(const struct line *line, void *target)
 
 		if (strcmp(use->option->name, "config") != 0)
 			continue;
+		if (!use->value || !*use->value)
+			return because(-EINVAL, "--config: the file's name is empty");
 		err = config_read(use->value, line->command, was_used, line, target);
 		if (err)
 			return because_of(err, "%s", use->value);

@@ -7,10 +7,10 @@
 #include <stddef.h>
 
 enum option_flags {
-	OPTION_REPEAT = 1 << 0,   /* each use adds one; in the config file an array */
+	OPTION_REPEAT = 1 << 0,	  /* each use adds one; in the config file an array */
 	OPTION_OPTIONAL = 1 << 1, /* the argument may be left out, and is given with = only */
 	OPTION_NO_FILE = 1 << 2,  /* not in the config file */
-	OPTION_RARE = 1 << 3,     /* `ferry help COMMAND` shows it, --help does not */
+	OPTION_RARE = 1 << 3,	  /* `ferry help COMMAND` shows it, --help does not */
 	OPTION_NEGATED = 1 << 4,  /* on is the default: the help shows --no-NAME */
 };
 
@@ -24,7 +24,7 @@ struct command_option {
 	const char *arg; /* NULL: takes none */
 	const char *help;
 	const char *example; /* a right argument; NULL: none is needed */
-	unsigned flags;      /* enum option_flags */
+	unsigned flags;	     /* enum option_flags */
 	int (*set)(void *target, const char *value, bool on);
 };
 
@@ -34,10 +34,11 @@ struct command {
 	const char *name;
 	const char *summary;
 	const char *operands[COMMAND_OPERANDS]; /* "NAME", "VERB"; unused ones are NULL */
-	unsigned required;                      /* that many of them must be given */
+	unsigned required;			/* that many of them must be given */
 	const struct command_option *options;
 	size_t option_count;
 	const char *const *notes; /* lines below the options, ending with NULL; may be NULL */
+	const char *const *more;  /* the same, in the long form only */
 	int (*operand)(void *target, unsigned index, const char *value);
 	/* Returns the exit status of ferry. argv[0] is the first word after the command's name. */
 	int (*run)(const struct command *self, int argc, char **argv);
@@ -59,7 +60,10 @@ enum exit_status {
 	STATUS_STOPPED = 35,
 };
 
-enum { COMMAND_GO_ON = 0, COMMAND_DONE = 1 };
+enum {
+	COMMAND_GO_ON = 0,
+	COMMAND_DONE = 1
+};
 
 /*
  * Reads the options and operands into target: first those of the file named by --config, where the

@@ -16,36 +16,38 @@
 #include "base/util.h"
 #include "cli/command.h"
 
-#define CONFIG_SIZE_MAX (1 * MIB)
+#define CONFIG_SIZE_MAX	 (1 * MIB)
 #define CONFIG_DEPTH_MAX 8
 
-/* The whole file with a NUL behind it. */
-static int read_text(const char *path, char **ret_text, size_t *ret_size)
+/* The whole file with a NUL behind it; NULL, and the reason in the error's text. */
+static char *read_text(const char *path, size_t *ret_size)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
 	AUTO_FREE char *text = malloc(CONFIG_SIZE_MAX + 1);
+	char *read_whole = NULL;
 	size_t size = 0;
-	ssize_t n;
+	ssize_t n = 1;
 
-	if (fd < 0)
-		return because(-errno, "cannot open: %s", strerror(errno));
-	if (!text)
-		return because(-ENOMEM, "out of memory");
-	while ((n = read(fd, text + size, CONFIG_SIZE_MAX + 1 - size)) > 0) {
-		size += (size_t)n;
-		if (size > CONFIG_SIZE_MAX)
-			return because(-EINVAL, "longer than 1M: not a config file");
+	while (fd >= 0 && text && size <= CONFIG_SIZE_MAX && n > 0) {
+		n = read(fd, text + size, CONFIG_SIZE_MAX + 1 - size);
+		size += n > 0 ? (size_t)n : 0;
 	}
-	if (n < 0)
-		return because(-errno, "cannot read: %s", strerror(errno));
-	text[size] = '\0';
-	*ret_text = text;
-	*ret_size = size;
-	text = NULL;
-	return 0;
+	if (fd < 0 || n < 0) {
+		because(-EINVAL, "cannot %s: %s", fd < 0 ? "open" : "read", strerror(errno));
+	} else if (!text) {
+		because(-ENOMEM, "out of memory");
+	} else if (size > CONFIG_SIZE_MAX) {
+		because(-EINVAL, "longer than 1M: not a config file");
+	} else {
+		text[size] = '\0';
+		*ret_size = size;
+		read_whole = text;
+		text = NULL;
+	}
+	return read_whole;
 }
 
-static int syntax_error(const char *text, size_t at, const char *what)
+static void syntax_error(const char *text, size_t at, const char *what)
 {
 	unsigned line = 1, column = 1;
 
@@ -56,36 +58,40 @@ static int syntax_error(const char *text, size_t at, const char *what)
 			column = 1;
 		}
 	}
-	return because(-EINVAL, "line %u, column %u: %s", line, column, what);
+	because(-EINVAL, "line %u, column %u: %s", line, column, what);
 }
 
-static int parse_text(const char *text, size_t size, struct json_object **ret_root)
+/* The object that the text is; NULL, and the reason in the error's text. */
+static struct json_object *parse_text(const char *text, size_t size)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(CONFIG_DEPTH_MAX);
-	struct json_object *root;
-	int err = 0;
+	struct json_object *root = NULL;
+	enum json_tokener_error error;
 
-	if (!tokener)
-		return because(-ENOMEM, "out of memory");
+	if (!tokener) {
+		because(-ENOMEM, "out of memory");
+		return NULL;
+	}
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	/* With the NUL: it tells the tokener that nothing follows. */
 	root = json_tokener_parse_ex(tokener, text, (int)size + 1);
-	if (json_tokener_get_error(tokener) == json_tokener_continue)
-		err = syntax_error(text, size, "the file ends inside a value");
-	else if (json_tokener_get_error(tokener) != json_tokener_success)
-		err = syntax_error(text, json_tokener_get_parse_end(tokener),
-				   json_tokener_error_desc(json_tokener_get_error(tokener)));
+	error = json_tokener_get_error(tokener);
+	if (error == json_tokener_continue)
+		syntax_error(text, size, "the file ends inside a value");
+	else if (error != json_tokener_success)
+		syntax_error(text, json_tokener_get_parse_end(tokener),
+			     json_tokener_error_desc(error));
 	else if (strlen(text) != size)
-		err = syntax_error(text, strlen(text), "a NUL byte");
+		syntax_error(text, strlen(text), "a NUL byte");
+	else if (json_object_is_type(root, json_type_object))
+		goto done;
+	else
+		because(-EINVAL, "the file must hold an object: { \"memory\": \"512M\", … }");
+	json_object_put(root);
+	root = NULL;
+done:
 	json_tokener_free(tokener);
-	if (!err && !json_object_is_type(root, json_type_object))
-		err = because(-EINVAL, "the file must hold an object: { \"memory\": \"512M\", … }");
-	if (err) {
-		json_object_put(root);
-		return err;
-	}
-	*ret_root = root;
-	return 0;
+	return root;
 }
 
 /* Appends text, with its commas doubled where it stands inside a list. */
@@ -121,7 +127,8 @@ static int put_object(FILE *out, struct json_object *object)
 	const char *comma = "";
 	int err;
 
-	json_object_object_foreach(object, key, value) {
+	json_object_object_foreach(object, key, value)
+	{
 		bool is_switch = json_object_is_type(value, json_type_boolean);
 
 		if (is_switch && !json_object_get_boolean(value))
@@ -206,17 +213,15 @@ int config_read(const char *path, const struct command *command,
 		bool (*skip)(const void *arg, const struct command_option *option), const void *arg,
 		void *target)
 {
-	AUTO_FREE char *text = NULL;
-	struct json_object *root;
 	size_t size = 0;
-	int err;
+	AUTO_FREE char *text = read_text(path, &size);
+	struct json_object *root = text ? parse_text(text, size) : NULL;
+	int err = 0;
 
-	err = read_text(path, &text, &size);
-	if (!err)
-		err = parse_text(text, size, &root);
-	if (err)
-		return err;
-	json_object_object_foreach(root, key, value) {
+	if (!root)
+		return -EINVAL;
+	json_object_object_foreach(root, key, value)
+	{
 		bool on;
 		const struct command_option *option =
 			command_option_find(command, key, strlen(key), &on);

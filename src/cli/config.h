@@ -11,8 +11,8 @@ struct command_option;
 /*
  * Sets every option of the file at path, in the file's order, but those for which skip() is true. A
  * switch is true or false, or its argument; what may be repeated is one value or an array; a value
- * of several keys ("path=x.img,readonly") may be an object. -EINVAL, or that of open(2), with a text
- * that says where in the file.
+ * of several keys ("path=x.img,readonly") may be an object. -EINVAL, or that of open(2), with a
+ * text that says where in the file.
  */
 int config_read(const char *path, const struct command *command,
 		bool (*skip)(const void *arg, const struct command_option *option), const void *arg,

@@ -21,14 +21,15 @@
 
 int console_init(struct console *console, const struct console_options *options)
 {
-	*console = (struct console){
-		.kind = options->kind, .is_shown = options->is_shown, .copy_fd = -1
-	};
+	*console = (struct console){ .kind = options->kind,
+				     .is_shown = options->is_shown,
+				     .copy_fd = -1 };
 	console->is_terminal = options->is_shown && terminal_is_input();
 	if (!options->copy_path)
 		return 0;
-	console->copy_fd = open(options->copy_path,
-				O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
+	console->copy_fd =
+		open(options->copy_path,
+		     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
 	if (console->copy_fd < 0)
 		return because(-errno, "--console-output: cannot write %s: %s", options->copy_path,
 			       strerror(errno));
@@ -79,9 +80,9 @@ static void filter_input(struct console *console)
 	memcpy(raw, console->input, len);
 	console->input_len = 0;
 	while (at < len) {
-		enum escape_action action = escape_filter(&console->escape, raw, len, &at,
-							  console->input + console->input_len,
-							  &kept);
+		enum escape_action action =
+			escape_filter(&console->escape, raw, len, &at,
+				      console->input + console->input_len, &kept);
 
 		console->input_len += kept;
 		act(console, action);

@@ -15,7 +15,8 @@
 /*
  * Everything belongs to the loop's thread. Output goes to standard output and to a copy; neither
  * reader can make the loop wait. A reader that is slow makes the guest's console slow, as a serial
- * line with flow control does: nothing is lost. One that is gone makes no difference. Input is read when the guest takes it; its end is not the end of the VM.
+ * line with flow control does: nothing is lost. One that is gone makes no difference. Input is read
+ * when the guest takes it; its end is not the end of the VM.
  */
 struct console {
 	struct machine *machine; /* NULL: not attached; what is said then is dropped */

@@ -61,9 +61,9 @@ static void print_facts(const struct host_facts *facts, bool json)
 	if (!json) {
 		for (size_t i = 0; i < facts->count; i++)
 			print_fact(&facts->facts[i]);
-		printf("%s\n", host_facts_suffice(facts)
-				       ? "VMs run on this host."
-				       : "VMs cannot run on this host: the lines with \"runs no VM\" say why.");
+		printf("%s\n", host_facts_suffice(facts) ? "VMs run on this host."
+							 : "VMs cannot run on this host: the lines "
+							   "with \"runs no VM\" say why.");
 		return;
 	}
 	array = json_object_new_array();

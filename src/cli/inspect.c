@@ -125,8 +125,10 @@ static int run_inspect(const struct command *self, int argc, char **argv)
 		return STATUS_OK;
 	err = ask(&show);
 	if (!err && show.pattern && !show.shown)
-		err = because(-ENOENT, "no register of %s matches \"%s\"; 'ferry inspect %s' lists "
-				       "them all", show.name, show.pattern, show.name);
+		err = because(-ENOENT,
+			      "no register of %s matches \"%s\"; 'ferry inspect %s' lists "
+			      "them all",
+			      show.name, show.pattern, show.name);
 	return err ? command_failed(STATUS_FAILED, err) : STATUS_OK;
 }
 

@@ -12,12 +12,14 @@
 static int unknown_command(const char *name, const char *nearest)
 {
 	if (name[0] == '-')
-		because(-EINVAL, "%s comes after the command: ferry COMMAND %s; "
-				 "'ferry help' lists the commands",
+		because(-EINVAL,
+			"%s comes after the command: ferry COMMAND %s; "
+			"'ferry help' lists the commands",
 			name, name);
 	else if (nearest)
-		because(-EINVAL, "there is no command \"%s\"; did you mean %s? "
-				 "'ferry help' lists them",
+		because(-EINVAL,
+			"there is no command \"%s\"; did you mean %s? "
+			"'ferry help' lists them",
 			name, nearest);
 	else
 		because(-EINVAL, "there is no command \"%s\"; 'ferry help' lists them", name);

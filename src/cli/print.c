@@ -10,8 +10,8 @@
 
 void print_json(struct json_object *object)
 {
-	printf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-								      JSON_C_TO_STRING_NOSLASHESCAPE));
+	printf("%s\n", json_object_to_json_string_ext(
+			       object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 void print_duration(long long seconds, char *text, size_t size)
@@ -27,15 +27,13 @@ void print_duration(long long seconds, char *text, size_t size)
 
 void print_member(const char *key, struct json_object *value)
 {
-	char text[64];
+	char text[64] = "";
 
 	if (strcmp(key, "memory") == 0 || strcmp(key, "target") == 0)
 		value_size_text(json_object_get_uint64(value), text, sizeof(text));
 	else if (strcmp(key, "uptime") == 0)
 		print_duration(json_object_get_int64(value), text, sizeof(text));
-	else
-		snprintf(text, sizeof(text), "%s", json_object_get_string(value));
-	printf("%-8s %s\n", key, text);
+	printf("%-8s %s\n", key, text[0] ? text : json_object_get_string(value));
 }
 
 const char *member_text(struct json_object *object, const char *key)

@@ -21,9 +21,9 @@
 struct run {
 	struct run_options options;
 	FILE *trace;
-	struct signals signals;
 	struct console console;
 	struct machine *machine;
+	struct signals signals;
 	struct control *control;
 };
 
@@ -57,8 +57,9 @@ static int open_trace(struct run *run)
 	if (!run->options.trace_file)
 		return 0;
 	run->trace = fopen(run->options.trace_file, "we");
-	return run->trace ? 0 : because(-errno, "--trace-kvm: cannot write %s: %s",
-					run->options.trace_file, strerror(errno));
+	return run->trace ? 0
+			  : because(-errno, "--trace-kvm: cannot write %s: %s",
+				    run->options.trace_file, strerror(errno));
 }
 
 static int make_console(struct run *run)
@@ -102,14 +103,14 @@ static int make_all(struct run *run)
 	int err = open_trace(run);
 
 	if (!err)
-		err = signals_init(&run->signals);
-	if (!err)
 		err = make_console(run);
 	if (!err)
 		err = make_machine(run);
 	if (err || run->options.dry_run)
 		return err;
-	err = make_control(run);
+	err = signals_init(&run->signals);
+	if (!err)
+		err = make_control(run);
 	if (!err)
 		err = signals_attach(&run->signals, machine_vm(run->machine), &run->console);
 	if (!err)

@@ -36,7 +36,8 @@ struct run_options {
 void run_options_init(struct run_options *options);
 void run_options_finish(struct run_options *options);
 
-/* What no option can see alone: defaults made from others, and their agreement. -EINVAL, -ENOMEM. */
+/* What no option can see alone: defaults made from others, and their agreement. -EINVAL, -ENOMEM.
+ */
 int run_options_complete(struct run_options *options);
 
 /* For the setters. A copy of text that lives as long as the options; NULL: no memory. */

@@ -74,10 +74,8 @@ static int disk_serial(void *target, const char *value)
 }
 
 static const struct value_field disk_fields[] = {
-	{ "path", "FILE", disk_path },
-	{ "readonly", NULL, disk_readonly },
-	{ "direct", NULL, disk_direct },
-	{ "queues", "N", disk_queues },
+	{ "path", "FILE", disk_path },	   { "readonly", NULL, disk_readonly },
+	{ "direct", NULL, disk_direct },   { "queues", "N", disk_queues },
 	{ "serial", "TEXT", disk_serial },
 };
 
@@ -97,7 +95,7 @@ int run_set_disk(void *target, const char *value, bool on)
 
 	(void)on;
 	part.disk = run_options_grow((void **)&options->disks, &options->machine.disk_count,
-			 sizeof(*part.disk));
+				     sizeof(*part.disk));
 	if (!part.disk)
 		return because(-ENOMEM, "out of memory");
 	err = set_fields(&part, value, disk_fields, ARRAY_SIZE(disk_fields));
@@ -152,7 +150,8 @@ int run_set_net(void *target, const char *value, bool on)
 	int err;
 
 	(void)on;
-	part.net = run_options_grow((void **)&options->nets, &options->machine.net_count, sizeof(*part.net));
+	part.net = run_options_grow((void **)&options->nets, &options->machine.net_count,
+				    sizeof(*part.net));
 	if (!part.net)
 		return because(-ENOMEM, "out of memory");
 	err = set_fields(&part, value, net_fields, ARRAY_SIZE(net_fields));

@@ -18,9 +18,10 @@
 
 static void set_of_all(sigset_t *set)
 {
-	/* SIGTTIN and SIGTTOU have no meaning of their own: blocked, reading and writing report it. */
-	static const int ours[] = { SIGTERM,  SIGINT,  SIGHUP,	SIGQUIT, SIGWINCH,
-				    SIGTSTP,  SIGCONT, SIGTTIN, SIGTTOU };
+	/* SIGTTIN and SIGTTOU have no meaning of their own: blocked, reading and writing report it.
+	 */
+	static const int ours[] = { SIGTERM, SIGINT,  SIGHUP,  SIGQUIT, SIGWINCH,
+				    SIGTSTP, SIGCONT, SIGTTIN, SIGTTOU };
 
 	sigemptyset(set);
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)

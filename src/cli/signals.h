@@ -19,12 +19,13 @@ struct signals {
 };
 
 /*
- * Blocks them: before the first thread, which inherits the mask. From here to signals_attach() they
- * wait, so that nothing ends ferry in the middle of making a machine.
+ * Blocks them: before the first thread, which inherits the mask, and after the last program that
+ * the machine starts, which would inherit it too. Until signals_attach() they wait.
  */
 int signals_init(struct signals *signals);
 
-/* SIGTERM, SIGINT, SIGHUP and SIGQUIT end the VM; SIGWINCH, SIGTSTP and SIGCONT are the console's. */
+/* SIGTERM, SIGINT, SIGHUP and SIGQUIT end the VM; SIGWINCH, SIGTSTP and SIGCONT are the console's.
+ */
 int signals_attach(struct signals *signals, struct vm *vm, struct console *console);
 
 void signals_finish(struct signals *signals);

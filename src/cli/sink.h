@@ -19,7 +19,7 @@ struct sink {
 	struct loop_op op;
 	unsigned writing; /* 1 while op is under way */
 	int fd;		  /* the caller's; it may be blocking */
-	int error;	  /* -errno of the write that ended it: it takes, and drops, all from then on */
+	int error; /* -errno of the write that ended it: it takes, and drops, all from then on */
 	char *ring;
 	size_t head, used; /* offset of the first byte; bytes */
 	void (*drained)(void *self);

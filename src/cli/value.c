@@ -59,8 +59,10 @@ int value_size(const char *text, uint64_t *ret_bytes)
 	*ret_bytes = number << shift;
 	return 0;
 invalid:
-	return because(-EINVAL, "\"%s\" is not a size: write a whole number with K, M, G or T, "
-				"such as 512M", text);
+	return because(-EINVAL,
+		       "\"%s\" is not a size: write a whole number with K, M, G or T, "
+		       "such as 512M",
+		       text);
 }
 
 void value_size_text(uint64_t bytes, char *text, size_t size)
@@ -98,7 +100,10 @@ int value_choice(const char *text, const char *const *names, unsigned *ret_index
 			return 0;
 		}
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
-					 i == 0 ? "" : names[i + 1] ? ", " : " or ", names[i]);
+					 i == 0		? ""
+					 : names[i + 1] ? ", "
+							: " or ",
+					 names[i]);
 		if (used >= sizeof(list))
 			break;
 	}
@@ -113,8 +118,9 @@ int value_vm_name(const char *text)
 
 	if (len == 0 || len > VM_NAME_MAX || strspn(text, allowed) != len || text[0] == '.' ||
 	    text[0] == '-')
-		return because(-EINVAL, "\"%.80s\" is not a VM's name: use 1 to %d letters, digits "
-					"and . _ -, beginning with a letter or digit",
+		return because(-EINVAL,
+			       "\"%.80s\" is not a VM's name: use 1 to %d letters, digits "
+			       "and . _ -, beginning with a letter or digit",
 			       text, VM_NAME_MAX);
 	return 0;
 }
@@ -218,7 +224,9 @@ int value_fields(char *text, const struct value_field *fields, size_t count, voi
 /* Optimal string alignment distance; words longer than a row never match. */
 static unsigned distance(const char *a, const char *b)
 {
-	enum { ROW = 40 };
+	enum {
+		ROW = 40
+	};
 	unsigned d[3][ROW];
 	size_t la = strlen(a), lb = strlen(b);
 

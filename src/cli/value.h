@@ -8,7 +8,8 @@
 
 /* All return 0, or -EINVAL with a text that says what a right value looks like. */
 
-/* "512M", "4G", "1073741824": bytes, or powers of 1024 with K, M, G, T (also KiB …, either case). */
+/* "512M", "4G", "1073741824": bytes, or powers of 1024 with K, M, G, T (also KiB …, either case).
+ */
 int value_size(const char *text, uint64_t *ret_bytes);
 
 /* A decimal number, min … max. */
@@ -28,7 +29,8 @@ void value_size_text(uint64_t bytes, char *text, size_t size);
 
 /*
  * A list such as "path=x.img,readonly,queues=4". A comma inside a value is written twice. The first
- * element may leave out the key of fields[0], when that has a value. set() is given the value, NULL for a bare key.
+ * element may leave out the key of fields[0], when that has a value. set() is given the value, NULL
+ * for a bare key.
  */
 struct value_field {
 	const char *key;

@@ -14,7 +14,6 @@
 #include "control/inspect.h"
 #include "control/server.h"
 
-#define CLIENT_PATIENCE (10 * 1000000000ULL)
 /* A stream's lines are gathered to about that much before they are sent. */
 #define GATHER 16384
 
@@ -25,7 +24,7 @@ static void patience_ended(struct loop_timer *timer)
 	client_destroy(container_of(timer, struct control_client, patience));
 }
 
-/* Waits for events only; a client that is sent to has CLIENT_PATIENCE from the last byte it took. */
+/* Waits for events only; a client that is sent to has some time from the last byte it took. */
 static int wait_for(struct control_client *client, unsigned events)
 {
 	struct loop *loop = client->control->loop;
@@ -39,7 +38,8 @@ static int wait_for(struct control_client *client, unsigned events)
 	if (events == POLLIN)
 		loop_timer_disarm(loop, &client->patience);
 	else if (!err)
-		err = loop_timer_arm(loop, &client->patience, CLIENT_PATIENCE, patience_ended);
+		err = loop_timer_arm(loop, &client->patience, client->control->patience,
+				     patience_ended);
 	return err;
 }
 
@@ -55,10 +55,10 @@ static void forget_stream(struct control_client *client)
 static int append_line(struct control_client *client, char *line)
 {
 	size_t len = line ? strlen(line) : 0;
-	char *grown = line ? realloc(client->out, client->out_len + len) : NULL;
+	char *grown = line ? realloc(client->out, client->out_len + len + 1) : NULL;
 
 	if (grown) {
-		memcpy(grown + client->out_len, line, len);
+		memcpy(grown + client->out_len, line, len + 1);
 		client->out = grown;
 		client->out_len += len;
 	}
@@ -151,8 +151,8 @@ static int read_line(struct control_client *client)
 	client->in_len += end ? take - 1 : take;
 	if (!end && client->in_len == RPC_LINE_MAX) {
 		client->is_closing = true;
-		return append_line(client, rpc_error_line(RPC_INVALID_REQUEST,
-							  "the line is longer than 64K"));
+		return append_line(
+			client, rpc_error_line(RPC_INVALID_REQUEST, "the line is longer than 64K"));
 	}
 	return end != NULL;
 }

@@ -58,8 +58,10 @@ static int take_address(struct control *control)
 	if (err)
 		return err;
 	if (control_is_alive(control->name))
-		return because(-EEXIST, "a VM named %s runs already: choose another --name, or see "
-					"'ferry list'", control->name);
+		return because(-EEXIST,
+			       "a VM named %s runs already: choose another --name, or see "
+			       "'ferry list'",
+			       control->name);
 	error_clear();
 	if (unlink(control->address.sun_path) != 0 && errno != ENOENT)
 		return because(-errno, "cannot remove the old socket %s: %s",
@@ -70,7 +72,7 @@ static int take_address(struct control *control)
 		return because(-errno, "cannot make the control socket %s: %s",
 			       control->address.sun_path, strerror(errno));
 	control->is_bound = true;
-	if (listen(control->fd, CONTROL_CLIENTS_MAX) != 0)
+	if (listen(control->fd, SOMAXCONN) != 0)
 		return because(-errno, "listen: %s", strerror(errno));
 	return 0;
 }
@@ -83,6 +85,7 @@ static int start(struct control *control, const struct control_options *options)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	control->machine = options->machine;
 	control->memory = options->memory;
+	control->patience = CONTROL_PATIENCE;
 	control->loop = vm_loop(machine_vm(options->machine));
 	control->started = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	control->name = strdup(options->name);

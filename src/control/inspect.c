@@ -142,10 +142,9 @@ static struct json_object *describe(struct inspect *inspect, size_t index)
 	snprintf(id, sizeof(id), "%#018" PRIx64, entry->key.id);
 	json_object_object_add(params, "name", json_object_new_string(name));
 	json_object_object_add(params, "id", json_object_new_string(id));
-	json_object_object_add(params, "vcpu",
-			       entry->key.vcpu == REG_VM
-				       ? NULL
-				       : json_object_new_int64((int64_t)entry->key.vcpu));
+	json_object_object_add(
+		params, "vcpu",
+		entry->key.vcpu == REG_VM ? NULL : json_object_new_int64((int64_t)entry->key.vcpu));
 	json_object_object_add(params, "size", json_object_new_int64((int64_t)size));
 	if (value->err) {
 		json_object_object_add(params, "error",

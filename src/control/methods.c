@@ -55,8 +55,7 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 	json_object_object_add(status, "state", json_object_new_string(state_of(control)));
 	json_object_object_add(status, "cpus", json_object_new_int64(vm_vcpus(vm_of(self))));
 	json_object_object_add(status, "memory", json_object_new_uint64(control->memory));
-	json_object_object_add(status, "uptime",
-			       json_object_new_int64((int64_t)uptime));
+	json_object_object_add(status, "uptime", json_object_new_int64((int64_t)uptime));
 	json_object_object_add(status, "version", json_object_new_string(FERRY_VERSION));
 	*ret_result = status;
 	return 0;
@@ -149,9 +148,7 @@ const struct rpc_method control_methods[] = {
 	{ .name = "resume", .call = do_resume },
 	{ .name = "stop", .call = do_stop },
 	{ .name = "power-button", .call = do_power_button },
-	{ .name = "balloon",
-	  .params = { { "target", json_type_int, true } },
-	  .call = do_balloon },
+	{ .name = "balloon", .params = { { "target", json_type_int, true } }, .call = do_balloon },
 	{ .name = "inspect",
 	  .streams = true,
 	  .params = { { "pattern", json_type_string, false } },

@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -42,8 +43,10 @@ static int check_private(int fd, const char *path)
 	if (fstat(fd, &st) != 0)
 		return because(-errno, "%s: %s", path, strerror(errno));
 	if (st.st_uid != geteuid())
-		return because(-EPERM, "%s belongs to another user: set XDG_RUNTIME_DIR to a "
-				       "directory of yours", path);
+		return because(-EPERM,
+			       "%s belongs to another user: set XDG_RUNTIME_DIR to a "
+			       "directory of yours",
+			       path);
 	if (st.st_mode & 077)
 		return because(-EPERM, "%s is open to other users: chmod 700 %s", path, path);
 	return 0;
@@ -86,27 +89,19 @@ int control_address(const char *name, struct sockaddr_un *ret_address)
 		return err;
 	len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s.sock", path, name);
 	if (len < 0 || (size_t)len >= sizeof(address.sun_path))
-		return because(-ENAMETOOLONG, "the path of the control socket is longer than %zu "
-					      "bytes: choose a shorter name",
+		return because(-ENAMETOOLONG,
+			       "the path of the control socket is longer than %zu "
+			       "bytes: choose a shorter name",
 			       sizeof(address.sun_path) - 1);
 	*ret_address = address;
 	return 0;
 }
 
-/* A connect that would wait (the backlog is full) is a VM that lives but does not answer. */
-static int connect_at_once(int fd, const struct sockaddr_un *address)
+/* flags: SOCK_NONBLOCK, or 0 to wait a while for a place in the VM's queue. */
+static int connect_to(const char *name, int flags, int *ret_fd)
 {
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
-		return because(-errno, "cannot connect to %s: %s", address->sun_path,
-			       errno == EAGAIN ? "too many wait already" : strerror(errno));
-	if (fcntl(fd, F_SETFL, 0) != 0)
-		return because(-errno, "fcntl: %s", strerror(errno));
-	return 0;
-}
-
-int control_connect(const char *name, int *ret_fd)
-{
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+	struct timeval patience = { .tv_sec = 5 };
 	struct sockaddr_un address;
 	int err = control_address(name, &address);
 
@@ -114,17 +109,24 @@ int control_connect(const char *name, int *ret_fd)
 		return err;
 	if (fd < 0)
 		return because(-errno, "socket: %s", strerror(errno));
-	err = connect_at_once(fd, &address);
-	if (err)
-		return err;
+	/* connect(2) on a unix socket waits as long as sending does. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+		return because(-errno, "cannot connect to %s: %s", address.sun_path,
+			       errno == EAGAIN ? "too many wait already" : strerror(errno));
 	*ret_fd = fd_take(&fd);
 	return 0;
+}
+
+int control_connect(const char *name, int *ret_fd)
+{
+	return connect_to(name, 0, ret_fd);
 }
 
 bool control_is_alive(const char *name)
 {
 	AUTO_CLOSE int fd = -1;
-	int err = control_connect(name, &fd);
+	int err = connect_to(name, SOCK_NONBLOCK, &fd);
 
 	return err != -ENOENT && err != -ECONNREFUSED;
 }

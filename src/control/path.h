@@ -27,7 +27,7 @@ int control_address(const char *name, struct sockaddr_un *ret_address);
  * Connects to the VM of that name; the socket blocks.
  *   -ENOENT        there is none
  *   -ECONNREFUSED  it died and left its socket
- *   -EAGAIN        it lives, and more clients wait than it can queue
+ *   -EAGAIN        it lives, and for five seconds had no place for one more client
  */
 int control_connect(const char *name, int *ret_fd);
 

@@ -23,9 +23,9 @@ struct service {
 static char *to_line(struct json_object *object)
 {
 	size_t len;
-	const char *text = object ? json_object_to_json_string_length(
-					    object, JSON_C_TO_STRING_PLAIN, &len)
-				  : NULL;
+	const char *text =
+		object ? json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN, &len)
+		       : NULL;
 	char *line = text ? malloc(len + 2) : NULL;
 
 	if (line) {
@@ -105,7 +105,8 @@ static const struct rpc_param *find_param(const struct rpc_method *method, const
 
 static int check_params(const struct rpc_method *method, struct json_object *params)
 {
-	json_object_object_foreach(params, key, value) {
+	json_object_object_foreach(params, key, value)
+	{
 		const struct rpc_param *param = find_param(method, key);
 
 		if (!param)

@@ -28,7 +28,8 @@ struct rpc_param {
 	bool required;
 };
 
-/* What call() may return besides 0 and -errno (with a text; -EINVAL means that params are wrong). */
+/* What call() may return besides 0 and -errno (with a text; -EINVAL means that params are wrong).
+ */
 #define RPC_STREAM 1 /* lines follow, and the answer after them: see rpc_answer() */
 
 struct rpc_method {
@@ -41,7 +42,7 @@ struct rpc_method {
 
 /* The answer to one request; the request's id is what a stream's answer needs later. */
 struct rpc_reply {
-	char *line;	       /* with its newline, from malloc; NULL: a notification, or RPC_STREAM */
+	char *line; /* with its newline, from malloc; NULL: a notification, or RPC_STREAM */
 	struct json_object *id; /* of a stream: the caller puts it; NULL may be the id null */
 	bool is_stream;
 };

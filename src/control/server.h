@@ -13,6 +13,7 @@
 #include "io/loop.h"
 
 #define CONTROL_CLIENTS_MAX 16
+#define CONTROL_PATIENCE    (10 * 1000000000ULL)
 
 /* Everything belongs to the loop's thread. */
 struct control {
@@ -25,15 +26,16 @@ struct control {
 	int fd;
 	struct sockaddr_un address;
 	bool is_bound;
-	bool is_full; /* not listening until a client leaves */
-	bool is_paused; /* by the method pause */
+	bool is_full;	   /* not listening until a client leaves */
+	bool is_paused;	   /* by the method pause */
+	uint64_t patience; /* ns: how long a client may take nothing of what is sent to it */
 	struct control_client *clients;
 	unsigned client_count;
 };
 
 /*
  * One connection. A client is read only while nothing waits to be sent to it; one that takes
- * nothing for CLIENT_PATIENCE is dropped.
+ * nothing for too long is dropped.
  */
 struct control_client {
 	struct control *control;

@@ -10,4 +10,18 @@
 #define KVM_CAP_GUEST_MEMFD 234
 #endif
 
+/* linux/kvm.h hides these from other architectures; the numbers are the same everywhere. */
+#ifndef KVM_CAP_PIT2
+#define KVM_CAP_PIT2 33
+#endif
+#ifndef KVM_CAP_XEN_HVM
+#define KVM_CAP_XEN_HVM 38
+#endif
+#ifndef KVM_CAP_DEBUGREGS
+#define KVM_CAP_DEBUGREGS 50
+#endif
+#ifndef KVM_CAP_XCRS
+#define KVM_CAP_XCRS 56
+#endif
+
 #endif

@@ -111,7 +111,8 @@ static void add_cap(struct list *list, const struct host_cap *cap, const struct 
 static void add_kvm(struct list *list)
 {
 	AUTO_CLOSE int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	struct host_fact device = { .name = "/dev/kvm", .is_needed = true,
+	struct host_fact device = { .name = "/dev/kvm",
+				    .is_needed = true,
 				    .without = "runs no VM" };
 	struct kvm_caps caps = { 0 };
 
@@ -151,8 +152,10 @@ static void add_userfaultfd(struct list *list)
 	    &(struct host_fact){ .name = "userfaultfd",
 				 .have = fd >= 0 || device >= 0 ? HOST_YES : HOST_NO,
 				 .without = "moves all memory before a VM goes on" },
-	    "%s", fd < 0 && device < 0 ? "set vm.unprivileged_userfaultfd, or allow "
-					 "/dev/userfaultfd" : "");
+	    "%s",
+	    fd < 0 && device < 0 ? "set vm.unprivileged_userfaultfd, or allow "
+				   "/dev/userfaultfd"
+				 : "");
 }
 
 static void add_tun(struct list *list)
@@ -169,10 +172,13 @@ static void add_tun(struct list *list)
 /* Whether the shell would find the program. */
 static bool find_program(const char *name, char *path, size_t size)
 {
-	AUTO_FREE char *search = strdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+	const char *directories = getenv("PATH");
+	AUTO_FREE char *search = strdup(directories ? directories : "/usr/bin:/bin");
 	char *rest = search;
+	const char *dir;
 
-	for (const char *dir; search && (dir = strsep(&rest, ":"));) {
+	while (rest) {
+		dir = strsep(&rest, ":");
 		if (snprintf(path, size, "%s/%s", *dir ? dir : ".", name) < (int)size &&
 		    access(path, X_OK) == 0)
 			return true;
@@ -187,30 +193,36 @@ static void add_program(struct list *list, const char *fact, const char *program
 	bool found = find_program(program, path, sizeof(path));
 
 	add(list,
-	    &(struct host_fact){ .name = fact, .have = found ? HOST_YES : HOST_NO,
-				 .without = without },
+	    &(struct host_fact){
+		    .name = fact, .have = found ? HOST_YES : HOST_NO, .without = without },
 	    "%s%s", found ? path : "not found: ", found ? "" : program);
+}
+
+/* The number in a file of sysfs; 0 where there is none. */
+static unsigned long read_number(const char *directory, const char *name)
+{
+	char path[128], text[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (!fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	fclose(file);
+	return strtoul(text, NULL, 10);
 }
 
 static void add_hugepages(struct list *list, const char *name, const char *kib)
 {
-	unsigned long total = 0, idle = 0;
 	struct host_fact fact = { .name = name, .without = "backs memory by normal pages" };
-	static const char *const files[] = { "nr_hugepages", "free_hugepages" };
-	unsigned long *const numbers[] = { &total, &idle };
+	unsigned long total, idle;
+	char directory[64];
 
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		char path[96];
-		FILE *file;
-
-		snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%skB/%s", kib,
-			 files[i]);
-		file = fopen(path, "re");
-		if (file && fscanf(file, "%lu", numbers[i]) != 1)
-			*numbers[i] = 0;
-		if (file)
-			fclose(file);
-	}
+	snprintf(directory, sizeof(directory), "/sys/kernel/mm/hugepages/hugepages-%skB", kib);
+	total = read_number(directory, "nr_hugepages");
+	idle = read_number(directory, "free_hugepages");
 	fact.have = idle ? HOST_YES : total ? HOST_PARTLY : HOST_NO;
 	if (total)
 		add(list, &fact, "%lu of %lu are free", idle, total);

@@ -9,6 +9,7 @@
 
 #include "dev/acpi_pm.h"
 #include "dev/serial.h"
+#include "dev/virtio/balloon.h"
 
 int machine_create(const struct machine_options *options, struct machine **ret_machine)
 {
@@ -88,5 +89,5 @@ int machine_balloon(struct machine *machine, uint64_t bytes)
 {
 	if (!machine->balloon)
 		return because(-ENODEV, "the machine has no balloon: start it with --balloon");
-	(void)bytes; return -ENODEV;
+	return balloon_set_target(machine->balloon, bytes);
 }

@@ -5,8 +5,6 @@
 
 #include <ferry/machine.h>
 
-#include "boot/boot.h"
-
 struct acpi_pm;
 struct balloon;
 struct blk;

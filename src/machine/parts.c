@@ -10,6 +10,9 @@
 
 #include "base/util.h"
 #include "dev/serial.h"
+#include "dev/virtio/balloon.h"
+#include "dev/virtio/blk.h"
+#include "dev/virtio/rng.h"
 #include "vm/vm.h"
 
 #define MEMORY_MIN (2 * MIB)
@@ -64,4 +67,65 @@ int machine_add_serial(struct machine *machine, uint16_t port, uint32_t gsi)
 void machine_remove_serial(struct machine *machine)
 {
 	serial_destroy(machine->serial);
+}
+
+int machine_add_disks(struct machine *machine)
+{
+	const struct machine_options *options = machine->options;
+	char id[32];
+	int r = 0;
+
+	machine->disks = calloc(options->disk_count + 1, sizeof(*machine->disks));
+	if (!machine->disks)
+		return -ENOMEM;
+	for (size_t i = 0; i < options->disk_count && r == 0; i++) {
+		const struct machine_disk *disk = &options->disks[i];
+		struct blk_options blk = {
+			.id = id,
+			.path = disk->path,
+			.readonly = disk->readonly,
+			.direct = disk->direct,
+			.queues = disk->queues,
+			.serial = disk->serial,
+		};
+
+		snprintf(id, sizeof(id), "disk%zu", i);
+		r = blk_create(machine->vm, machine->pci, &blk, &machine->disks[i]);
+		if (r == 0)
+			machine->disk_count++;
+	}
+	return r;
+}
+
+void machine_remove_disks(struct machine *machine)
+{
+	while (machine->disk_count > 0)
+		blk_destroy(machine->disks[--machine->disk_count]);
+	free(machine->disks);
+}
+
+int machine_add_rng(struct machine *machine)
+{
+	const char *source = machine->options->rng_source;
+
+	if (source && !source[0])
+		return 0;
+	return rng_create(machine->vm, machine->pci, source, &machine->rng);
+}
+
+void machine_remove_rng(struct machine *machine)
+{
+	rng_destroy(machine->rng);
+}
+
+int machine_add_balloon(struct machine *machine)
+{
+	if (!machine->options->balloon)
+		return 0;
+	return balloon_create(machine->vm, machine->pci, &machine->balloon);
+}
+
+void machine_remove_balloon(struct machine *machine)
+{
+	balloon_destroy(machine->balloon);
 }

@@ -6,6 +6,7 @@
 #include "arch/x86/regs.h"
 #include "base/util.h"
 #include "boot/acpi.h"
+#include "boot/boot.h"
 #include "boot/layout.h"
 #include "dev/acpi_pm.h"
 #include "dev/pci/pci.h"
@@ -224,6 +225,9 @@ const struct machine_part machine_parts[] = {
 	{ add_acpi_pm, remove_acpi_pm },
 	{ add_pvpanic, remove_pvpanic },
 	{ add_pci, remove_pci }, /* before its functions */
+	{ machine_add_disks, machine_remove_disks },
+	{ machine_add_rng, machine_remove_rng },
+	{ machine_add_balloon, machine_remove_balloon },
 	{ add_tables, NULL },
 	{ add_kernel, NULL }, /* last: it takes the memory that is left */
 };

@@ -83,7 +83,8 @@ START_TEST(test_every_option_has_its_effect)
 			       "--disk path=d,readonly,direct,queues=3,serial=S1 --disk e "
 			       "--net user --net tap=t0,mac=52:54:00:00:00:02 --rng=/dev/hwrng "
 			       "--balloon --console virtio --console-output log --name vm1 "
-			       "--trace-kvm=t --log-level debug --dry-run"), 0);
+			       "--trace-kvm=t --log-level debug --dry-run"),
+			 0);
 	ck_assert_uint_eq(options.machine.initrd_count, 2);
 	ck_assert_str_eq(options.machine.initrds[1], "b");
 	ck_assert_str_eq(options.machine.cmdline, "root=x one two");
@@ -124,22 +125,56 @@ START_TEST(test_switches_can_be_undone)
 }
 END_TEST
 
-/* Every option with values that it cannot have; each must fail, in one line that names the option. */
+/* Every option with values that it cannot have; each must fail, in one line that names the option.
+ */
 START_TEST(test_bad_values_are_refused_and_named)
 {
 	static const char *const bad[] = {
-		"--kernel=",	    "--initrd=",	  "--memory=0",		"--memory=512",
-		"--memory=1K",	    "--memory=65T",	  "--memory=12Q",	"--memory=2049K",
-		"--memory=",	    "--cpus=0",		  "--cpus=-1",		"--cpus=two",
-		"--cpus=65536",	    "--hugepages=4K",	  "--hugepages=",	"--disk=",
-		"--disk=readonly",  "--disk=a,queues=0",  "--disk=a,queues=17", "--disk=a,colour",
-		"--disk=a,serial=123456789012345678901",  "--disk=path=",	"--disk=a,,",
-		"--net=",	    "--net=wifi",	  "--net=user,tap=x",	"--net=tap=",
-		"--net=tap=a/b",    "--net=tap=0123456789012345",		"--net=user,mac=5",
-		"--net=user,mac=53:54:00:00:00:01",	  "--net=mac=52:54:00:00:00:01",	  "--rng=",		"--console=vga",
-		"--console=",	    "--console-output=",  "--name=",		"--name=a/b",
-		"--config=",	    "--config=/nonexistent",			"--trace-kvm=",
-		"--log-level=loud", "--balloon=1",	  "--prealloc=yes",	"--dry-run=1",
+		"--kernel=",
+		"--initrd=",
+		"--memory=0",
+		"--memory=512",
+		"--memory=1K",
+		"--memory=65T",
+		"--memory=12Q",
+		"--memory=2049K",
+		"--memory=",
+		"--cpus=0",
+		"--cpus=-1",
+		"--cpus=two",
+		"--cpus=65536",
+		"--hugepages=4K",
+		"--hugepages=",
+		"--disk=",
+		"--disk=readonly",
+		"--disk=a,queues=0",
+		"--disk=a,queues=17",
+		"--disk=a,colour",
+		"--disk=a,serial=123456789012345678901",
+		"--disk=path=",
+		"--disk=a,,",
+		"--net=",
+		"--net=wifi",
+		"--net=user,tap=x",
+		"--net=tap=",
+		"--net=tap=a/b",
+		"--net=tap=0123456789012345",
+		"--net=user,mac=5",
+		"--net=user,mac=53:54:00:00:00:01",
+		"--net=mac=52:54:00:00:00:01",
+		"--rng=",
+		"--console=vga",
+		"--console=",
+		"--console-output=",
+		"--name=",
+		"--name=a/b",
+		"--config=",
+		"--config=/nonexistent",
+		"--trace-kvm=",
+		"--log-level=loud",
+		"--balloon=1",
+		"--prealloc=yes",
+		"--dry-run=1",
 		"--no-kaslr=1",
 	};
 
@@ -198,7 +233,8 @@ START_TEST(test_a_long_command_line_is_refused)
 	char line[512] = "k";
 
 	for (int i = 0; i < 6; i++)
-		strcat(line, " --append 0123456789012345678901234567890123456789012345678901234567");
+		strcat(line,
+		       " --append 0123456789012345678901234567890123456789012345678901234567");
 	ck_assert_int_eq(parse(line), 0);
 	run_options_finish(&options);
 	run_options_init(&options);
@@ -215,11 +251,12 @@ END_TEST
 
 START_TEST(test_a_config_file_has_the_options_names)
 {
-	ck_assert_int_eq(parse_with("", "{\"kernel\": \"k\", \"memory\": \"1G\", \"cpus\": 2,\n"
-					"\"initrd\": [\"a\", \"b\"], \"kaslr\": false, \"rng\": true,\n"
-					"\"disk\": [\"x.img\", {\"path\": \"a,b\", \"readonly\": true,"
-					" \"direct\": false, \"queues\": 2}],\n"
-					"\"net\": \"user\", \"balloon\": true, \"hugepages\": \"2M\"}"),
+	ck_assert_int_eq(parse_with("",
+				    "{\"kernel\": \"k\", \"memory\": \"1G\", \"cpus\": 2,\n"
+				    "\"initrd\": [\"a\", \"b\"], \"kaslr\": false, \"rng\": true,\n"
+				    "\"disk\": [\"x.img\", {\"path\": \"a,b\", \"readonly\": true,"
+				    " \"direct\": false, \"queues\": 2}],\n"
+				    "\"net\": \"user\", \"balloon\": true, \"hugepages\": \"2M\"}"),
 			 0);
 	ck_assert_str_eq(options.machine.kernel, "k");
 	ck_assert_uint_eq(options.machine.memory, GIB);
@@ -239,7 +276,8 @@ START_TEST(test_the_command_line_wins_over_the_config_file)
 {
 	ck_assert_int_eq(parse_with("--memory 2G --disk c k2 --no-balloon",
 				    "{\"memory\": \"1G\", \"disk\": [\"a\", \"b\"], "
-				    "\"balloon\": true, \"cpus\": 3}"), 0);
+				    "\"balloon\": true, \"cpus\": 3}"),
+			 0);
 	ck_assert_uint_eq(options.machine.memory, 2 * GIB);
 	ck_assert_uint_eq(options.machine.disk_count, 1);
 	ck_assert_str_eq(options.machine.disks[0].path, "c");

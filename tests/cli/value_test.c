@@ -16,8 +16,10 @@ START_TEST(test_sizes_are_powers_of_1024)
 		const char *text;
 		uint64_t bytes;
 	} good[] = {
-		{ "0", 0 },	    { "4096", 4096 },	     { "1K", 1024 },	{ "512M", 512 * MIB },
-		{ "4G", 4 * GIB },  { "2T", 2048 * GIB },    { "3g", 3 * GIB }, { "1MiB", MIB },
+		{ "0", 0 },	    { "4096", 4096 },
+		{ "1K", 1024 },	    { "512M", 512 * MIB },
+		{ "4G", 4 * GIB },  { "2T", 2048 * GIB },
+		{ "3g", 3 * GIB },  { "1MiB", MIB },
 		{ "16kib", 16384 }, { "18446744073709551615", UINT64_MAX },
 	};
 
@@ -32,9 +34,19 @@ END_TEST
 
 START_TEST(test_what_is_no_size_is_refused)
 {
-	static const char *const bad[] = { "",	   "M",	   "-1",    "1.5G",		   "512MB",
-					   "12Q",  " 1",   "1 ",    "0x10",		   "1KK",
-					   "1MiBs", "16777217T", "18446744073709551616" };
+	static const char *const bad[] = { "",
+					   "M",
+					   "-1",
+					   "1.5G",
+					   "512MB",
+					   "12Q",
+					   " 1",
+					   "1 ",
+					   "0x10",
+					   "1KK",
+					   "1MiBs",
+					   "16777217T",
+					   "18446744073709551616" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		uint64_t bytes = 77;
@@ -87,7 +99,8 @@ START_TEST(test_vm_names_cannot_leave_their_directory)
 	ck_assert_int_eq(value_vm_name("a/b"), -EINVAL);
 	ck_assert_int_eq(value_vm_name("a b"), -EINVAL);
 	ck_assert_int_eq(value_vm_name("0123456789012345678901234567890123456789"
-				       "0123456789012345678901234"), -EINVAL);
+				       "0123456789012345678901234"),
+			 -EINVAL);
 }
 END_TEST
 
@@ -174,9 +187,11 @@ END_TEST
 
 START_TEST(test_wrong_fields_are_refused)
 {
-	static const char *const bad[] = { "",		   "path=",	      "path",
-					   "a.img,",	   "a.img,red",	      "a.img,queues",
-					   "readonly=yes", "a.img,readonly=", "size=3" };
+	static const char *const bad[] = {
+		"",	     "path=",	     "path",	     "a.img,",
+		"a.img,red", "a.img,queues", "readonly=yes", "a.img,readonly=",
+		"size=3"
+	};
 	struct taken taken;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -188,8 +203,8 @@ END_TEST
 
 static const char *nearest_of(const char *typed)
 {
-	static const char *const names[] = { "memory", "cpus", "disk", "net", "name", "console",
-					     "console-output" };
+	static const char *const names[] = { "memory", "cpus",	  "disk",	   "net",
+					     "name",   "console", "console-output" };
 	struct value_nearest nearest = { .typed = typed };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

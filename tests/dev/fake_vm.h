@@ -102,6 +102,17 @@ struct loop *vm_loop(struct vm *vm)
 	return vm->loop;
 }
 
+struct reg_file *vm_regs(struct vm *vm)
+{
+	return &vm->regs;
+}
+
+uint32_t vm_vcpus(const struct vm *vm)
+{
+	(void)vm;
+	return 2;
+}
+
 void vm_end(struct vm *vm, enum vm_end why, const char *text)
 {
 	(void)text;

@@ -133,8 +133,8 @@ uint16_t pci_device_bdf(const struct pci_device *device)
 int pci_device_add_capability(struct pci_device *device, uint8_t id, const void *body, uint8_t len)
 {
 	unsigned offset = (unsigned)align_up(device->capabilities_end, 4);
-	uint8_t *link = device->last_capability ? &device->config[device->last_capability + 1] :
-						  &device->config[PCI_CAPABILITIES];
+	uint8_t *link = device->last_capability ? &device->config[device->last_capability + 1]
+						: &device->config[PCI_CAPABILITIES];
 
 	if (len < 2 || offset + len > PCI_CONFIG_SIZE)
 		return because(-ENOSPC, "%s: no room for PCI capability %#x", device->name, id);
@@ -163,7 +163,8 @@ void pci_device_config(struct pci_device *device, uint8_t offset, void *data, ui
 	pthread_mutex_unlock(&device->lock);
 }
 
-/* With this capability Linux and others look at all 4 KiB, and know that there is no slot or link. */
+/* With this capability Linux and others look at all 4 KiB, and know that there is no slot or link.
+ */
 static int add_express(struct pci_device *device)
 {
 	struct pci_express_capability express = {
@@ -226,8 +227,9 @@ int pci_function_init(struct pci_device *device)
 	put16(device, PCI_SUBSYSTEM_VENDOR_ID, options->subsystem_vendor);
 	put16(device, PCI_SUBSYSTEM_ID, options->subsystem);
 	put16(device, PCI_COMMAND, PCI_COMMAND_MEMORY);
-	allow(device, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
-					   PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
+	allow(device, PCI_COMMAND,
+	      PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | PCI_COMMAND_SERR |
+		      PCI_COMMAND_INTX_DISABLE);
 	device->writable[PCI_CACHE_LINE_SIZE] = 0xff;
 	device->writable[PCI_INTERRUPT_LINE] = 0xff;
 	init_bars(device);

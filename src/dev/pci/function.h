@@ -58,6 +58,11 @@ struct pci_host {
 	pthread_mutex_t lock;
 	uint32_t config_address;
 	pthread_mutex_t map_lock;
+
+	/* The loop's: functions that are not quiet yet, and who waits for them. */
+	unsigned busy;
+	void (*quiesced)(void *arg);
+	void *quiesced_arg;
 };
 
 /* function.c: configuration space. Both copy; reg + len <= PCI_CONFIG_SIZE; lock is not held. */

@@ -18,7 +18,9 @@
 /* The functions of devices other than 0, and the other buses, are not there. */
 static struct pci_device *find(const struct pci_host *host, uint32_t bdf)
 {
-	return bdf & ~0xf8U ? NULL : host->devices[bdf >> 3];
+	if (bdf & ~0xf8U)
+		return NULL;
+	return host->devices[bdf >> 3];
 }
 
 static void config_read(struct pci_host *host, uint32_t bdf, uint32_t reg, void *data, unsigned len)
@@ -79,7 +81,8 @@ static bool ports_target(struct pci_host *host, uint64_t offset, uint32_t *ret_b
 	pthread_mutex_unlock(&host->lock);
 	*ret_bdf = address >> 8 & 0xffff;
 	*ret_reg = (address & 0xfc) + ((uint32_t)offset & 3);
-	return offset >= PCI_CONFIG_DATA - PCI_CONFIG_ADDRESS && address & PCI_CONFIG_ADDRESS_ENABLE;
+	return offset >= PCI_CONFIG_DATA - PCI_CONFIG_ADDRESS &&
+	       address & PCI_CONFIG_ADDRESS_ENABLE;
 }
 
 static void ports_read(void *self, uint64_t offset, void *data, unsigned len)
@@ -246,7 +249,8 @@ static int take_slot(struct pci_host *host, int slot)
 	return slot < 0 ? because(-ENOSPC, "no PCI slot is left") : slot;
 }
 
-static struct pci_device *device_new(struct pci_host *host, const struct pci_device_options *options)
+static struct pci_device *device_new(struct pci_host *host,
+				     const struct pci_device_options *options)
 {
 	struct pci_device *device = calloc(1, sizeof(*device));
 

@@ -90,19 +90,19 @@ static void deliver(struct pci_device *device, struct msix_vector *vector)
 		irq_msi_raise(&vector->msi);
 }
 
-void pci_device_raise(struct pci_device *device, uint16_t number)
+void pci_device_raise(struct pci_device *device, uint16_t vector)
 {
-	struct msix_vector *vector;
+	struct msix_vector *v;
 
-	if (number >= device->options.msix_vectors)
+	if (vector >= device->options.msix_vectors)
 		return;
 	pthread_mutex_lock(&device->lock);
-	vector = &device->vectors[number];
+	v = &device->vectors[vector];
 	if (msix_control(device) & PCI_MSIX_CONTROL_ENABLE) {
-		if (is_masked(device, vector))
-			vector->pending = true;
+		if (is_masked(device, v))
+			v->pending = true;
 		else
-			deliver(device, vector);
+			deliver(device, v);
 	}
 	pthread_mutex_unlock(&device->lock);
 }
@@ -123,17 +123,17 @@ void pci_msix_update(struct pci_device *device)
 	}
 }
 
-void pci_msix_set_entry(struct pci_device *device, unsigned number,
+void pci_msix_set_entry(struct pci_device *device, unsigned vector,
 			const struct pci_msix_entry *entry)
 {
-	struct msix_vector *vector = &device->vectors[number];
+	struct msix_vector *v = &device->vectors[vector];
 
-	if (entry->address != vector->entry.address || entry->data != vector->entry.data)
-		vector->stale = true;
-	vector->entry = *entry;
-	vector->entry.control &= PCI_MSIX_ENTRY_MASKED;
-	if (vector->pending && !is_masked(device, vector))
-		deliver(device, vector);
+	if (entry->address != v->entry.address || entry->data != v->entry.data)
+		v->stale = true;
+	v->entry = *entry;
+	v->entry.control &= PCI_MSIX_ENTRY_MASKED;
+	if (v->pending && !is_masked(device, v))
+		deliver(device, v);
 }
 
 static uint8_t pending_byte(const struct pci_device *device, uint64_t index)

@@ -28,6 +28,14 @@ int pci_host_create(struct vm *vm, const struct pci_options *options, struct pci
 /* Its devices must have been removed. NULL is fine. */
 void pci_host_destroy(struct pci_host *host);
 
+/*
+ * Before a paused VM is saved: calls done(arg) when every device is quiet, and what it is stands in
+ * registers and memory. resume ends that; a restored VM needs it too, since devices that were running
+ * wait for it. Loop thread.
+ */
+void pci_host_quiesce(struct pci_host *host, void (*done)(void *arg), void *arg);
+void pci_host_resume(struct pci_host *host);
+
 #define PCI_BARS 6
 
 struct pci_bar_options {
@@ -55,6 +63,13 @@ struct pci_device_options {
 	/* A BAR moved or decoding was switched; addresses are ~0 while a BAR is not decoded. Called
 	 * with no lock held, on a vCPU's or the restoring thread. May be NULL. */
 	void (*bars_changed)(void *self);
+	/*
+	 * pci_host_quiesce(): finish what is under way or make it repeatable, touch the guest's
+	 * memory no more until resume, then call pci_device_quiesced(), at once or later. Loop
+	 * thread; NULL: nothing is ever under way.
+	 */
+	void (*quiesce)(void *self);
+	void (*resume)(void *self);
 	void *self;
 };
 
@@ -76,7 +91,7 @@ uint64_t pci_device_bar(struct pci_device *device, unsigned bar);
  * the VM starts. Returns its offset, or -ENOSPC. */
 int pci_device_add_capability(struct pci_device *device, uint8_t id, const void *body, uint8_t len);
 
-/* Lets the guest write bytes of a capability; they are registers from then on. Before the VM starts. */
+/* Lets the guest write bytes of a capability; they are registers then. Before the VM starts. */
 void pci_device_set_writable(struct pci_device *device, uint8_t offset, uint8_t len);
 /* What the configuration space holds there. Any thread. */
 void pci_device_config(struct pci_device *device, uint8_t offset, void *data, uint8_t len);
@@ -84,5 +99,8 @@ void pci_device_config(struct pci_device *device, uint8_t offset, void *data, ui
 /* Raises an MSI-X vector: delivered, kept pending while masked, dropped when the vector is none of
  * ours or MSI-X is off. Any thread. */
 void pci_device_raise(struct pci_device *device, uint16_t vector);
+
+/* The answer to quiesce(). Loop thread. */
+void pci_device_quiesced(struct pci_device *device);
 
 #endif

@@ -17,10 +17,12 @@
 #define FIELD_ENTRY   0
 #define FIELD_PENDING 1
 
-#define ID_CONFIG(device, reg)  REG_ID(REG_BANK_PCI, 0, 2, (uint32_t)(device)->bdf << 12 | (reg))
-#define ID_PORTS                REG_ID(REG_BANK_PCI, FIELD_PORTS, 2, PCI_CONFIG_ADDRESS)
-#define ID_ENTRY(device, n)     REG_ID(REG_BANK_MSIX, FIELD_ENTRY, 4, (uint32_t)(device)->bdf << 16 | (n))
-#define ID_PENDING(device, n)   REG_ID(REG_BANK_MSIX, FIELD_PENDING, 3, (uint32_t)(device)->bdf << 16 | (n))
+#define ID_CONFIG(device, reg) REG_ID(REG_BANK_PCI, 0, 2, (uint32_t)(device)->bdf << 12 | (reg))
+#define ID_PORTS               REG_ID(REG_BANK_PCI, FIELD_PORTS, 2, PCI_CONFIG_ADDRESS)
+#define ID_ENTRY(device, n) \
+	REG_ID(REG_BANK_MSIX, FIELD_ENTRY, 4, (uint32_t)(device)->bdf << 16 | (n))
+#define ID_PENDING(device, n) \
+	REG_ID(REG_BANK_MSIX, FIELD_PENDING, 3, (uint32_t)(device)->bdf << 16 | (n))
 
 static bool has_ports(const struct pci_device *device)
 {
@@ -133,7 +135,12 @@ static void config_name(const struct pci_device *device, uint32_t reg, char *nam
 		[PCI_VENDOR_ID / 4] = "id",
 		[PCI_COMMAND / 4] = "command",
 		[PCI_CACHE_LINE_SIZE / 4] = "cache_line_size",
-		[PCI_BAR0 / 4] = "bar0", "bar1", "bar2", "bar3", "bar4", "bar5",
+		[PCI_BAR0 / 4] = "bar0",
+		"bar1",
+		"bar2",
+		"bar3",
+		"bar4",
+		"bar5",
 		[PCI_SUBSYSTEM_VENDOR_ID / 4] = "subsystem",
 		[PCI_INTERRUPT_LINE / 4] = "interrupt_line",
 	};

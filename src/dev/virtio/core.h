@@ -42,7 +42,7 @@ struct virtqueue {
 	_Atomic uint16_t last_avail; /* the next index to take from the available ring */
 	_Atomic uint16_t used_idx;   /* as published in the used ring */
 	_Atomic uint16_t signalled;  /* used_idx when virtq_interrupt() last looked */
-	_Atomic bool notify_on;      /* the driver shall notify */
+	_Atomic bool notify_on;	     /* the driver shall notify */
 
 	/* Under device->lock: read by a vCPU whose notification came as an exit. */
 	int kick_fd;
@@ -52,7 +52,7 @@ struct virtqueue {
 	/* The loop's, from here on. */
 	bool live;
 	bool event_idx;
-	struct virtq_setup ring; /* as it was when the queue was started */
+	struct virtq_setup ring;   /* as it was when the queue was started */
 	const struct mem_map *map; /* the picture for which the next three are right */
 	const struct virtq_desc *desc;
 	const struct virtq_avail *avail;
@@ -91,10 +91,10 @@ struct virtio_device {
 	uint8_t status;
 	uint8_t generation;
 	uint8_t isr;
-	bool started;   /* DRIVER_OK was seen: the loop serves the queues, or will */
-	bool resetting; /* 0 was written to the status, and the loop is not done yet */
+	bool started;	     /* DRIVER_OK was seen: the loop serves the queues, or will */
+	bool resetting;	     /* 0 was written to the status, and the loop is not done yet */
 	unsigned complaints; /* about the guest, logged */
-	unsigned calls; /* messages that the loop has still to run */
+	unsigned calls;	     /* messages that the loop has still to run */
 
 	_Atomic uint64_t features; /* 0 before FEATURES_OK */
 
@@ -120,11 +120,21 @@ void virtio_needs_reset(struct virtio_device *device, const char *why);
 /* DRIVER_OK by a register: the device waits for virtio_device_resume(). lock held. */
 void virtio_hold_started(struct virtio_device *device);
 
+/*
+ * Stops serving the queues and calls done(arg), at once or later, when nothing is under way. Resume
+ * goes on after that, or begins after DRIVER_OK was restored through the registers. Loop's thread.
+ */
+void virtio_device_quiesce(struct virtio_device *device, void (*done)(void *arg), void *arg);
+void virtio_device_resume(struct virtio_device *device);
+
 /* virtqueue.c. Loop's thread. */
 void virtq_clear(struct virtqueue *queue);
 /* false: the rings are not in memory. */
 bool virtq_start(struct virtqueue *queue);
 void virtq_dispatch(struct virtqueue *queue);
+
+/* chain.c: the chain that begins at chain->head, as virtq_pop() returns it. -EPROTO: broken. */
+int virtq_walk(struct virtqueue *queue, struct iovec *iov, struct virtq_chain *chain);
 
 /* kick.c */
 int virtio_kicks_open(struct virtio_device *device);
@@ -135,8 +145,8 @@ void virtio_kicks_place(void *arg);
 void virtio_kick(struct virtio_device *device, unsigned q);
 
 /* pci.c */
-#define VIRTIO_BAR        0
-#define VIRTIO_BAR_NOTIFY 0x3000
+#define VIRTIO_BAR               0
+#define VIRTIO_BAR_NOTIFY        0x3000
 #define VIRTIO_NOTIFY_MULTIPLIER 4
 int virtio_pci_init(struct virtio_device *device, struct pci_host *host, uint16_t subsystem);
 

@@ -15,7 +15,7 @@
 /* A guest could fill the host's log by breaking and resetting a device for ever. */
 #define COMPLAINTS_MAX 16
 
-#define OUR_FEATURES                                                                               \
+#define OUR_FEATURES \
 	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_F_INDIRECT_DESC | 1ULL << VIRTIO_F_EVENT_IDX)
 
 /* 4.1.2.1: 0x40 and more for devices that are not transitional */

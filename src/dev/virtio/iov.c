@@ -6,7 +6,8 @@
 
 #include "base/util.h"
 
-uint64_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void *buf, uint64_t len)
+uint64_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void *buf,
+		    uint64_t len)
 {
 	uint64_t done = 0;
 

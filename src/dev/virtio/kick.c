@@ -87,10 +87,10 @@ void virtio_kicks_place(void *arg)
 	bar = pci_device_bar(device->pci, VIRTIO_BAR);
 	for (unsigned q = 0; q < device->queue_count; q++) {
 		struct virtqueue *queue = &device->queues[q];
+		uint64_t offset = VIRTIO_BAR_NOTIFY + (uint64_t)q * VIRTIO_NOTIFY_MULTIPLIER;
 		bool here = bar != UINT64_MAX && queue->kick_fd >= 0;
 
-		move(queue, here ? bar + VIRTIO_BAR_NOTIFY + q * VIRTIO_NOTIFY_MULTIPLIER :
-				   VIRTIO_KICK_NOWHERE);
+		move(queue, here ? bar + offset : VIRTIO_KICK_NOWHERE);
 	}
 	pthread_mutex_unlock(&device->kick_lock);
 }

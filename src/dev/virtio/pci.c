@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The PCI transport of a virtio device (virtio 1.2, 4.1): BAR, capabilities, common configuration. */
+/* The PCI transport of a virtio device (virtio 1.2, 4.1): BAR, capabilities, common configuration.
+ */
 #include <ferry/error.h>
 
 #include <assert.h>
@@ -251,8 +252,8 @@ static const struct bus_ops bar_ops = { .read = bar_read, .write = bar_write };
 static bool window(struct virtio_device *device, uint32_t reg, unsigned len, uint32_t *ret_offset,
 		   uint32_t *ret_len)
 {
-	uint32_t data = (uint32_t)device->pci_cfg +
-			offsetof(struct virtio_pci_cfg_cap, pci_cfg_data);
+	uint32_t data =
+		(uint32_t)device->pci_cfg + offsetof(struct virtio_pci_cfg_cap, pci_cfg_data);
 	struct virtio_pci_cap cap;
 
 	if (reg < data || reg + len > data + 4)
@@ -282,6 +283,23 @@ static void window_write(void *self, uint32_t reg, const void *data, unsigned le
 		bar_write(self, offset, data, width);
 }
 
+static void quiet(void *arg)
+{
+	const struct virtio_device *device = arg;
+
+	pci_device_quiesced(device->pci);
+}
+
+static void quiesce(void *self)
+{
+	virtio_device_quiesce(self, quiet, self);
+}
+
+static void resume(void *self)
+{
+	virtio_device_resume(self);
+}
+
 static int add_capability(struct virtio_device *device, uint8_t type, uint32_t offset,
 			  uint32_t length)
 {
@@ -296,7 +314,8 @@ static int add_capability(struct virtio_device *device, uint8_t type, uint32_t o
 		.notify_off_multiplier = VIRTIO_NOTIFY_MULTIPLIER,
 	};
 
-	/* Both longer ones carry 4 bytes behind the common part: the multiplier, the window's data. */
+	/* Both longer ones carry 4 bytes behind the common part: the multiplier, the window's data.
+	 */
 	if (type == VIRTIO_PCI_CAP_NOTIFY_CFG || type == VIRTIO_PCI_CAP_PCI_CFG)
 		notify.cap.cap_len = sizeof(notify);
 	if (type == VIRTIO_PCI_CAP_PCI_CFG)
@@ -323,7 +342,8 @@ static int add_capabilities(struct virtio_device *device)
 	if (r < 0)
 		return r;
 	device->pci_cfg = r;
-	pci_device_set_writable(device->pci, (uint8_t)(r + offsetof(struct virtio_pci_cap, bar)), 1);
+	pci_device_set_writable(device->pci, (uint8_t)(r + offsetof(struct virtio_pci_cap, bar)),
+				1);
 	pci_device_set_writable(device->pci, (uint8_t)(r + offsetof(struct virtio_pci_cap, offset)),
 				8);
 	return 0;
@@ -345,6 +365,8 @@ int virtio_pci_init(struct virtio_device *device, struct pci_host *host, uint16_
 		.config_read = window_read,
 		.config_write = window_write,
 		.bars_changed = virtio_kicks_place,
+		.quiesce = quiesce,
+		.resume = resume,
 		.self = device,
 	};
 	int r;

@@ -37,23 +37,23 @@ struct virtio_reg {
 	int (*set)(struct virtio_device *device, struct virtqueue *queue, uint64_t value);
 };
 
-#define GETTER(name, expr)                                                                         \
-	static uint64_t get_##name(struct virtio_device *device, struct virtqueue *queue)          \
-	{                                                                                          \
-		(void)device;                                                                      \
-		(void)queue;                                                                       \
-		return expr;                                                                       \
+#define GETTER(name, expr)                                                                \
+	static uint64_t get_##name(struct virtio_device *device, struct virtqueue *queue) \
+	{                                                                                 \
+		(void)device;                                                             \
+		(void)queue;                                                              \
+		return expr;                                                              \
 	}
 
-#define PLAIN(name, lvalue)                                                                        \
-	GETTER(name, lvalue)                                                                       \
-	static int set_##name(struct virtio_device *device, struct virtqueue *queue,               \
-			      uint64_t value)                                                      \
-	{                                                                                          \
-		(void)device;                                                                      \
-		(void)queue;                                                                       \
-		lvalue = value;                                                                    \
-		return 0;                                                                          \
+#define PLAIN(name, lvalue)                                                          \
+	GETTER(name, lvalue)                                                         \
+	static int set_##name(struct virtio_device *device, struct virtqueue *queue, \
+			      uint64_t value)                                        \
+	{                                                                            \
+		(void)device;                                                        \
+		(void)queue;                                                         \
+		(lvalue) = value;                                                    \
+		return 0;                                                            \
 	}
 
 PLAIN(device_feature_select, device->device_feature_select)
@@ -212,9 +212,9 @@ static const struct virtio_reg queue_regs[] = {
 };
 
 /* After the queues, which it looks at; the device is held until the VM goes on. */
-static const struct virtio_reg status_reg = {
-	"status", OFFSET(device_status), 0, false, get_status, set_status
-};
+static const struct virtio_reg status_reg = { "status",	  OFFSET(device_status),
+					      0,	  false,
+					      get_status, set_status };
 
 static uint64_t id_of(const struct virtio_device *device, const struct virtio_reg *reg,
 		      unsigned field)

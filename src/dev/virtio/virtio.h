@@ -36,7 +36,7 @@ struct virtio_ops {
 	void (*config_read)(void *self, uint32_t offset, void *data, unsigned len);
 	void (*config_write)(void *self, uint32_t offset, const void *data, unsigned len);
 	/*
-	 * The VM is about to be saved: finish what is under way or make it repeatable, then call
+	 * The VM is about to be saved (pci_host_quiesce()): finish what is under way or make it repeatable, then call
 	 * virtio_device_quiesced(). NULL: nothing is ever under way.
 	 */
 	void (*quiesce)(void *self);
@@ -120,14 +120,6 @@ bool virtq_has_work(struct virtqueue *queue);
 uint64_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void *buf, uint64_t len);
 uint64_t iov_from_buf(const struct iovec *iov, unsigned count, uint64_t offset, const void *buf,
 		      uint64_t len);
-
-/*
- * Stops serving the queues and calls done(arg), at once or later, when nothing is under way: what
- * the device is then is in its registers and in memory. The VM is paused. Loop thread.
- */
-void virtio_device_quiesce(struct virtio_device *device, void (*done)(void *arg), void *arg);
-/* Goes on after that, or begins after DRIVER_OK was restored through the registers. Loop thread. */
-void virtio_device_resume(struct virtio_device *device);
 
 /*
  * Registers of the device type itself, next to the transport's and the queues', which the core

@@ -467,8 +467,8 @@ START_TEST(test_registers_have_names)
 	uint32_t value;
 
 	setup();
-	ck_assert_int_eq(reg_file_get(vm_regs(f.vm), register_named(f.vm, "pci.00:01.0.bar0"),
-				      &value), 0);
+	ck_assert_int_eq(
+		reg_file_get(vm_regs(f.vm), register_named(f.vm, "pci.00:01.0.bar0"), &value), 0);
 	ck_assert_uint_eq(value, MMIO32);
 	register_named(f.vm, "pci.00:01.0.command");
 	register_named(f.vm, "pci.00:01.0.msix_control");
@@ -496,7 +496,8 @@ START_TEST(test_register_refuses_what_it_cannot_hold)
 	ck_assert_int_eq(reg_file_get(regs,
 				      (struct reg_key){ REG_VM, REG_ID(REG_BANK_MSIX, 0, 4,
 								       8 << 16 | VECTORS) },
-				      &entry), -ENOENT);
+				      &entry),
+			 -ENOENT);
 	teardown();
 }
 END_TEST

@@ -47,8 +47,8 @@ START_TEST(test_status_climbs_step_by_step)
 	set_status(d, VIRTIO_STATUS_DRIVER); /* bits are not taken away */
 	ck_assert_uint_eq(status(d), VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER);
 	set_status(d, VIRTIO_STATUS_FAILED | VIRTIO_STATUS_NEEDS_RESET);
-	ck_assert_uint_eq(status(d), VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER |
-					     VIRTIO_STATUS_FAILED);
+	ck_assert_uint_eq(status(d),
+			  VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FAILED);
 	set_status(d, 0);
 	ck_assert_uint_eq(status(d), 0);
 	echo_finish(&e);
@@ -86,8 +86,7 @@ START_TEST(test_chain_comes_back_with_its_answer)
 	echo_init(&e);
 	echo_run(&e, V1 | EVENT_IDX);
 	put(d->vm, BUFFER_AT, "abc", 4);
-	put_desc(d->vm, DESC_AT(0), 0,
-		 (struct virtq_desc){ BUFFER_AT, 4, VIRTQ_DESC_F_NEXT, 1 });
+	put_desc(d->vm, DESC_AT(0), 0, (struct virtq_desc){ BUFFER_AT, 4, VIRTQ_DESC_F_NEXT, 1 });
 	put_desc(d->vm, DESC_AT(0), 1,
 		 (struct virtq_desc){ BUFFER_AT + 64, 64, VIRTQ_DESC_F_WRITE, 0 });
 	offer(d, 0, 0);
@@ -442,14 +441,14 @@ START_TEST(test_quiesced_device_waits_for_resume)
 
 	echo_init(&e);
 	echo_run(&e, V1);
-	virtio_device_quiesce(e.device, mark_done, &done);
+	pci_host_quiesce(e.pci.host, mark_done, &done);
 	ck_assert(done);
 	ck_assert_uint_eq(e.quiesces, 1);
 	offer(d, 0, 0);
 	notify(d, 0);
 	turn(d->vm);
 	ck_assert_uint_eq(used_index(d, 0), 0);
-	virtio_device_resume(e.device);
+	pci_host_resume(e.pci.host);
 	ck_assert_uint_eq(used_index(d, 0), 1);
 	echo_finish(&e);
 }
@@ -464,7 +463,7 @@ START_TEST(test_quiesce_waits_for_a_reset_under_way)
 	e.slow_reset = true;
 	echo_run(&e, V1);
 	set_status(d, 0);
-	virtio_device_quiesce(e.device, mark_done, &done);
+	pci_host_quiesce(e.pci.host, mark_done, &done);
 	TURN_UNTIL(d->vm, e.resets == 1);
 	ck_assert(!done);
 	virtio_device_reset_done(e.device);
@@ -506,7 +505,7 @@ START_TEST(test_restored_device_goes_on_where_it_was)
 		offer(d, 0, 0);
 	notify(d, 0);
 	TURN_UNTIL(d->vm, used_index(d, 0) == 3);
-	virtio_device_quiesce(e.device, NULL, NULL);
+	pci_host_quiesce(e.pci.host, NULL, NULL);
 	offer(d, 0, 0); /* in flight while the VM moves */
 	bytes = save_registers(d->vm, &list, &size);
 	ck_assert_int_eq(mem_read(vm_mem(d->vm), 0, memory, RAM), 0);
@@ -517,7 +516,7 @@ START_TEST(test_restored_device_goes_on_where_it_was)
 	restore_registers(d->vm, &list, bytes, size);
 	turn(d->vm);
 	ck_assert_uint_eq(e.starts, 0); /* not before the VM goes on */
-	virtio_device_resume(e.device);
+	pci_host_resume(e.pci.host);
 	ck_assert_uint_eq(e.starts, 1);
 	ck_assert_uint_eq(used_index(d, 0), 4);
 	ck_assert_uint_eq(virtio_device_features(e.device), V1 | EVENT_IDX | 1 << ECHO_FEATURE);

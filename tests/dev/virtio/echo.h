@@ -15,9 +15,9 @@ struct echo {
 	struct virtio_device *device;
 	struct fake_driver driver;
 	struct virtqueue *queue;
-	bool lazy;       /* takes nothing by itself */
+	bool lazy;	 /* takes nothing by itself */
 	bool slow_reset; /* says that the reset is done when the test does */
-	bool endless;    /* gives itself more work for each chain taken, as a hostile guest can */
+	bool endless;	 /* gives itself more work for each chain taken, as a hostile guest can */
 	unsigned starts, notifies, resets, quiesces, taken;
 	uint64_t config;
 	char log[512];

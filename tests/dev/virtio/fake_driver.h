@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A driver for the tests: it finds the device's structures and drives its queues in guest memory. */
+/* A driver for the tests: it finds the device's structures and drives its queues in guest memory.
+ */
 #ifndef TESTS_DEV_VIRTIO_FAKE_DRIVER_H
 #define TESTS_DEV_VIRTIO_FAKE_DRIVER_H
 
@@ -14,17 +15,17 @@
 #define RING_SIZE 16
 
 /* Where the driver keeps its things: a ring's parts, an indirect table, buffers. */
-#define QUEUE_AT(q)  (0x10000ULL + 0x10000ULL * (q))
-#define DESC_AT(q)   QUEUE_AT(q)
-#define AVAIL_AT(q)  (QUEUE_AT(q) + 0x4000)
-#define USED_AT(q)   (QUEUE_AT(q) + 0x8000)
-#define INDIRECT_AT  0x100000ULL
-#define BUFFER_AT    0x200000ULL
+#define QUEUE_AT(q) (0x10000ULL + 0x10000ULL * (q))
+#define DESC_AT(q)  QUEUE_AT(q)
+#define AVAIL_AT(q) (QUEUE_AT(q) + 0x4000)
+#define USED_AT(q)  (QUEUE_AT(q) + 0x8000)
+#define INDIRECT_AT 0x100000ULL
+#define BUFFER_AT   0x200000ULL
 
 #define COMMON(member) offsetof(struct virtio_pci_common_cfg, member)
 
-#define ALL_OK                                                                                     \
-	(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK |            \
+#define ALL_OK                                                                          \
+	(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | \
 	 VIRTIO_STATUS_DRIVER_OK)
 
 struct fake_driver {
@@ -32,7 +33,7 @@ struct fake_driver {
 	unsigned slot;
 	uint64_t common, notify, isr, device;
 	uint32_t multiplier;
-	uint16_t avail[4]; /* the driver's own indices */
+	uint16_t avail[8]; /* the driver's own indices */
 };
 
 static inline uint64_t structure(struct fake_driver *d, uint8_t type, unsigned *ret_cap)
@@ -129,13 +130,13 @@ static inline void turn(struct vm *vm)
 }
 
 /* Turns the loop until the condition holds; a bound, not a wait. */
-#define TURN_UNTIL(vm, condition)                                                                  \
-	do {                                                                                       \
-		time_t end_ = time(NULL) + 20;                                                     \
-		while (!(condition)) {                                                             \
-			ck_assert_msg(time(NULL) < end_, "never: " #condition);                    \
-			turn(vm);                                                                  \
-		}                                                                                  \
+#define TURN_UNTIL(vm, condition)                                               \
+	do {                                                                    \
+		time_t end_ = time(NULL) + 20;                                  \
+		while (!(condition)) {                                          \
+			ck_assert_msg(time(NULL) < end_, "never: " #condition); \
+			turn(vm);                                               \
+		}                                                               \
 	} while (0)
 
 static inline void put(struct vm *vm, gpa_t gpa, const void *data, size_t len)
@@ -182,8 +183,9 @@ static inline struct virtq_used_elem used_element(struct fake_driver *d, uint16_
 {
 	struct virtq_used_elem elem;
 
-	ck_assert_int_eq(mem_read(vm_mem(d->vm), USED_AT(q) + 4 + 8 * (i % RING_SIZE), &elem,
-				  sizeof(elem)), 0);
+	ck_assert_int_eq(
+		mem_read(vm_mem(d->vm), USED_AT(q) + 4 + 8 * (i % RING_SIZE), &elem, sizeof(elem)),
+		0);
 	return elem;
 }
 

@@ -105,6 +105,19 @@ START_TEST(test_zero_length_buffer_is_no_buffer)
 }
 END_TEST
 
+START_TEST(test_zero_length_readable_after_writable_changes_nothing)
+{
+	setup(0);
+	desc(0, BUFFER_AT, 8, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 1);
+	desc(1, BUFFER_AT, 0, 0, 0);
+	offer(&e.driver, 0, 0);
+	ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
+	ck_assert_uint_eq(chain.out_count, 0);
+	ck_assert_uint_eq(chain.in_count, 1);
+	echo_finish(&e);
+}
+END_TEST
+
 START_TEST(test_indirect_table_may_end_a_chain)
 {
 	setup(INDIRECT);
@@ -486,6 +499,7 @@ END_TEST
 
 CHECK_MAIN("virtqueue", test_chain_is_split_into_readable_and_writable, test_ring_wraps,
 	   test_unpop_gives_the_chain_again, test_zero_length_buffer_is_no_buffer,
+	   test_zero_length_readable_after_writable_changes_nothing,
 	   test_indirect_table_may_end_a_chain, test_indirect_chain_may_be_longer_than_the_ring,
 	   test_buffer_across_regions_becomes_two, test_loop_of_descriptors_breaks,
 	   test_loop_of_empty_indirect_descriptors_breaks, test_too_many_buffers_break,

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A disk image: a file or a block device, opened, locked and measured. */
+#ifndef IO_DISK_IMAGE_H
+#define IO_DISK_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct disk_image {
+	int fd;
+	uint64_t size; /* bytes, a multiple of 512 */
+	uint32_t
+		block_size; /* smallest unit that can be asked for: 512, more for some direct I/O */
+	uint32_t physical_size; /* unit that the host writes well */
+	uint32_t buffer_align;	/* of addresses and lengths of buffers; 1 without direct I/O */
+};
+
+#define DISK_IMAGE_SECTOR 512
+
+/*
+ * Opens path. A writable image is locked against every other opener, a read-only one against
+ * writers (fcntl(2), open file description locks); file systems without locks are trusted.
+ *   -EBUSY   another process has it open
+ *   -EINVAL  not a file or a block device; empty; not a multiple of 512 bytes long; or direct I/O
+ *            is not to be had for it
+ * and what open(2) says; each with a text that names the file and what can be done. On failure the
+ * image is as disk_image_finish() leaves it.
+ */
+int disk_image_init(struct disk_image *image, const char *path, bool readonly, bool direct);
+void disk_image_finish(struct disk_image *image);
+
+#endif

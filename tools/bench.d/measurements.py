@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured: who takes part, what is to be reached, and how one sample is taken."""
+
+import dataclasses
+import os
+import re
+import statistics
+import subprocess
+import typing
+
+import parts
+import vmm
+
+CMDLINE = "console=ttyS0 panic=-1"
+BATCH = 1000  # guest/bench/entry.h
+BATCHES = 21
+DISK = "/dev/ram0"
+DISK_MIB = 256
+MIB = 1 << 20
+
+
+@dataclasses.dataclass
+class Measurement:
+    """A sample of it is taken from each contender in turn, ferry first, round after round."""
+
+    name: str
+    about: str
+    unit: str
+    # Takes the function that makes a contender's command line, and returns {name: value}.
+    sample: typing.Callable
+    peers: dict
+    # What ferry's share of a peer's value must be: {peer: (relation, limit)}.
+    goals: dict
+    linux: bool = False
+    # How many rounds make up for the noise of one.
+    rounds: int = 5
+    # What ferry's own value must be.
+    limit: typing.Optional[tuple] = None
+
+    def contenders(self):
+        """By name, ferry first."""
+        return {"ferry": vmm.ferry, **self.peers}
+
+
+def sample_start(command):
+    """From the start of the process to the byte that the guest's first instructions print."""
+    with vmm.Vm(command(parts.guest("first"))) as vm:
+        return {"start": vm.read() * 1e3}
+
+
+def sample_exits(name):
+    """
+    The time from one exit to the next, of a guest that does nothing but exit. Two marks read at
+    once would make one batch too long, and the median does not mind.
+    """
+    def sample(command):
+        with vmm.Vm(command(parts.guest(name))) as vm:
+            vm.wait_for(b"m")
+            marks = [vm.read() for _ in range(BATCHES + 1)]
+            batches = [end - begin for begin, end in zip(marks, marks[1:])]
+            return {name: statistics.median(batches) / BATCH * 1e6}
+    return sample
+
+
+def wait_for_userspace(vm):
+    """Returns when the guest's first process ran."""
+    return vm.wait_for(parts.MARKER.encode() + b" userspace")[1]
+
+
+def sample_memory(command):
+    """What the monitor keeps resident while the smallest guest runs."""
+    with vmm.Vm(command(parts.guest("pio"))) as vm:
+        vm.wait_for(b"m")
+        return {"memory": vm.resident_bytes() / MIB}
+
+
+def sample_memory_linux(command):
+    """Likewise, for Linux, once it has used every device."""
+    with vmm.Vm(command(parts.kernel(), parts.INITRD, CMDLINE)) as vm:
+        wait_for_userspace(vm)
+        return {"memory-linux": vm.resident_bytes() / MIB}
+
+
+def sample_boot(command):
+    """From the start of the process to the guest's first process."""
+    with vmm.Vm(command(parts.kernel(), parts.INITRD, CMDLINE)) as vm:
+        return {"boot": wait_for_userspace(vm) * 1e3}
+
+
+def make_disk():
+    """A disk made of memory: what is measured is the way to it."""
+    if os.path.exists(DISK):
+        return
+    subprocess.run(["modprobe", "brd", "rd_nr=1", f"rd_size={DISK_MIB * 1024}"], check=True)
+    with open(DISK, "wb", buffering=0) as disk:
+        for _ in range(DISK_MIB):
+            disk.write(b"x" * MIB)
+
+
+def sample_blk(command):
+    """What a load inside the guest gets done through virtio-blk."""
+    make_disk()
+    with vmm.Vm(command(parts.kernel(), parts.INITRD_DISK, CMDLINE + " quiet", DISK)) as vm:
+        vm.wait_for(parts.MARKER.encode() + b" (done|failed)", 10 * vmm.PATIENCE)
+        found = re.findall(parts.MARKER + r" (\S+) ([0-9.]+)\s", vm.text.decode(errors="replace"))
+        return {f"blk-{name}": float(value) for name, value in found}
+
+
+MICROVM, Q35, FLOOR = "QEMU microvm", "QEMU q35", "floor"
+
+MEASUREMENTS = [
+    Measurement(
+        "start", "process start to first guest instruction", "ms", sample_start,
+        {MICROVM: vmm.microvm, FLOOR: vmm.floor}, {MICROVM: ("<=", 0.2)}, rounds=9),
+    Measurement(
+        "pio", "one exit for a read of a device's port", "us", sample_exits("pio"),
+        {FLOOR: vmm.floor, MICROVM: vmm.microvm}, {FLOOR: ("<=", 1.1)}, rounds=9),
+    Measurement(
+        "mmio", "one exit for a read of a device's memory", "us", sample_exits("mmio"),
+        {FLOOR: vmm.floor, MICROVM: vmm.microvm}, {FLOOR: ("<=", 1.1)}, rounds=9),
+    Measurement(
+        "memory", "resident memory beyond the guest's, tiny guest", "MiB", sample_memory,
+        {MICROVM: vmm.microvm}, {}, rounds=3, limit=("<", 5)),
+    Measurement(
+        "memory-linux", "resident memory beyond the guest's, Linux", "MiB", sample_memory_linux,
+        {MICROVM: vmm.microvm}, {}, linux=True, rounds=1, limit=("<", 5)),
+    Measurement(
+        "boot", "process start to userspace, Debian " + parts.KERNEL, "ms", sample_boot,
+        {MICROVM: vmm.microvm, Q35: vmm.q35}, {MICROVM: ("<=", 0.5)}, linux=True),
+    Measurement(
+        "blk", "virtio-blk, requests done by a load in the guest", "1/s", sample_blk,
+        {MICROVM: vmm.microvm, Q35: vmm.q35}, {MICROVM: (">=", 1), Q35: (">=", 1)},
+        linux=True, rounds=3),
+]

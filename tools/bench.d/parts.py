@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the measurements need: ferry, guests, kernels, initial RAM disks, the lab's disk."""
+
+import lzma
+import pathlib
+import re
+import shutil
+import subprocess
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = TREE / "build/release"
+MADE = TREE / "build/bench"
+LAB = TREE / "tools/lab"
+HERE = TREE / "tools/bench.d"
+
+FERRY = BUILD / "ferry"
+FLOOR = MADE / "floor"
+INITRD = MADE / "initrd"
+INITRD_DISK = MADE / "initrd-disk"
+KERNEL = "6.12-cloud"
+
+# What a guest says when its first process runs, and before each result.
+MARKER = "ferry-bench:"
+
+INIT = f"""#!/bin/busybox sh
+echo "{MARKER} userspace"
+/bin/busybox sleep 1000
+"""
+
+INIT_DISK = f"""#!/bin/busybox sh
+/bin/busybox mount -t devtmpfs dev /dev
+for module in /modules/*; do /bin/busybox insmod $module; done
+/bin/blkload /dev/vda $SECONDS_EACH || echo "{MARKER} failed"
+/bin/busybox sleep 1000
+"""
+
+
+class Missing(Exception):
+    """Something that cannot be built or found; the text says what to do."""
+
+
+def output(*command):
+    """What COMMAND prints; its complaints go where ours go."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise Missing(f"failed: {' '.join(map(str, command))}")
+    return done.stdout.strip()
+
+
+def guest(name):
+    """The path of a guest program of guest/bench."""
+    return BUILD / "guest/bench" / name
+
+
+def kernel():
+    """The path of the Debian kernel that the Linux guests boot."""
+    return pathlib.Path((MADE / "kernel").read_text(encoding="utf-8"))
+
+
+def build_ferry():
+    """The release build: ferry and the guests."""
+    if not (BUILD / "build.ninja").exists():
+        output("cmake", "-S", TREE, "--preset", "release")
+    targets = ["ferry-bin"] + [f"guest-bench-{g}" for g in ("first", "pio", "mmio")]
+    output("cmake", "--build", BUILD, "--target", *targets)
+
+
+def build_c(source, target, *options):
+    """One of our own C programs."""
+    output("cc", "-O2", "-Wall", "-Wextra", "-std=gnu17", *options, HERE / source, "-o", target)
+
+
+def busybox():
+    """The machine's static busybox."""
+    found = shutil.which("busybox")
+    if not found or "INTERP" in output("readelf", "-lW", found):
+        raise Missing("no static busybox here: tools/packages --install bench")
+    return found
+
+
+def copy_modules(directory, names):
+    """Copies modules and what they depend on, unpacked, named in the order of insertion."""
+    modules = pathlib.Path(output(LAB, "--print-modules", KERNEL))
+    listing = output("modprobe", "--dirname", modules.parents[2], "-S", modules.name,
+                     "--show-depends", "-a", *names)
+    directory.mkdir()
+    for number, path in enumerate(re.findall(r"^insmod (\S+)", listing, re.MULTILINE)):
+        data = pathlib.Path(path).read_bytes()
+        if path.endswith(".xz"):
+            data = lzma.decompress(data)
+        (directory / f"{number:02}").write_bytes(data)
+
+
+def make_initrd(target, init, programs=(), modules=()):
+    """An initial RAM disk of busybox, the script INIT, more programs, and modules."""
+    root = MADE / "root"
+    shutil.rmtree(root, ignore_errors=True)
+    for directory in ("bin", "dev"):
+        (root / directory).mkdir(parents=True)
+    for program in (busybox(), *programs):
+        shutil.copy(program, root / "bin")
+    (root / "init").write_text(init, encoding="utf-8")
+    (root / "init").chmod(0o755)
+    if modules:
+        copy_modules(root / "modules", modules)
+    names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
+    with open(target, "wb") as archive:
+        subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, stdout=archive,
+                       input=names.encode(), check=True)
+    shutil.rmtree(root)
+
+
+def build(seconds):
+    """Makes everything that does not depend on where it will run."""
+    build_ferry()
+    MADE.mkdir(parents=True, exist_ok=True)
+    build_c("floor.c", FLOOR)
+    build_c("blkload.c", MADE / "blkload", "-static")
+    (MADE / "kernel").write_text(output(LAB, "--print-kernel", KERNEL), encoding="utf-8")
+    make_initrd(INITRD, INIT)
+    make_initrd(INITRD_DISK, INIT_DISK.replace("$SECONDS_EACH", str(seconds)),
+                [MADE / "blkload"], ["virtio_pci", "virtio_blk"])
+
+
+def runs_linux():
+    """Whether this machine's KVM can run stock kernels, as ferry judges it."""
+    done = subprocess.run([FERRY, "doctor", "--json"], stdout=subprocess.PIPE, check=False)
+    return b'"name":"stock Linux guests","have":"yes"' in done.stdout

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs that are compared: how each is started, watched and stopped."""
+
+import os
+import re
+import select
+import signal
+import time
+
+import parts
+
+MEMORY_MIB = 256
+
+# How long anything may take to say what is waited for; an emulated machine is slow.
+PATIENCE = 12 * float(os.environ.get("FERRY_TEST_SLOWDOWN", "1"))
+
+
+def ferry(kernel, initrd=None, cmdline=None, disk=None):
+    """The command line of ferry."""
+    command = [parts.FERRY, "run", "--memory", f"{MEMORY_MIB}M", kernel]
+    if initrd:
+        command += ["--initrd", initrd, "--cmdline", cmdline]
+    if disk:
+        command += ["--disk", f"path={disk},direct"]
+    return command
+
+
+def qemu(machine, kernel, initrd, cmdline, disk):
+    """The command line of QEMU with the given machine and nothing that was not asked for."""
+    # Memory in a file of its own, so that what is beyond it can be told apart.
+    command = ["qemu-system-x86_64", "-M", f"{machine},accel=kvm,memory-backend=memory",
+               "-object", f"memory-backend-memfd,id=memory,size={MEMORY_MIB}M",
+               "-cpu", "host", "-m", str(MEMORY_MIB), "-nodefaults", "-no-user-config",
+               "-display", "none", "-serial", "stdio", "-kernel", kernel]
+    if initrd:
+        command += ["-initrd", initrd, "-append", cmdline]
+    if disk:
+        command += ["-drive", f"if=none,id=disk,format=raw,cache=none,aio=io_uring,file={disk}",
+                    "-device", "virtio-blk-pci,drive=disk"]
+    return command
+
+
+def microvm(kernel, initrd=None, cmdline=None, disk=None):
+    """QEMU's smallest machine, without what its documentation says a Linux guest can miss."""
+    options = "microvm,x-option-roms=off,pit=off,pic=off,rtc=off,pcie=on"
+    return qemu(options, kernel, initrd, cmdline, disk)
+
+
+def q35(kernel, initrd=None, cmdline=None, disk=None):
+    """QEMU's usual machine."""
+    return qemu("q35", kernel, initrd, cmdline, disk)
+
+
+def floor(kernel):
+    """The bare loop around KVM_RUN."""
+    return [parts.FLOOR, kernel]
+
+
+class Failed(Exception):
+    """A guest ended, or did not say in time what was waited for."""
+
+
+class Vm:
+    """A running VM, seen through what its console prints. Use as a context."""
+
+    def __init__(self, command):
+        command = [str(word) for word in command]
+        read_end, write_end = os.pipe()
+        null = os.open("/dev/null", os.O_RDWR)
+        actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, write_end, 1),
+                   (os.POSIX_SPAWN_DUP2, null, 2)]
+        self.command = command
+        self.console = read_end
+        self.text = b""
+        self.begin = time.monotonic_ns()
+        self.pid = os.posix_spawnp(command[0], command, os.environ, file_actions=actions)
+        os.close(write_end)
+        os.close(null)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.console)
+
+    def read(self, patience=PATIENCE):
+        """More of what the console prints; returns when it came, in seconds since the start."""
+        ready, _, _ = select.select([self.console], [], [], patience)
+        data = os.read(self.console, 65536) if ready else b""
+        at = time.monotonic_ns()
+        if not data:
+            why = "ended" if ready else "said nothing in time"
+            raise Failed(f"{why}: {' '.join(self.command)}; the end of its console: "
+                          f"{self.text[-300:].decode(errors='replace')}")
+        self.text += data
+        return (at - self.begin) / 1e9
+
+    def wait_for(self, pattern, patience=PATIENCE):
+        """Reads until PATTERN is there; returns the match, and when it came."""
+        end = time.monotonic() + patience
+        at = (time.monotonic_ns() - self.begin) / 1e9
+        while not (match := re.search(pattern, self.text)):
+            at = self.read(max(0, end - time.monotonic()))
+        return match, at
+
+    def resident_bytes(self):
+        """Its resident memory beyond the guest's, which is a memfd."""
+        total, counted = 0, True
+        with open(f"/proc/{self.pid}/smaps", encoding="utf-8") as smaps:
+            for line in smaps:
+                if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+                    counted = "/memfd:" not in line
+                elif line.startswith("Rss:") and counted:
+                    total += int(line.split()[1]) * 1024
+        return total
