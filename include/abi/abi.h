@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 #define ABI_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " is not " #size " bytes")
-#define ABI_OFFSET(type, member, offset)                                                           \
-	_Static_assert(offsetof(type, member) == (offset), #type "." #member " is not at " #offset)
+#define ABI_OFFSET(type, member, offset)                                                \
+	_Static_assert(offsetof(type, member) == (offset), #type "." #member " is not " \
+									     "at " #offset)
 
 #endif

@@ -47,19 +47,19 @@ struct acpi_gas {
 ABI_SIZE(struct acpi_gas, 12);
 
 /* ACPI 5.2.9, table 5.9 and 5.10 */
-#define ACPI_FADT_WBINVD        (1u << 0)
-#define ACPI_FADT_PROC_C1       (1u << 2)
-#define ACPI_FADT_PWR_BUTTON    (1u << 4)
-#define ACPI_FADT_SLP_BUTTON    (1u << 5)
+#define ACPI_FADT_WBINVD	(1u << 0)
+#define ACPI_FADT_PROC_C1	(1u << 2)
+#define ACPI_FADT_PWR_BUTTON	(1u << 4)
+#define ACPI_FADT_SLP_BUTTON	(1u << 5)
 #define ACPI_FADT_RESET_REG_SUP (1u << 10)
-#define ACPI_FADT_HW_REDUCED    (1u << 20)
+#define ACPI_FADT_HW_REDUCED	(1u << 20)
 
 /* ACPI 5.2.9.3: IA-PC Boot Architecture Flags */
-#define ACPI_IAPC_8042             (1u << 1)
-#define ACPI_IAPC_VGA_NOT_PRESENT  (1u << 2)
-#define ACPI_IAPC_NO_MSI           (1u << 3)
-#define ACPI_IAPC_NO_ASPM          (1u << 4)
-#define ACPI_IAPC_RTC_NOT_PRESENT  (1u << 5)
+#define ACPI_IAPC_8042		  (1u << 1)
+#define ACPI_IAPC_VGA_NOT_PRESENT (1u << 2)
+#define ACPI_IAPC_NO_MSI	  (1u << 3)
+#define ACPI_IAPC_NO_ASPM	  (1u << 4)
+#define ACPI_IAPC_RTC_NOT_PRESENT (1u << 5)
 
 #define ACPI_PROFILE_ENTERPRISE_SERVER 4
 
@@ -92,7 +92,7 @@ ABI_OFFSET(struct acpi_fadt, x_dsdt, 140);
 ABI_OFFSET(struct acpi_fadt, sleep_control_reg, 244);
 
 /* ACPI 5.2.12 */
-#define ACPI_MADT_LAPIC     0
+#define ACPI_MADT_LAPIC	    0
 #define ACPI_MADT_IOAPIC    1
 #define ACPI_MADT_LAPIC_NMI 4
 #define ACPI_MADT_X2APIC    9

@@ -7,9 +7,9 @@
 
 /* Linux Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header"; at 0x1f1 of the file. */
 #define LINUX_SETUP_HEADER_OFFSET 0x1f1
-#define LINUX_BOOT_FLAG           0xaa55
-#define LINUX_HEADER_MAGIC        0x53726448u /* "HdrS" */
-#define LINUX_LOADER_UNDEFINED    0xff
+#define LINUX_BOOT_FLAG		  0xaa55
+#define LINUX_HEADER_MAGIC	  0x53726448u /* "HdrS" */
+#define LINUX_LOADER_UNDEFINED	  0xff
 
 #define LINUX_LOADED_HIGH (1 << 0)
 #define LINUX_KASLR_FLAG  (1 << 1)

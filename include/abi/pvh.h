@@ -6,14 +6,14 @@
 #include <abi/abi.h>
 
 /* xen/include/public/elfnote.h: note name "Xen", 4 or 8 bytes of physical entry point. */
-#define XEN_ELFNOTE_NAME         "Xen"
+#define XEN_ELFNOTE_NAME	 "Xen"
 #define XEN_ELFNOTE_PHYS32_ENTRY 18
 
 /* xen/include/public/arch-x86/hvm/start_info.h */
 #define XEN_HVM_START_MAGIC_VALUE 0x336ec578u
-#define XEN_HVM_START_VERSION     1u
+#define XEN_HVM_START_VERSION	  1u
 
-#define XEN_HVM_MEMMAP_TYPE_RAM      1u
+#define XEN_HVM_MEMMAP_TYPE_RAM	     1u
 #define XEN_HVM_MEMMAP_TYPE_RESERVED 2u
 
 struct hvm_start_info {

@@ -118,8 +118,9 @@ static void put_cpu(struct tables *tables, uint32_t id)
 {
 	struct acpi_madt_lapic lapic = { ACPI_MADT_LAPIC, sizeof(lapic), (uint8_t)id, (uint8_t)id,
 					 ACPI_MADT_ENABLED };
-	struct acpi_madt_x2apic x2apic = { ACPI_MADT_X2APIC, sizeof(x2apic), 0, id,
-					   ACPI_MADT_ENABLED, id };
+	struct acpi_madt_x2apic x2apic = {
+		ACPI_MADT_X2APIC, sizeof(x2apic), 0, id, ACPI_MADT_ENABLED, id
+	};
 
 	if (id <= LAPIC_ID_MAX)
 		aml_bytes(&tables->out, &lapic, sizeof(lapic));
@@ -132,8 +133,9 @@ static gpa_t put_madt(struct tables *tables, const struct acpi_options *options)
 	/* flags 0: there is no pair of 8259s (PCAT_COMPAT). */
 	struct acpi_madt madt = { .header = header("APIC", 5),
 				  .lapic_address = (uint32_t)options->lapic };
-	struct acpi_madt_ioapic ioapic = { ACPI_MADT_IOAPIC, sizeof(ioapic), 0, 0,
-					   (uint32_t)options->ioapic, 0 };
+	struct acpi_madt_ioapic ioapic = {
+		ACPI_MADT_IOAPIC, sizeof(ioapic), 0, 0, (uint32_t)options->ioapic, 0
+	};
 	struct acpi_madt_lapic_nmi nmi = { ACPI_MADT_LAPIC_NMI, sizeof(nmi), 0xff, 0, 1 };
 	size_t offset = tables->out.size;
 
@@ -201,7 +203,8 @@ static int check_options(const struct acpi_options *options)
 	const struct acpi_window *ecam = &options->ecam;
 
 	if (!is_aligned(ecam->size, MIB) || ecam->size > BUSES_MAX * MIB)
-		return because(-EINVAL, "acpi: an ECAM of %#llx bytes is not 1 to 256 buses of 1 MiB",
+		return because(-EINVAL,
+			       "acpi: an ECAM of %#llx bytes is not 1 to 256 buses of 1 MiB",
 			       (unsigned long long)ecam->size);
 	if (options->mmio32.size > UINT32_MAX || options->mmio32.base > UINT32_MAX ||
 	    options->mmio32.base + options->mmio32.size > 4 * GIB)

@@ -14,18 +14,20 @@ struct acpi_window {
 
 /* What the tables say. Windows of size 0 and ports of 0 are left out. */
 struct acpi_options {
-	uint32_t vcpus;            /* APIC id = vCPU index; from 255 on as x2APIC entries */
-	uint64_t lapic;            /* address */
-	uint64_t ioapic;           /* address */
+	uint32_t vcpus;		   /* APIC id = vCPU index; from 255 on as x2APIC entries */
+	uint64_t lapic;		   /* address */
+	uint64_t ioapic;	   /* address */
 	struct acpi_window ecam;   /* 1 MiB a bus, from bus 0 on */
 	struct acpi_window mmio32; /* for BARs */
 	struct acpi_window mmio64;
-	uint16_t sleep_control_port; /* FADT; S5 is SLP_TYP 5; status port the same register block + 1 */
+	uint16_t sleep_control_port; /* FADT; S5 is SLP_TYP 5; status port the same register block +
+					1 */
 	uint16_t sleep_status_port;
 	uint16_t reset_port; /* FADT RESET_REG, 8 bits wide */
 	uint8_t reset_value;
-	uint16_t ged_port; /* 1-byte event register of the GED: bit 0 power button; reading clears */
-	uint32_t ged_gsi;  /* edge-triggered */
+	uint16_t
+		ged_port; /* 1-byte event register of the GED: bit 0 power button; reading clears */
+	uint32_t ged_gsi; /* edge-triggered */
 	uint16_t serial_port; /* PNP0501 */
 	uint32_t serial_gsi;  /* edge-triggered */
 	uint16_t rtc_port;    /* PNP0B00 */

@@ -6,7 +6,7 @@
 
 /* ACPI 20.2.4: the length in three bytes, whatever its value, so that it can be filled in later. */
 #define PKG_LENGTH_SIZE 3
-#define PKG_LENGTH_MAX  0xfffff
+#define PKG_LENGTH_MAX	0xfffff
 
 void aml_bytes(struct aml *aml, const void *bytes, size_t len)
 {
@@ -87,7 +87,8 @@ static uint32_t hex_digit(char c)
 	return (uint32_t)(c <= '9' ? c - '0' : c - 'A' + 10);
 }
 
-/* ACPI 19.3.4 (EISAID): three letters of five bits, four digits, the most significant byte first. */
+/* ACPI 19.3.4 (EISAID): three letters of five bits, four digits, the most significant byte first.
+ */
 void aml_name_eisa_id(struct aml *aml, const char *name, const char *id)
 {
 	uint32_t v = 0;
@@ -222,10 +223,10 @@ void aml_interrupt(struct aml *aml, uint32_t gsi)
 }
 
 /* ACPI 6.4.3.5: address space descriptors; minimum and maximum are fixed. */
-#define SPACE_MEMORY     0
-#define SPACE_BUS        2
-#define SPACE_FIXED      0x0c
-#define SPACE_CONSUMER   0x01
+#define SPACE_MEMORY	 0
+#define SPACE_BUS	 2
+#define SPACE_FIXED	 0x0c
+#define SPACE_CONSUMER	 0x01
 #define SPACE_READ_WRITE 0x01
 
 static void space(struct aml *aml, uint8_t tag, uint16_t len, uint8_t type, uint8_t flags,

@@ -22,19 +22,19 @@ void aml_bytes(struct aml *aml, const void *bytes, size_t len);
 void aml_byte(struct aml *aml, uint8_t byte);
 
 /* An opcode, and an opcode behind the extension prefix 0x5b. */
-#define AML_NAME      0x08
-#define AML_PACKAGE   0x12
-#define AML_SCOPE     0x10
-#define AML_BUFFER    0x11
-#define AML_METHOD    0x14
-#define AML_LOCAL0    0x60
-#define AML_STORE     0x70
-#define AML_AND       0x7b
-#define AML_NOTIFY    0x86
-#define AML_IF        0xa0
-#define AML_ZERO      0x00
-#define AML_ONE       0x01
-#define AML_EXT       0x5b
+#define AML_NAME       0x08
+#define AML_PACKAGE    0x12
+#define AML_SCOPE      0x10
+#define AML_BUFFER     0x11
+#define AML_METHOD     0x14
+#define AML_LOCAL0     0x60
+#define AML_STORE      0x70
+#define AML_AND	       0x7b
+#define AML_NOTIFY     0x86
+#define AML_IF	       0xa0
+#define AML_ZERO       0x00
+#define AML_ONE	       0x01
+#define AML_EXT	       0x5b
 #define AML_EXT_REGION 0x80
 #define AML_EXT_FIELD  0x81
 #define AML_EXT_DEVICE 0x82

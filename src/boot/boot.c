@@ -58,8 +58,9 @@ static int write_cmdline(struct mem *mem, const char *cmdline, const struct kern
 	if (kernel->has_header && kernel->header.cmdline_size)
 		max = min_u64(max, kernel->header.cmdline_size);
 	if (len > max)
-		return because(-E2BIG, "the command line has %" PRIu64 " bytes; this kernel takes %"
-			       PRIu64, len, max);
+		return because(-E2BIG,
+			       "the command line has %" PRIu64 " bytes; this kernel takes %" PRIu64,
+			       len, max);
 	if (mem_write(mem, LAYOUT_CMDLINE, cmdline, len + 1) < 0)
 		return because(-ENOSPC, "there is no guest memory below 640 KiB");
 	return 0;
@@ -85,8 +86,8 @@ static int load_kernel(struct mem *mem, const struct boot_options *options,
 		err = write_cmdline(mem, options->cmdline, &kernel);
 	if (err < 0)
 		return err;
-	return kernel.vmlinux.has_pvh ? pvh_write(mem, options, initrd, &kernel, ret_entry) :
-					linux64_write(mem, options, initrd, &kernel, ret_entry);
+	return kernel.vmlinux.has_pvh ? pvh_write(mem, options, initrd, &kernel, ret_entry)
+				      : linux64_write(mem, options, initrd, &kernel, ret_entry);
 }
 
 int boot_load(struct mem *mem, const struct boot_options *options, struct boot_entry *ret_entry)

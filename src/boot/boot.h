@@ -18,15 +18,16 @@ struct boot_range {
 };
 
 struct boot_options {
-	const char *kernel;         /* path */
+	const char *kernel;	    /* path */
 	const char *const *initrds; /* paths; concatenated, each padded with zeros to 4 bytes */
 	size_t initrd_count;
 	const char *cmdline; /* may be "" */
-	bool kaslr;          /* move a relocatable kernel at random */
-	gpa_t rsdp;          /* ACPI's root pointer, 0 for none */
+	bool kaslr;	     /* move a relocatable kernel at random */
+	gpa_t rsdp;	     /* ACPI's root pointer, 0 for none */
 	const struct boot_range *ranges;
 	size_t range_count;
-	gpa_t low_end; /* memory below this is RAM from 0 on, with the usual hole at 640 KiB–1 MiB */
+	gpa_t low_end; /* memory below this is RAM from 0 on, with the usual hole at 640 KiB–1 MiB
+			*/
 };
 
 /*

@@ -11,7 +11,8 @@
 
 #define SECTOR 512
 
-/* Before 2.08 there is no payload_offset; the 64-bit entry came with 2.12, a payload needs neither. */
+/* Before 2.08 there is no payload_offset; the 64-bit entry came with 2.12, a payload needs neither.
+ */
 #define PROTOCOL_MIN 0x0208
 
 /* Where the fields of the header begin to be counted by its own length. */
@@ -52,7 +53,8 @@ int bzimage_parse(const struct image *image, struct bzimage *ret_bzimage)
 		return err;
 	cut_header(&header);
 	if (header.version < PROTOCOL_MIN)
-		return because(-ENOEXEC, "boot protocol %u.%02u is too old; 2.08 (Linux 2.6.26) is needed",
+		return because(-ENOEXEC,
+			       "boot protocol %u.%02u is too old; 2.08 (Linux 2.6.26) is needed",
 			       header.version >> 8, header.version & 0xff);
 	if (!(header.loadflags & LINUX_LOADED_HIGH))
 		return because(-ENOEXEC, "is a zImage, which loads low; a bzImage is needed");
@@ -62,7 +64,8 @@ int bzimage_parse(const struct image *image, struct bzimage *ret_bzimage)
 	if (header.payload_length == 0)
 		return because(-ENOEXEC, "damaged: it has no payload");
 	if (!range_inside(offset, header.payload_length, image->size))
-		return because(-ENOEXEC, "truncated: the payload at %#llx … %#llx lies past the end (%#llx)",
+		return because(-ENOEXEC,
+			       "truncated: the payload at %#llx … %#llx lies past the end (%#llx)",
 			       (unsigned long long)offset,
 			       (unsigned long long)offset + header.payload_length,
 			       (unsigned long long)image->size);

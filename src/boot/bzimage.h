@@ -11,8 +11,9 @@
 #include "boot/image.h"
 
 struct bzimage {
-	struct linux_setup_header header; /* what a newer kernel's header holds beyond it is left out */
-	uint64_t payload_offset;          /* in the file */
+	struct linux_setup_header
+		header;		 /* what a newer kernel's header holds beyond it is left out */
+	uint64_t payload_offset; /* in the file */
 	uint64_t payload_size;
 };
 
@@ -20,8 +21,8 @@ struct bzimage {
 bool bzimage_is(const struct image *image);
 
 /*
- * Linux Documentation/arch/x86/boot.rst. -ENOEXEC: truncated, older than protocol 2.08 (which has no
- * payload fields), a zImage, or a payload outside the file.
+ * Linux Documentation/arch/x86/boot.rst. -ENOEXEC: truncated, older than protocol 2.08 (which has
+ * no payload fields), a zImage, or a payload outside the file.
  */
 int bzimage_parse(const struct image *image, struct bzimage *ret_bzimage);
 

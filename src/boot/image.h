@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct image {
-	int fd;              /* -1: the bytes are at data */
+	int fd;		     /* -1: the bytes are at data */
 	const uint8_t *data; /* not owned */
 	uint64_t size;
 };

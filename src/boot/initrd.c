@@ -9,7 +9,8 @@
 
 #include "base/util.h"
 
-/* Linux Documentation/driver-api/early-userspace/buffer-format.rst: archives are padded to 4 bytes. */
+/* Linux Documentation/driver-api/early-userspace/buffer-format.rst: archives are padded to 4 bytes.
+ */
 #define INITRD_ALIGN 4
 
 int initrd_init(struct initrd *initrd, const char *const *paths, size_t count)
@@ -50,9 +51,10 @@ int initrd_place(struct initrd *initrd, gpa_t bottom, gpa_t top)
 	top = align_down(top, GUEST_PAGE_SIZE);
 	room = top < bottom ? 0 : top - bottom;
 	if (initrd->size > room)
-		return because(-ENOSPC, "initrd%s of %llu KiB: guest memory has room for %llu KiB; "
-			       "give the guest more memory", initrd->count > 1 ? "s" : "",
-			       initrd->size / KIB, room / KIB);
+		return because(-ENOSPC,
+			       "initrd%s of %llu KiB: guest memory has room for %llu KiB; "
+			       "give the guest more memory",
+			       initrd->count > 1 ? "s" : "", initrd->size / KIB, room / KIB);
 	initrd->gpa = align_down(top - initrd->size, GUEST_PAGE_SIZE);
 	return 0;
 }
@@ -66,7 +68,8 @@ int initrd_load(const struct initrd *initrd, struct mem *mem)
 	if (initrd->size == 0)
 		return 0;
 	if (!dst)
-		return because(-ENOSPC, "initrd %s: does not fit into guest memory", initrd->paths[0]);
+		return because(-ENOSPC, "initrd %s: does not fit into guest memory",
+			       initrd->paths[0]);
 	for (size_t i = 0; i < initrd->count; i++) {
 		at = align_up(at, INITRD_ALIGN);
 		err = image_read(&initrd->images[i], 0, dst + at, initrd->images[i].size,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loads kernels. A bzImage's kernel is unpacked where it will run, where that is possible: the first
- * segment, most of it, then is in place, and neither pages nor time go into a second copy.
+ * Loads kernels. A bzImage's kernel is unpacked where it will run, where that is possible: the
+ * first segment, most of it, then is in place, and neither pages nor time go into a second copy.
  */
 #include "boot/kernel.h"
 
@@ -37,8 +37,10 @@ static int check_room(const struct vmlinux *vmlinux, uint64_t delta, gpa_t limit
 		return because(-ENOSPC, "loads at %#" PRIx64 ", below 1 MiB, which is not free",
 			       vmlinux->start);
 	if (vmlinux->end > limit || delta > limit - vmlinux->end)
-		return because(-ENOSPC, "needs memory up to %#" PRIx64 ", but only memory below %#" PRIx64
-			       " is free; give the guest more memory", vmlinux->end + delta, limit);
+		return because(-ENOSPC,
+			       "needs memory up to %#" PRIx64 ", but only memory below %#" PRIx64
+			       " is free; give the guest more memory",
+			       vmlinux->end + delta, limit);
 	return 0;
 }
 
@@ -83,8 +85,9 @@ static bool find_spot(const struct payload *payload, struct mem *mem,
 	end = max_u64(kernel->vmlinux.end, base + payload->size);
 	if (end > room->limit)
 		return false;
-	kernel->delta = may_move(kernel, room) ?
-			reloc_choose_delta(end, room->limit, kernel_align(kernel)) : 0;
+	kernel->delta = may_move(kernel, room)
+				? reloc_choose_delta(end, room->limit, kernel_align(kernel))
+				: 0;
 	*ret_spot = (struct spot){ .gpa = base + kernel->delta, .size = payload->size };
 	ret_spot->hva = mem_ptr_rw(mem, ret_spot->gpa, end - base);
 	return ret_spot->hva;
@@ -128,7 +131,8 @@ static int load_in_place(const struct payload *payload, const struct spot *spot,
 	err = vmlinux_find_pvh(&image, &kernel->vmlinux);
 	if (err == 0 && may_move(kernel, room))
 		err = reloc_find(&image, &kernel->vmlinux, &table);
-	/* A kernel that came without a table stays where it was linked, below where it was unpacked. */
+	/* A kernel that came without a table stays where it was linked, below where it was
+	 * unpacked. */
 	if (table.words == 0)
 		kernel->delta = 0;
 	if (err == 0)
@@ -161,8 +165,9 @@ static int load_by_copy(const struct payload *payload, struct mem *mem,
 		err = vmlinux_find_pvh(&image, &kernel->vmlinux);
 	if (err == 0 && may_move(kernel, room))
 		err = reloc_find(&image, &kernel->vmlinux, &table);
-	kernel->delta = table.words == 0 ? 0 : reloc_choose_delta(kernel->vmlinux.end, room->limit,
-								 kernel_align(kernel));
+	kernel->delta = table.words == 0 ? 0
+					 : reloc_choose_delta(kernel->vmlinux.end, room->limit,
+							      kernel_align(kernel));
 	if (err == 0)
 		err = check_room(&kernel->vmlinux, kernel->delta, room->limit);
 	if (err == 0)
@@ -175,7 +180,7 @@ static int load_bzimage(const struct image *image, struct mem *mem, const struct
 {
 	AUTO_SCRATCH struct scratch packed = { 0 };
 	struct bzimage bzimage;
-	struct payload payload;
+	struct payload payload = { 0 };
 	struct spot spot;
 	int err;
 
@@ -220,9 +225,13 @@ static const struct {
 	{ 0x38, 4, "ARM\x64", "is an arm64 kernel (Image); this machine is x86_64" },
 	{ 4, 4, "zimg", "is an EFI-compressed kernel for another machine" },
 	{ 0, 6, "070701", "is a cpio archive: an initrd, not a kernel" },
-	{ 0, 2, "\x1f\x8b", "is gzip-compressed: an initrd, or a kernel to unpack with gunzip first" },
+	{ 0, 2, "\x1f\x8b",
+	  "is gzip-compressed: an initrd, or a kernel to unpack with gunzip first" },
 	{ 0, 4, "\x28\xb5\x2f\xfd", "is zstd-compressed: an initrd, or a kernel to unpack first" },
-	{ 0, 6, "\xfd" "7zXZ\0", "is xz-compressed: an initrd, or a kernel to unpack first" },
+	{ 0, 6,
+	  "\xfd"
+	  "7zXZ\0",
+	  "is xz-compressed: an initrd, or a kernel to unpack first" },
 	{ 0, 4, "\x02\x21\x4c\x18", "is lz4-compressed: an initrd, or a kernel to unpack first" },
 	{ 0, 4, "\x27\x05\x19\x56", "is a U-Boot image, not a kernel for x86_64" },
 	{ 0, 4, "\xd0\x0d\xfe\xed", "is a device tree, not a kernel" },

@@ -41,15 +41,16 @@ int linux64_write(struct mem *mem, const struct boot_options *options, const str
 	struct linux_boot_params params = { .acpi_rsdp_addr = options->rsdp };
 
 	if (!kernel->vmlinux.elf64)
-		return because(-ENOEXEC, "is a 32-bit kernel without a PVH entry note (CONFIG_PVH)");
+		return because(-ENOEXEC,
+			       "is a 32-bit kernel without a PVH entry note (CONFIG_PVH)");
 	if (!kernel->vmlinux.has_entry)
 		return because(-ENOEXEC, "damaged: its entry point lies outside of the kernel");
 	fill_header(&params.hdr, initrd, kernel);
 	params.e820_entries = (uint8_t)options->range_count;
 	for (size_t i = 0; i < options->range_count; i++)
-		params.e820_table[i] = (struct linux_e820_entry){ options->ranges[i].gpa,
-								  options->ranges[i].size,
-								  options->ranges[i].type };
+		params.e820_table[i] =
+			(struct linux_e820_entry){ options->ranges[i].gpa, options->ranges[i].size,
+						   options->ranges[i].type };
 	if (mem_write(mem, LAYOUT_BOOT_PARAMS, &params, sizeof(params)) < 0)
 		return because(-ENOSPC, "there is no guest memory below 640 KiB");
 	*ret_entry = (struct boot_entry){

@@ -38,8 +38,9 @@ static int64_t group_zero(const struct reloc_table *table, int64_t end)
 	return -1;
 }
 
-/* The zeros, from the last to the first. Two groups or three, and the first zero is the first word. */
-static int split(const struct reloc_table *table, int64_t zeros[3])
+/* The zeros, from the last to the first. Two groups or three, and the first zero is the first word.
+ */
+static int split(const struct reloc_table *table, int64_t zeros[3], int *ret_groups)
 {
 	int64_t end = (int64_t)table->words;
 	int groups = 0;
@@ -52,7 +53,8 @@ static int split(const struct reloc_table *table, int64_t zeros[3])
 	}
 	if (groups < 2 || end != 0)
 		return because(-ENOEXEC, "damaged: its relocation table is malformed");
-	return groups;
+	*ret_groups = groups;
+	return 0;
 }
 
 int reloc_find(const struct image *image, const struct vmlinux *vmlinux,
@@ -61,15 +63,15 @@ int reloc_find(const struct image *image, const struct vmlinux *vmlinux,
 	struct reloc_table table = { 0 };
 	uint64_t size = image->size - vmlinux->elf_end;
 	int64_t zeros[3];
-	int err;
+	int err, groups;
 
 	if (size > 0) {
 		table.data = image->data + vmlinux->elf_end;
 		table.words = size / sizeof(int32_t);
 		if (size % sizeof(int32_t) != 0)
-			return because(-ENOEXEC, "damaged: its relocation table has %" PRIu64 " bytes",
-				       size);
-		err = split(&table, zeros);
+			return because(-ENOEXEC,
+				       "damaged: its relocation table has %" PRIu64 " bytes", size);
+		err = split(&table, zeros, &groups);
 		if (err < 0)
 			return err;
 	}
@@ -82,7 +84,8 @@ static bool holds(const struct vmlinux_segment *s, uint64_t paddr, unsigned widt
 	return paddr >= s->paddr && range_inside(paddr - s->paddr, width, s->file_size);
 }
 
-/* Places rise through the table, so that the segment of the last one is nearly always the next's. */
+/* Places rise through the table, so that the segment of the last one is nearly always the next's.
+ */
 static uint8_t *place(const struct vmlinux *vmlinux, uint8_t *const bases[], size_t *hint,
 		      int32_t word, unsigned width)
 {
@@ -122,7 +125,8 @@ static int apply_group(const struct reloc_table *table, uint64_t from, uint64_t 
 		uint8_t *at = place(vmlinux, bases, &hint, word, width);
 
 		if (!at)
-			return because(-ENOEXEC, "damaged: a relocation at %#x lies outside of the kernel",
+			return because(-ENOEXEC,
+				       "damaged: a relocation at %#x lies outside of the kernel",
 				       (uint32_t)word);
 		move(at, kind, delta);
 	}
@@ -134,13 +138,13 @@ int reloc_apply(const struct reloc_table *table, const struct vmlinux *vmlinux, 
 {
 	static const enum reloc_kind two[] = { RELOC_ADD32, RELOC_ADD64 };
 	static const enum reloc_kind three[] = { RELOC_ADD32, RELOC_SUB32, RELOC_ADD64 };
-	uint8_t *bases[VMLINUX_SEGMENTS_MAX];
-	int64_t zeros[3], end = (int64_t)table->words;
-	int groups, err = 0;
+	uint8_t *bases[VMLINUX_SEGMENTS_MAX] = { 0 };
+	int64_t zeros[3] = { 0 }, end = (int64_t)table->words;
+	int groups = 0, err;
 
-	groups = split(table, zeros);
-	if (groups < 0)
-		return groups;
+	err = split(table, zeros, &groups);
+	if (err < 0)
+		return err;
 	for (size_t i = 0; i < vmlinux->segment_count; i++) {
 		const struct vmlinux_segment *s = &vmlinux->segments[i];
 

@@ -17,7 +17,7 @@
  */
 struct reloc_table {
 	const uint8_t *data; /* not owned */
-	uint64_t words;      /* 0: the kernel has no table */
+	uint64_t words;	     /* 0: the kernel has no table */
 };
 
 /*
@@ -35,8 +35,8 @@ int reloc_apply(const struct reloc_table *table, const struct vmlinux *vmlinux, 
 		uint64_t delta);
 
 /*
- * A random multiple of align by which [.., end) may move up and stay below limit and below the 1 GiB
- * that a kernel maps of itself (Linux KERNEL_IMAGE_SIZE). 0 where there is no room.
+ * A random multiple of align by which [.., end) may move up and stay below limit and below the 1
+ * GiB that a kernel maps of itself (Linux KERNEL_IMAGE_SIZE). 0 where there is no room.
  */
 uint64_t reloc_choose_delta(uint64_t end, uint64_t limit, uint64_t align);
 

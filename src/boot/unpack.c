@@ -27,7 +27,7 @@ struct codec {
 	const char *magic;
 	uint8_t magic_size;
 	bool size_appended; /* gzip ends with it anyway */
-	int (*unpack)(const uint8_t *src, size_t src_len, uint8_t *dst, size_t dst_len, bool whole,
+	int (*unpack)(const uint8_t *src, size_t src_len, void *dst, size_t dst_len, bool whole,
 		      size_t *ret_len);
 };
 
@@ -45,7 +45,7 @@ static int zstd_failed(size_t code)
 	return damaged("zstd", ZSTD_getErrorName(code));
 }
 
-static int unzstd_head(const uint8_t *src, size_t src_len, uint8_t *dst, size_t dst_len,
+static int unzstd_head(const uint8_t *src, size_t src_len, void *dst, size_t dst_len,
 		       size_t *ret_len)
 {
 	ZSTD_DStream *stream = ZSTD_createDStream();
@@ -55,7 +55,8 @@ static int unzstd_head(const uint8_t *src, size_t src_len, uint8_t *dst, size_t 
 
 	if (!stream)
 		return -ENOMEM;
-	/* The build compresses with --ultra, whose window is larger than the default limit allows. */
+	/* The build compresses with --ultra, whose window is larger than the default limit allows.
+	 */
 	ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, 30);
 	while (out.pos < dst_len && in.pos < src_len && code != 0 && !ZSTD_isError(code))
 		code = ZSTD_decompressStream(stream, &out, &in);
@@ -67,7 +68,7 @@ static int unzstd_head(const uint8_t *src, size_t src_len, uint8_t *dst, size_t 
 }
 
 /* One shot needs no window: matches are copied from dst itself. */
-static int unzstd(const uint8_t *src, size_t src_len, uint8_t *dst, size_t dst_len, bool whole,
+static int unzstd(const uint8_t *src, size_t src_len, void *dst, size_t dst_len, bool whole,
 		  size_t *ret_len)
 {
 	size_t code;
@@ -98,14 +99,15 @@ static int lzma_run(lzma_stream *stream, const char *name, bool whole)
 	case LZMA_MEMLIMIT_ERROR:
 		return damaged(name, "its dictionary is larger than any kernel's");
 	case LZMA_BUF_ERROR:
-		return damaged(name, stream->avail_out ? "it ends early" : "it is longer than said");
+		return damaged(name,
+			       stream->avail_out ? "it ends early" : "it is longer than said");
 	default:
 		return damaged(name, "its data or checksum is wrong");
 	}
 }
 
 static int unlzma_any(lzma_ret (*open)(lzma_stream *stream), const char *name, const uint8_t *src,
-		      size_t src_len, uint8_t *dst, size_t dst_len, bool whole, size_t *ret_len)
+		      size_t src_len, void *dst, size_t dst_len, bool whole, size_t *ret_len)
 {
 	lzma_stream stream = LZMA_STREAM_INIT;
 	int err;
@@ -132,19 +134,19 @@ static lzma_ret open_lzma(lzma_stream *stream)
 	return lzma_alone_decoder(stream, LZMA_MEMORY_MAX);
 }
 
-static int unxz(const uint8_t *src, size_t src_len, uint8_t *dst, size_t dst_len, bool whole,
+static int unxz(const uint8_t *src, size_t src_len, void *dst, size_t dst_len, bool whole,
 		size_t *ret_len)
 {
 	return unlzma_any(open_xz, "xz", src, src_len, dst, dst_len, whole, ret_len);
 }
 
-static int unlzma(const uint8_t *src, size_t src_len, uint8_t *dst, size_t dst_len, bool whole,
+static int unlzma(const uint8_t *src, size_t src_len, void *dst, size_t dst_len, bool whole,
 		  size_t *ret_len)
 {
 	return unlzma_any(open_lzma, "lzma", src, src_len, dst, dst_len, whole, ret_len);
 }
 
-static int ungzip(const uint8_t *src, size_t src_len, uint8_t *dst, size_t dst_len, bool whole,
+static int ungzip(const uint8_t *src, size_t src_len, void *dst, size_t dst_len, bool whole,
 		  size_t *ret_len)
 {
 	/* Sizes are below 4 GiB: the payload's is 32 bits, dst is at most PAYLOAD_SIZE_MAX. */
@@ -163,16 +165,18 @@ static int ungzip(const uint8_t *src, size_t src_len, uint8_t *dst, size_t dst_l
 	else if (code == Z_DATA_ERROR || code == Z_NEED_DICT || code == Z_STREAM_ERROR)
 		err = damaged("gzip", stream.msg ? stream.msg : "its data is wrong");
 	else if (whole && code != Z_STREAM_END)
-		err = damaged("gzip", stream.avail_out ? "it ends early" : "it is longer than said");
+		err = damaged("gzip",
+			      stream.avail_out ? "it ends early" : "it is longer than said");
 	*ret_len = dst_len - stream.avail_out;
 	inflateEnd(&stream);
 	return err;
 }
 
-/* The legacy frame: after the magic, blocks of at most 8 MiB unpacked, each after its packed size. */
+/* The legacy frame: after the magic, blocks of at most 8 MiB unpacked, each after its packed size.
+ */
 #define LZ4_LEGACY_BLOCK (8 * MIB)
 
-static int unlz4(const uint8_t *src, size_t src_len, uint8_t *dst, size_t dst_len, bool whole,
+static int unlz4(const uint8_t *src, size_t src_len, void *dst, size_t dst_len, bool whole,
 		 size_t *ret_len)
 {
 	size_t at = 4, done = 0;
@@ -194,8 +198,9 @@ static int unlz4(const uint8_t *src, size_t src_len, uint8_t *dst, size_t dst_le
 			got = LZ4_decompress_safe((const char *)src + at, (char *)dst + done,
 						  (int)packed, (int)room);
 		else
-			got = LZ4_decompress_safe_partial((const char *)src + at, (char *)dst + done,
-							  (int)packed, (int)room, (int)room);
+			got = LZ4_decompress_safe_partial((const char *)src + at,
+							  (char *)dst + done, (int)packed,
+							  (int)room, (int)room);
 		if (got < 0)
 			return damaged("lz4", "a block's data is wrong");
 		at += packed;
@@ -205,7 +210,7 @@ static int unlz4(const uint8_t *src, size_t src_len, uint8_t *dst, size_t dst_le
 	return 0;
 }
 
-static int copy(const uint8_t *src, size_t src_len, uint8_t *dst, size_t dst_len, bool whole,
+static int copy(const uint8_t *src, size_t src_len, void *dst, size_t dst_len, bool whole,
 		size_t *ret_len)
 {
 	(void)whole; /* the size was made to fit when the payload was identified */
@@ -238,13 +243,16 @@ int payload_identify(const uint8_t *data, size_t size, struct payload *ret_paylo
 	if (!codec)
 		return because(-ENOEXEC, "the kernel's payload is in no format that is known");
 	if (!codec->unpack)
-		return because(-ENOEXEC, "the kernel's payload is compressed with %s; "
-			       "zstd, xz, lzma, gzip and lz4 can be unpacked", codec->name);
+		return because(-ENOEXEC,
+			       "the kernel's payload is compressed with %s; "
+			       "zstd, xz, lzma, gzip and lz4 can be unpacked",
+			       codec->name);
 	memcpy(&unpacked, data + size - sizeof(unpacked), sizeof(unpacked));
 	if (codec->unpack == copy)
 		unpacked = (uint32_t)(unpacked == size - 4 ? size - 4 : size);
 	if (unpacked == 0 || unpacked > PAYLOAD_SIZE_MAX)
-		return because(-ENOEXEC, "damaged: the payload claims to unpack to %u bytes", unpacked);
+		return because(-ENOEXEC, "damaged: the payload claims to unpack to %u bytes",
+			       unpacked);
 	*ret_payload = (struct payload){
 		.codec = codec,
 		.packed = data,
@@ -266,7 +274,8 @@ static int unpack(const struct payload *payload, void *dst, size_t len, bool who
 	if (err < 0)
 		return err;
 	if (got != len && whole)
-		return because(-ENOEXEC, "damaged: the %s payload unpacks to %zu bytes instead of %zu",
+		return because(-ENOEXEC,
+			       "damaged: the %s payload unpacks to %zu bytes instead of %zu",
 			       codec->name, got, len);
 	return got == len ? 0 : -ENODATA;
 }

@@ -21,7 +21,8 @@ struct payload {
 
 /*
  * Recognises the compression by its magic and takes the unpacked size from the last four bytes
- * (Linux scripts/Makefile.lib: size_append). -ENOEXEC: unknown compression, or a size that cannot be.
+ * (Linux scripts/Makefile.lib: size_append). -ENOEXEC: unknown compression, or a size that cannot
+ * be.
  */
 int payload_identify(const uint8_t *data, size_t size, struct payload *ret_payload);
 

@@ -73,8 +73,10 @@ static int check_ehdr(const Elf64_Ehdr *ehdr, bool elf64)
 			       machine_name(ehdr->e_machine), ehdr->e_machine);
 	if (ehdr->e_type != ET_EXEC && ehdr->e_type != ET_DYN)
 		return because(-ENOEXEC, "is an ELF file of type %u (%s), not an executable",
-			       ehdr->e_type, ehdr->e_type == ET_REL ? "relocatable object" :
-			       ehdr->e_type == ET_CORE ? "core dump" : "unknown");
+			       ehdr->e_type,
+			       ehdr->e_type == ET_REL	 ? "relocatable object"
+			       : ehdr->e_type == ET_CORE ? "core dump"
+							 : "unknown");
 	if (ehdr->e_phnum == 0 || ehdr->e_phnum > PHDRS_MAX)
 		return because(-ENOEXEC, "damaged: an ELF kernel with %u program headers",
 			       ehdr->e_phnum);
@@ -97,7 +99,8 @@ static int read_ehdr(const struct image *image, Elf64_Ehdr *ret_ehdr, bool *ret_
 		return because(-ENOEXEC, "damaged: the kernel inside is not an ELF file");
 	if (ident[EI_DATA] != ELFDATA2LSB ||
 	    (ident[EI_CLASS] != ELFCLASS64 && ident[EI_CLASS] != ELFCLASS32))
-		return because(-ENOEXEC, "is an ELF file for another machine (class %u, byte order %u)",
+		return because(-ENOEXEC,
+			       "is an ELF file for another machine (class %u, byte order %u)",
 			       ident[EI_CLASS], ident[EI_DATA]);
 	*ret_elf64 = ident[EI_CLASS] == ELFCLASS64;
 	if (*ret_elf64) {
@@ -135,12 +138,15 @@ static int read_phdr(const struct image *image, uint64_t offset, bool elf64, Elf
 static int check_phdr(const Elf64_Phdr *phdr, uint64_t file_size)
 {
 	if (!range_inside(phdr->p_offset, phdr->p_filesz, file_size))
-		return because(-ENOEXEC, "truncated: a segment at %#" PRIx64 " of %#" PRIx64
+		return because(-ENOEXEC,
+			       "truncated: a segment at %#" PRIx64 " of %#" PRIx64
 			       " bytes lies past the end (%#" PRIx64 ")",
 			       phdr->p_offset, phdr->p_filesz, file_size);
 	if (phdr->p_type == PT_LOAD && phdr->p_filesz > phdr->p_memsz)
-		return because(-ENOEXEC, "damaged: a segment has %#" PRIx64 " bytes in the file but %#"
-			       PRIx64 " in memory", phdr->p_filesz, phdr->p_memsz);
+		return because(-ENOEXEC,
+			       "damaged: a segment has %#" PRIx64 " bytes in the file but %#" PRIx64
+			       " in memory",
+			       phdr->p_filesz, phdr->p_memsz);
 	if (phdr->p_paddr + phdr->p_memsz < phdr->p_paddr)
 		return because(-ENOEXEC, "damaged: a segment at %#" PRIx64 " of %#" PRIx64 " bytes",
 			       phdr->p_paddr, phdr->p_memsz);
@@ -202,8 +208,10 @@ static int check_segments(const struct vmlinux *vmlinux)
 			a = &vmlinux->segments[i];
 			b = &vmlinux->segments[j];
 			if (a->paddr < b->paddr + b->mem_size && b->paddr < a->paddr + a->mem_size)
-				return because(-ENOEXEC, "damaged: segments at %#" PRIx64 " and %#"
-					       PRIx64 " overlap", a->paddr, b->paddr);
+				return because(-ENOEXEC,
+					       "damaged: segments at %#" PRIx64 " and %#" PRIx64
+					       " overlap",
+					       a->paddr, b->paddr);
 		}
 	}
 	return 0;
@@ -228,8 +236,8 @@ int vmlinux_parse(const struct image *image, uint64_t file_size, struct vmlinux 
 {
 	struct vmlinux vmlinux = { .start = UINT64_MAX };
 	uint64_t sections;
-	Elf64_Ehdr ehdr;
-	Elf64_Phdr phdr;
+	Elf64_Ehdr ehdr = { 0 };
+	Elf64_Phdr phdr = { 0 };
 	int err;
 
 	err = read_ehdr(image, &ehdr, &vmlinux.elf64);
@@ -238,7 +246,7 @@ int vmlinux_parse(const struct image *image, uint64_t file_size, struct vmlinux 
 	for (unsigned i = 0; i < ehdr.e_phnum && err == 0; i++) {
 		if (ehdr.e_phoff > file_size)
 			return because(-ENOEXEC, "truncated: the program headers lie past the end");
-		err = read_phdr(image, ehdr.e_phoff + i * ehdr.e_phentsize, vmlinux.elf64, &phdr);
+		err = read_phdr(image, ehdr.e_phoff + (uint64_t)i * ehdr.e_phentsize, vmlinux.elf64, &phdr);
 		if (err == 0)
 			err = add_phdr(&vmlinux, &phdr, file_size);
 	}
@@ -270,7 +278,8 @@ static int take_pvh_entry(struct vmlinux *vmlinux, const uint8_t *desc, uint32_t
 		vmlinux->pvh_entry = entry;
 		return 0;
 	}
-	return because(-ENOEXEC, "damaged: its PVH entry %#" PRIx64 " lies outside of the kernel", entry);
+	return because(-ENOEXEC, "damaged: its PVH entry %#" PRIx64 " lies outside of the kernel",
+		       entry);
 }
 
 /* A note: name size, desc size, type, name, desc; both padded to align. */
@@ -317,16 +326,23 @@ static bool all_zero(const uint8_t *data, uint64_t len)
 	return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
 }
 
+static bool overlaps(const struct image *image, const uint8_t *dst, uint64_t len)
+{
+	return dst < image->data + image->size && image->data < dst + len;
+}
+
 /*
- * A vmlinux holds its .bss as zeros: skipping them spares the guest's pages, which are zero already.
- * Pages of an image in a file are read in one go instead: looking at them would be a copy.
+ * A vmlinux holds its .bss as zeros: skipping them spares the guest's pages, which are zero
+ * already, unless the image itself lies there. A file is read in one go: looking at it would be a
+ * copy.
  */
 static int copy_segment(const struct image *image, const struct vmlinux_segment *s, uint8_t *dst)
 {
-	const uint8_t *src = image->data + s->offset;
+	const uint8_t *src;
 
-	if (image->fd >= 0 || (dst < image->data + image->size && image->data < dst + s->file_size))
+	if (image->fd >= 0 || overlaps(image, dst, s->file_size))
 		return image_read(image, s->offset, dst, s->file_size, "a segment");
+	src = image->data + s->offset;
 	for (uint64_t at = 0, len; at < s->file_size; at += len) {
 		len = min_u64(GUEST_PAGE_SIZE, s->file_size - at);
 		if (!all_zero(src + at, len))
@@ -345,7 +361,8 @@ int vmlinux_load(const struct image *image, const struct vmlinux *vmlinux, struc
 		uint8_t *dst = mem_ptr_rw(mem, s->paddr + delta, s->mem_size);
 
 		if (!dst)
-			return because(-ENOSPC, "does not fit: its segment at %#" PRIx64 " … %#" PRIx64
+			return because(-ENOSPC,
+				       "does not fit: its segment at %#" PRIx64 " … %#" PRIx64
 				       " is not guest memory",
 				       s->paddr + delta, s->paddr + delta + s->mem_size);
 		if (s->file_size > 0)

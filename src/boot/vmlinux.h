@@ -30,8 +30,8 @@ struct vmlinux {
 	/* PT_LOAD, by rising file offset; they overlap neither in the file nor in memory. */
 	struct vmlinux_segment segments[VMLINUX_SEGMENTS_MAX];
 	size_t segment_count;
-	gpa_t start; /* of the lowest segment */
-	gpa_t end;   /* of the highest, .bss included */
+	gpa_t start;	  /* of the lowest segment */
+	gpa_t end;	  /* of the highest, .bss included */
 	uint64_t elf_end; /* in the file: what follows does not belong to the ELF file */
 	struct {
 		uint64_t offset;
@@ -57,16 +57,16 @@ int vmlinux_parse(const struct image *image, uint64_t file_size, struct vmlinux 
 int vmlinux_find_pvh(const struct image *image, struct vmlinux *vmlinux);
 
 /*
- * Copies the segments to their physical addresses plus delta. Memory there must be zero, or be where
- * the image itself lies: then every segment must move downwards (vmlinux_sinks()), and what is left
- * of the image around the segments is the caller's to clear. -ENOSPC: outside guest memory.
+ * Copies the segments to their physical addresses plus delta. Memory there must be zero, or be
+ * where the image itself lies: then every segment must move downwards (vmlinux_sinks()), and what
+ * is left of the image around the segments is the caller's to clear. -ENOSPC: outside guest memory.
  */
 int vmlinux_load(const struct image *image, const struct vmlinux *vmlinux, struct mem *mem,
 		 uint64_t delta);
 
 /*
- * Whether the segments can be moved from an image that lies in guest memory with its first segment in
- * place to where they belong, in file order, without one overwriting the next.
+ * Whether the segments can be moved from an image that lies in guest memory with its first segment
+ * in place to where they belong, in file order, without one overwriting the next.
  */
 bool vmlinux_sinks(const struct vmlinux *vmlinux);
 

@@ -38,6 +38,7 @@ struct command {
 	const struct command_option *options;
 	size_t option_count;
 	const char *const *notes; /* lines below the options, ending with NULL; may be NULL */
+	const char *const *more;  /* the same, in the long form only */
 	int (*operand)(void *target, unsigned index, const char *value);
 	/* Returns the exit status of ferry. argv[0] is the first word after the command's name. */
 	int (*run)(const struct command *self, int argc, char **argv);

@@ -92,7 +92,8 @@ static void print_result(const struct ctl *ctl, struct json_object *result)
 		print_json(result);
 		return;
 	}
-	json_object_object_foreach(result, key, value) {
+	json_object_object_foreach(result, key, value)
+	{
 		print_member(key, value);
 	}
 }
@@ -153,6 +154,18 @@ static const char *const notes[] = {
 	NULL,
 };
 
+static const char *const more[] = {
+	"Every VM listens at $XDG_RUNTIME_DIR/ferry/NAME.sock; without that variable at",
+	"/run/ferry for root, and at /tmp/ferry-UID for others. It speaks JSON-RPC 2.0, one",
+	"object a line, and every verb is a method of the same name:",
+	"  {\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"status\"}",
+	"  {\"jsonrpc\": \"2.0\", \"id\": 2, \"method\": \"balloon\", \"params\": {\"target\": "
+	"268435456}}",
+	"The method inspect (params: pattern) sends a notification \"register\" for each register,",
+	"and then its answer.",
+	NULL,
+};
+
 const struct command command_ctl = {
 	.name = "ctl",
 	.summary = "pause, resume, stop or ask a running VM",
@@ -162,5 +175,6 @@ const struct command command_ctl = {
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.notes = notes,
+	.more = more,
 	.run = run_ctl,
 };

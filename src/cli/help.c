@@ -37,10 +37,10 @@ static void print_usage(const struct command *command)
 	printf(": %s\n", command->summary);
 }
 
-static void print_notes(const struct command *command)
+static void print_lines(const char *const *lines)
 {
-	for (size_t i = 0; command->notes && command->notes[i]; i++)
-		printf("%s\n", command->notes[i]);
+	for (size_t i = 0; lines && lines[i]; i++)
+		printf("%s\n", lines[i]);
 }
 
 void help_print_short(const struct command *command)
@@ -59,7 +59,7 @@ void help_print_short(const struct command *command)
 		else
 			printf("  %-*s%s\n", HELP_COLUMN - 2, spelling, option->help);
 	}
-	print_notes(command);
+	print_lines(command->notes);
 }
 
 void help_print_long(const struct command *command)
@@ -83,7 +83,10 @@ void help_print_long(const struct command *command)
 	}
 	if (command->notes)
 		putchar('\n');
-	print_notes(command);
+	print_lines(command->notes);
+	if (command->more)
+		putchar('\n');
+	print_lines(command->more);
 }
 
 void help_print_commands(void)

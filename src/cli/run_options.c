@@ -293,6 +293,30 @@ static const char *const notes[] = {
 	NULL,
 };
 
+static const char *const more[] = {
+	"Disks. --disk x.img, or --disk path=x.img with any of these behind a comma:",
+	"  readonly     the guest cannot write",
+	"  direct       past the host's page cache (O_DIRECT)",
+	"  queues=N     request queues, 1 to 16 (as many as vCPUs)",
+	"  serial=TEXT  what the guest sees as the disk's serial number, up to 20 characters",
+	"A comma in a file's name is written twice.",
+	"",
+	"Networks. --net user needs no privilege: passt connects the guest as a program of",
+	"yours. --net tap=NAME uses a tap device that exists. Both take ,mac=ADDRESS.",
+	"",
+	"The console. Where standard input is a terminal the guest gets every key but ctrl-]:",
+	"ctrl-] q ends the VM, ctrl-] p presses its power button, ctrl-] ? says so, ctrl-] ctrl-]",
+	"is one ctrl-] for the guest. Input may be a pipe; its end does not end the VM. A slow",
+	"reader of the output slows the guest's console down, and nothing is lost.",
+	"",
+	"The config file is a JSON object with the options' names:",
+	"  { \"kernel\": \"vmlinuz\", \"memory\": \"2G\", \"cpus\": 2, \"balloon\": true,",
+	"    \"disk\": [ \"root.img\", { \"path\": \"data.img\", \"readonly\": true } ] }",
+	"Switches are true or false, what may be repeated is an array or one value. An option",
+	"on the command line replaces the file's. File names are relative to where ferry runs.",
+	NULL,
+};
+
 static int set_kernel_operand(void *target, unsigned index, const char *value)
 {
 	struct run_options *options = target;
@@ -311,6 +335,7 @@ const struct command command_run = {
 	.options = option_table,
 	.option_count = ARRAY_SIZE(option_table),
 	.notes = notes,
+	.more = more,
 	.run = run_main,
 };
 

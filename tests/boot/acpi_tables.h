@@ -9,7 +9,7 @@
 
 #include "boot/acpi.h"
 
-#define AREA      0xe0000UL
+#define AREA	  0xe0000UL
 #define AREA_SIZE 0x20000UL
 
 static const struct acpi_options full = {

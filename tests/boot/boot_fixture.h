@@ -63,7 +63,8 @@ static inline void check_memory(struct machine *m, gpa_t start, gpa_t end, gpa_t
 
 	ck_assert_uint_eq(first_nonzero(m, start, at), at);
 	ck_assert_uint_eq(first_nonzero(m, behind, end), end);
-	ck_assert(memcmp(mem_ptr(&m->mem, at, expected->size), expected->data, expected->size) == 0);
+	ck_assert(memcmp(mem_ptr(&m->mem, at, expected->size), expected->data, expected->size) ==
+		  0);
 }
 
 static inline struct bytes make_kernel(enum packing packing, bool pvh, const struct relocs *relocs)

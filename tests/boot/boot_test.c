@@ -205,7 +205,8 @@ static void refused(const void *data, size_t size, const char *word)
 	machine_init(&m, 16 * MIB_SIZE);
 	ck_assert_int_eq(machine_load(&m, &file), -ENOEXEC);
 	ck_assert_msg(strstr(error_text(0), word), "%s", error_text(0));
-	ck_assert_msg(strncmp(error_text(0), "kernel /proc/self/fd/", 21) == 0, "%s", error_text(0));
+	ck_assert_msg(strncmp(error_text(0), "kernel /proc/self/fd/", 21) == 0, "%s",
+		      error_text(0));
 	mem_finish(&m.mem);
 	free(file.data);
 }

@@ -42,8 +42,10 @@ static const char *const dsdt_lines[] = {
 	"Interrupt(ResourceConsumer,Edge,ActiveHigh,Exclusive,,,){0x00000004,}})}",
 	"EisaId(\"PNP0B00\")",
 	"EisaId(\"PNP0A08\")",
-	"WordBusNumber(ResourceProducer,MinFixed,MaxFixed,PosDecode,0x0000,0x0000,0x00FF,0x0000,0x0100",
-	"DWordMemory(ResourceProducer,PosDecode,MinFixed,MaxFixed,NonCacheable,ReadWrite,0x00000000,"
+	"WordBusNumber(ResourceProducer,MinFixed,MaxFixed,PosDecode,0x0000,0x0000,0x00FF,0x0000,"
+	"0x0100",
+	"DWordMemory(ResourceProducer,PosDecode,MinFixed,MaxFixed,NonCacheable,ReadWrite,"
+	"0x00000000,"
 	"0xC0000000,0xFBFFFFFF,0x00000000,0x3C000000",
 	"QWordMemory(ResourceProducer,PosDecode,MinFixed,MaxFixed,NonCacheable,ReadWrite,"
 	"0x0000000000000000,0x0000000800000000,0x0000000FFFFFFFFF,0x0000000000000000,"
@@ -51,7 +53,8 @@ static const char *const dsdt_lines[] = {
 	"QWordMemory(ResourceConsumer,PosDecode,MinFixed,MaxFixed,NonCacheable,ReadWrite,"
 	"0x0000000000000000,0x00000000B0000000,0x00000000BFFFFFFF,0x0000000000000000,"
 	"0x0000000010000000",
-	"Device(PEVT){Name(_HID,\"QEMU0001\")Name(_CRS,ResourceTemplate(){IO(Decode16,0x0505,0x0505,"
+	"Device(PEVT){Name(_HID,\"QEMU0001\")Name(_CRS,ResourceTemplate(){IO(Decode16,0x0505,"
+	"0x0505,"
 	"0x01,0x01,)})}",
 };
 
@@ -95,9 +98,11 @@ static void through_iasl(const struct acpi_options *options, bool all_devices)
 		if (find(&mem, rsdp, signatures[i]))
 			dump(&mem, rsdp, signatures[i], dir);
 	run("cd %s && iasl -d *.aml > d.log 2>&1 && "
-	    "! grep -Eiq 'error|warning|invalid|incorrect' d.log *.dsl", dir);
+	    "! grep -Eiq 'error|warning|invalid|incorrect' d.log *.dsl",
+	    dir);
 	run("cd %s && iasl -tc DSDT.dsl > c.log 2>&1 && "
-	    "grep -q ' 0 Errors, 0 Warnings, 0 Remarks' c.log", dir);
+	    "grep -q ' 0 Errors, 0 Warnings, 0 Remarks' c.log",
+	    dir);
 	if (all_devices)
 		check_lines(dir);
 	run("rm -r %s", dir);

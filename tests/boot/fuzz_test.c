@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Thousands of damaged images: each is refused with a reason, or loaded, and nothing else happens. */
+/* Thousands of damaged images: each is refused with a reason, or loaded, and nothing else happens.
+ */
 #include <errno.h>
 
 #include "boot/boot_fixture.h"
@@ -23,7 +24,8 @@ static bool loads(const struct bytes *file, size_t size)
 		return true;
 	if (err != -ENOEXEC && err != -ENOSPC)
 		ck_abort_msg("%d: %s", err, error_text(err));
-	if (strncmp(error_text(err), "kernel /proc/self/fd/", 21) != 0 || strchr(error_text(err), '\n'))
+	if (strncmp(error_text(err), "kernel /proc/self/fd/", 21) != 0 ||
+	    strchr(error_text(err), '\n'))
 		ck_abort_msg("%s", error_text(err));
 	return false;
 }
@@ -115,7 +117,9 @@ START_TEST(test_files_cut_anywhere_are_refused)
 		struct bytes file = make_kernel(packing, true, &relocs);
 
 		/* The last 8 bytes follow the payload. */
-		for (size_t size = file.size - 9; size > 0; size -= size > 1000 ? 211 : size > 9 ? 9 : 1)
+		for (size_t size = file.size - 9; size > 0; size -= size > 1000 ? 211
+								    : size > 9	? 9
+										: 1)
 			if (loads(&file, size))
 				ck_abort_msg("packing %d loads from %zu bytes", packing, size);
 		free(file.data);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Makes kernel images: an ELF file shaped like vmlinux, a relocation table, a bzImage around them. */
+/* Makes kernel images: an ELF file shaped like vmlinux, a relocation table, a bzImage around them.
+ */
 #ifndef TESTS_BOOT_IMAGES_H
 #define TESTS_BOOT_IMAGES_H
 
@@ -55,8 +56,8 @@ static inline void fill(uint8_t *data, size_t len, uint64_t seed)
 }
 
 /*
- * Like vmlinux: text with the notes in it, data right behind, and one more whose place in the file is
- * further from its predecessor than its place in memory, followed by .bss.
+ * Like vmlinux: text with the notes in it, data right behind, and one more whose place in the file
+ * is further from its predecessor than its place in memory, followed by .bss.
  */
 struct part {
 	uint64_t offset, file_size, paddr, mem_size;
@@ -64,16 +65,18 @@ struct part {
 static const struct part parts[] = {
 	{ 0x1000, 0x6000, 0x1000000, 0x6000 },
 	{ 0x8000, 0x1000, 0x1007000, 0x1000 },
-	{ 0xb000, 0x0804, 0x1008000, 0x4000 },
+	{ 0xb000, 0x3804, 0x1008000, 0x6000 },
 };
-#define PARTS        3
+#define PARTS 3
+/* A page of zeros that lands where the image held something else, when it is unpacked in place. */
+#define ZERO_PAGE    0xd000
 #define NOTES_OFFSET 0x2000
 #define NOTES_SIZE   0x60
-#define SHDRS_OFFSET 0xb808
+#define SHDRS_OFFSET 0xe808
 #define ELF_SIZE     (SHDRS_OFFSET + 2 * sizeof(Elf64_Shdr))
 #define LINK_START   0x1000000ULL
-#define LINK_END     0x100c000ULL
-#define VIRTUAL      0xffffffff80000000ULL
+#define LINK_END     0x100e000ULL
+#define VIRTUAL	     0xffffffff80000000ULL
 #define PVH_ENTRY    0x1000123ULL
 #define START_ENTRY  0x1000040ULL
 
@@ -117,10 +120,13 @@ static inline struct bytes make_vmlinux(bool pvh)
 	ehdr->e_shnum = 2;
 	ehdr->e_shentsize = sizeof(Elf64_Shdr);
 	for (int i = 0; i < PARTS; i++) {
-		phdr[i] = (Elf64_Phdr){ PT_LOAD, 7, parts[i].offset, parts[i].paddr + VIRTUAL,
-					parts[i].paddr, parts[i].file_size, parts[i].mem_size, 0x1000 };
+		phdr[i] = (Elf64_Phdr){ PT_LOAD,	   7,
+					parts[i].offset,   parts[i].paddr + VIRTUAL,
+					parts[i].paddr,	   parts[i].file_size,
+					parts[i].mem_size, 0x1000 };
 		fill(b.data + parts[i].offset, parts[i].file_size, (uint64_t)i + 7);
 	}
+	memset(b.data + ZERO_PAGE, 0, 0x1000);
 	phdr[PARTS] = (Elf64_Phdr){ PT_NOTE, 4, NOTES_OFFSET, 0, 0, NOTES_SIZE, NOTES_SIZE, 4 };
 	put_notes(b.data + NOTES_OFFSET, pvh);
 	memset(b.data + SHDRS_OFFSET, 0x5d, ELF_SIZE - SHDRS_OFFSET);
@@ -150,7 +156,15 @@ static inline struct bytes make_elf32(bool pvh)
 	return b;
 }
 
-enum packing { PACK_ZSTD, PACK_LZ4, PACK_XZ, PACK_LZMA, PACK_GZIP, PACK_NONE, PACKINGS };
+enum packing {
+	PACK_ZSTD,
+	PACK_LZ4,
+	PACK_XZ,
+	PACK_LZMA,
+	PACK_GZIP,
+	PACK_NONE,
+	PACKINGS
+};
 
 static inline struct bytes pack_lzma(const struct bytes *in, lzma_ret (*open)(lzma_stream *))
 {
@@ -213,9 +227,9 @@ static inline struct bytes pack_lz4(const struct bytes *in)
 	for (size_t at = 0; at < in->size; at += block) {
 		size_t len = in->size - at < block ? in->size - at : block;
 		struct bytes packed = bytes_make((size_t)LZ4_compressBound((int)len));
-		uint32_t size = (uint32_t)LZ4_compress_HC((const char *)in->data + at,
-							  (char *)packed.data, (int)len,
-							  (int)packed.size, 3);
+		uint32_t size =
+			(uint32_t)LZ4_compress_HC((const char *)in->data + at, (char *)packed.data,
+						  (int)len, (int)packed.size, 3);
 
 		bytes_grow(&out, &size, sizeof(size));
 		bytes_grow(&out, packed.data, size);

@@ -100,12 +100,12 @@ START_TEST(test_malformed_tables_are_refused)
 		size_t size;
 	} bad[] = {
 		{ { 0 }, 1 },
-		{ { 0 }, 4 },                                        /* one group */
-		{ { 0, WORD(LINK_START) }, 8 },                      /* one group */
-		{ { 0, 0, 0 }, 9 },                                  /* not whole words */
-		{ { 0, 0, 0, 0 }, 16 },                              /* four groups */
-		{ { WORD(LINK_START), 0, 0 }, 12 },                  /* words before the first zero */
-		{ { WORD(LINK_START), WORD(LINK_START) }, 8 },       /* no zero */
+		{ { 0 }, 4 },				       /* one group */
+		{ { 0, WORD(LINK_START) }, 8 },		       /* one group */
+		{ { 0, 0, 0 }, 9 },			       /* not whole words */
+		{ { 0, 0, 0, 0 }, 16 },			       /* four groups */
+		{ { WORD(LINK_START), 0, 0 }, 12 },	       /* words before the first zero */
+		{ { WORD(LINK_START), WORD(LINK_START) }, 8 }, /* no zero */
 		{ { 0x5d5d5d5d, 0, 0, 0 }, 16 },
 	};
 
@@ -131,9 +131,9 @@ START_TEST(test_places_outside_of_the_file_parts_of_segments_are_refused)
 		{ 0x1006000 - 8, true, true },
 		{ 0x1006800, false, false }, /* a gap */
 		{ 0x1007000, true, true },
-		{ 0x1008800, true, false }, /* the last of the last segment's file part */
-		{ 0x1008804, false, false },
-		{ 0x100b000, false, false }, /* .bss */
+		{ 0x100b800, true, false }, /* the last of the last segment's file part */
+		{ 0x100b804, false, false },
+		{ 0x100c000, false, false }, /* .bss */
 		{ LINK_END, false, false },
 		{ 0, false, false },
 		{ 0x7fffffff, false, false },

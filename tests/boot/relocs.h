@@ -5,7 +5,12 @@
 
 #include "boot/images.h"
 
-enum { GROUP64, GROUP_INVERSE, GROUP32, GROUPS };
+enum {
+	GROUP64,
+	GROUP_INVERSE,
+	GROUP32,
+	GROUPS
+};
 
 /* Places, as physical addresses at which the kernel is linked. */
 struct relocs {
@@ -22,7 +27,8 @@ static inline void make_relocs(struct relocs *relocs, bool inverse, uint64_t see
 		for (uint64_t at = 0; at + 16 <= parts[i].file_size; at += 16) {
 			unsigned group = next_random(&seed) % GROUPS;
 
-			/* Not into the notes: what find_pvh() reads would then differ from what is linked. */
+			/* Not into the notes: what find_pvh() reads would then differ from what is
+			 * linked. */
 			if (next_random(&seed) % 16 || (group == GROUP_INVERSE && !inverse) ||
 			    (i == 0 && at + parts[i].offset >= NOTES_OFFSET - 16 &&
 			     at + parts[i].offset < NOTES_OFFSET + NOTES_SIZE) ||

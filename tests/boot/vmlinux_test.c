@@ -34,18 +34,18 @@ static Elf64_Phdr *phdr(struct bytes *file, unsigned i)
 }
 
 /* What find_pvh() says of a kernel with one header changed; the text must hold the word. */
-#define REFUSED(change, word)                                                                      \
-	do {                                                                                       \
-		struct bytes file = make_vmlinux(true);                                            \
-		Elf64_Ehdr *ehdr = (Elf64_Ehdr *)file.data;                                        \
-		Elf64_Phdr *p = phdr(&file, 0);                                                    \
-                                                                                                   \
-		(void)ehdr;                                                                        \
-		(void)p;                                                                           \
-		change;                                                                            \
-		ck_assert_int_eq(find_pvh(&file), -ENOEXEC);                                       \
-		ck_assert_msg(strstr(error_text(0), word), "%s: %s", #change, error_text(0));      \
-		free(file.data);                                                                   \
+#define REFUSED(change, word)                                                                 \
+	do {                                                                                  \
+		struct bytes file = make_vmlinux(true);                                       \
+		Elf64_Ehdr *ehdr = (Elf64_Ehdr *)file.data;                                   \
+		Elf64_Phdr *p = phdr(&file, 0);                                               \
+                                                                                              \
+		(void)ehdr;                                                                   \
+		(void)p;                                                                      \
+		change;                                                                       \
+		ck_assert_int_eq(find_pvh(&file), -ENOEXEC);                                  \
+		ck_assert_msg(strstr(error_text(0), word), "%s: %s", #change, error_text(0)); \
+		free(file.data);                                                              \
 	} while (0)
 
 START_TEST(test_segments_entries_and_the_end_of_the_file_are_found)
@@ -150,7 +150,8 @@ START_TEST(test_damaged_notes_are_refused)
 	REFUSED(memcpy(XEN + 16, &outside, 8), "outside");
 	REFUSED(memcpy(XEN + 16, &bss, 8), "outside");
 	REFUSED(phdr(&file, PARTS)->p_filesz = file.size, "truncated");
-	REFUSED((p[0].p_filesz = 0x10, p[0].p_memsz = 0x100000, p[1].p_type = p[2].p_type = PT_NULL),
+	REFUSED((p[0].p_filesz = 0x10, p[0].p_memsz = 0x100000,
+		 p[1].p_type = p[2].p_type = PT_NULL),
 		"outside");
 }
 END_TEST

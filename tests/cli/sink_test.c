@@ -46,12 +46,11 @@ static char pattern(size_t i)
 static size_t fill(size_t from)
 {
 	size_t room = sink_room(&sink), count = min_u64(min_u64(room, PIECE), TOTAL - from);
+	char bytes[PIECE];
 
-	for (size_t i = 0; i < count; i++) {
-		char byte = pattern(from + i);
-
-		sink_put(&sink, &byte, 1);
-	}
+	for (size_t i = 0; i < count; i++)
+		bytes[i] = pattern(from + i);
+	sink_put(&sink, bytes, count);
 	return from + count;
 }
 

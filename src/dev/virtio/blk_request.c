@@ -64,8 +64,7 @@ static bool is_valid_range(const struct blk *blk, uint64_t sector, uint64_t len)
 {
 	uint64_t sectors = blk->config.capacity;
 
-	return len % VIRTIO_BLK_SECTOR == 0 &&
-	       range_inside(sector, len / VIRTIO_BLK_SECTOR, sectors) &&
+	return range_inside(sector, len / VIRTIO_BLK_SECTOR, sectors) &&
 	       sector * VIRTIO_BLK_SECTOR % blk->image.block_size == 0 &&
 	       len % blk->image.block_size == 0;
 }

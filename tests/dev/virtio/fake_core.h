@@ -19,7 +19,7 @@
 struct virtqueue {
 	struct virtio_device *device;
 	struct fake_chain {
-		struct iovec iov[VIRTQ_IOV_MAX];
+		struct iovec *iov;
 		unsigned out_count, in_count;
 		bool pushed;
 		uint32_t written;
@@ -68,8 +68,11 @@ int virtio_device_create(struct vm *vm, struct pci_host *host, const struct virt
 
 void virtio_device_destroy(struct virtio_device *device)
 {
-	for (unsigned q = 0; device && q < device->queue_count; q++)
+	for (unsigned q = 0; device && q < device->queue_count; q++) {
+		for (unsigned i = 0; i < device->queues[q].added; i++)
+			free(device->queues[q].chains[i].iov);
 		free(device->queues[q].chains);
+	}
 	free(device);
 }
 
@@ -138,7 +141,7 @@ int virtq_pop(struct virtqueue *queue, struct iovec *iov, struct virtq_chain *re
 
 	if (queue->device->broken || queue->device->held || queue->popped == queue->added)
 		return 0;
-	memcpy(iov, fake->iov, sizeof(fake->iov));
+	memcpy(iov, fake->iov, (fake->out_count + fake->in_count) * sizeof(*iov));
 	chain.out = iov;
 	chain.out_count = fake->out_count;
 	chain.in = iov + fake->out_count;
@@ -196,6 +199,7 @@ static inline unsigned fake_add(struct virtqueue *queue, const struct iovec *out
 	ck_assert_uint_lt(queue->added, FAKE_CHAINS);
 	ck_assert_uint_le(out_count + in_count, VIRTQ_IOV_MAX);
 	*fake = (struct fake_chain){ .out_count = out_count, .in_count = in_count };
+	fake->iov = calloc(out_count + in_count + 1, sizeof(*fake->iov));
 	if (out_count)
 		memcpy(fake->iov, out, out_count * sizeof(*out));
 	if (in_count)
