@@ -100,11 +100,9 @@ struct virtio_device {
 
 	pthread_mutex_t kick_lock;
 
-	/* From quiesce to resume, and after DRIVER_OK was restored. Ordered by the VM's pause. */
-	_Atomic bool held;
-
 	/* The loop's. */
 	bool running, broken, dying;
+	bool held; /* between quiesce and resume */
 	void (*quiesce_done)(void *arg);
 	void *quiesce_arg;
 
@@ -117,8 +115,6 @@ void virtio_write_status(struct virtio_device *device, uint8_t value);
 int virtio_check_features(const struct virtio_device *device);
 int virtio_check_queue(const struct virtio_device *device, const struct virtq_setup *setup);
 void virtio_needs_reset(struct virtio_device *device, const char *why);
-/* DRIVER_OK by a register: the device waits for virtio_device_resume(). lock held. */
-void virtio_hold_started(struct virtio_device *device);
 
 /*
  * Stops serving the queues and calls done(arg), at once or later, when nothing is under way. Resume

@@ -164,7 +164,8 @@ static void start_on_loop(void *arg)
 {
 	struct virtio_device *device = arg;
 
-	if (take_call(device) && !device->held)
+	/* A resume may have come before this message. */
+	if (take_call(device) && !device->held && !device->running)
 		start(device);
 }
 
@@ -217,7 +218,6 @@ void virtio_device_reset_done(struct virtio_device *device)
 	pthread_mutex_lock(&device->lock);
 	clear(device);
 	pthread_mutex_unlock(&device->lock);
-	device->broken = false;
 	if (device->quiesce_done)
 		virtio_device_quiesced(device);
 }
@@ -266,8 +266,6 @@ static const struct {
 /* Bits are only added, 2.1.1; only a reset takes them away. */
 void virtio_write_status(struct virtio_device *device, uint8_t value)
 {
-	if (device->resetting)
-		return;
 	if (value == 0) {
 		write_reset(device);
 		return;
@@ -280,12 +278,6 @@ void virtio_write_status(struct virtio_device *device, uint8_t value)
 		if (!steps[i].enter || steps[i].enter(device))
 			device->status |= steps[i].bit;
 	}
-}
-
-void virtio_hold_started(struct virtio_device *device)
-{
-	device->started = true;
-	device->held = true;
 }
 
 void virtio_device_quiesce(struct virtio_device *device, void (*done)(void *arg), void *arg)

@@ -12,7 +12,7 @@
 #include "dev/virtio/core.h"
 
 #define BAR_COMMON 0x0000
-#define BAR_ISR    0x1000
+#define BAR_ISR	   0x1000
 #define BAR_DEVICE 0x2000
 #define BAR_SIZE   0x4000
 #define BAR_PART   0x1000
@@ -247,7 +247,7 @@ static const struct bus_ops bar_ops = { .read = bar_read, .write = bar_write };
 
 /*
  * 4.1.4.9: what the capability's window shows now. True: *ret_offset and *ret_len name an access to
- * our BAR, and the configuration access goes to the window's data.
+ * our BAR (or behind its end, where nothing is), and the configuration access to the window's data.
  */
 static bool window(struct virtio_device *device, uint32_t reg, unsigned len, uint32_t *ret_offset,
 		   uint32_t *ret_len)
@@ -260,7 +260,7 @@ static bool window(struct virtio_device *device, uint32_t reg, unsigned len, uin
 		return false;
 	pci_device_config(device->pci, (uint8_t)device->pci_cfg, &cap, sizeof(cap));
 	if (cap.bar != VIRTIO_BAR || (cap.length != 1 && cap.length != 2 && cap.length != 4) ||
-	    !is_aligned(cap.offset, cap.length) || !range_inside(cap.offset, cap.length, BAR_SIZE))
+	    !is_aligned(cap.offset, cap.length))
 		return false;
 	*ret_offset = cap.offset;
 	*ret_len = cap.length;

@@ -175,8 +175,7 @@ static int set_status(struct virtio_device *device, struct virtqueue *queue, uin
 	if (value & VIRTIO_STATUS_FEATURES_OK)
 		atomic_store(&device->features, device->driver_features);
 	device->status = (uint8_t)value;
-	if (value & VIRTIO_STATUS_DRIVER_OK)
-		virtio_hold_started(device);
+	device->started = value & VIRTIO_STATUS_DRIVER_OK;
 	return 0;
 }
 
@@ -211,7 +210,7 @@ static const struct virtio_reg queue_regs[] = {
 	{ "enable", OFFSET(queue_enable), 1, true, get_queue_enable, set_queue_enable },
 };
 
-/* After the queues, which it looks at; the device is held until the VM goes on. */
+/* After the queues. The loop is not told of DRIVER_OK: virtio_device_resume() finds it. */
 static const struct virtio_reg status_reg = { "status",	  OFFSET(device_status),
 					      0,	  false,
 					      get_status, set_status };

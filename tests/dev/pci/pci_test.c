@@ -368,8 +368,9 @@ START_TEST(test_msix_off_drops_what_is_raised)
 	set_control(0);
 	ck_assert_uint_eq(pending(), 0);
 	pci_device_raise(device, 0);
-	pci_device_raise(device, VECTORS); /* none of its vectors */
 	set_control(PCI_MSIX_CONTROL_ENABLE);
+	pci_device_raise(device, VECTORS); /* none of its vectors */
+	pci_device_raise(device, 0xffff);
 	ck_assert_uint_eq(delivered(fd), 0);
 	teardown();
 }

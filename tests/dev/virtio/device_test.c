@@ -228,6 +228,7 @@ START_TEST(test_status_is_not_zero_until_the_reset_is_done)
 	TURN_UNTIL(d->vm, e.resets == 1);
 	ck_assert_uint_eq(status(d), ALL_OK);
 	common_write(d, COMMON(queue_select), 1, 2); /* nothing is taken now */
+	ck_assert_uint_eq(common_read(d, COMMON(queue_select), 2), 0);
 	set_status(d, VIRTIO_STATUS_ACKNOWLEDGE);
 	virtio_device_reset_done(e.device);
 	ck_assert_uint_eq(status(d), 0);
@@ -377,8 +378,11 @@ START_TEST(test_window_in_configuration_space_leads_to_the_bar)
 	config_write(d->vm, 1, cap + 12, 4, 4);
 	ck_assert_uint_eq(config_read(d->vm, 1, cap + 16, 4), 0);
 	config_write(d->vm, 1, cap + 16, ~0U, 4);
+	config_write(d->vm, 1, cap + 8, COMMON(device_status), 4);
 	config_write(d->vm, 1, cap + 12, 3, 4); /* no such width */
-	config_write(d->vm, 1, cap + 4, 9, 1);	/* no such BAR */
+	config_write(d->vm, 1, cap + 16, 0, 4);
+	config_write(d->vm, 1, cap + 12, 1, 4);
+	config_write(d->vm, 1, cap + 4, 9, 1); /* no such BAR */
 	config_write(d->vm, 1, cap + 16, 0, 4);
 	ck_assert_uint_eq(config_read(d->vm, 1, cap + 16, 4), 0);
 	ck_assert_uint_eq(status(d), VIRTIO_STATUS_ACKNOWLEDGE);
@@ -450,6 +454,22 @@ START_TEST(test_quiesced_device_waits_for_resume)
 	ck_assert_uint_eq(used_index(d, 0), 0);
 	pci_host_resume(e.pci.host);
 	ck_assert_uint_eq(used_index(d, 0), 1);
+	echo_finish(&e);
+}
+END_TEST
+
+START_TEST(test_start_under_way_is_not_done_twice)
+{
+	struct fake_driver *d = &e.driver;
+
+	echo_init(&e);
+	accept_features(d, V1);
+	setup_queue(d, 0, RING_SIZE);
+	set_status(d, ALL_OK);
+	pci_host_quiesce(e.pci.host, NULL, NULL);
+	pci_host_resume(e.pci.host);
+	turn(d->vm);
+	ck_assert_uint_eq(e.starts, 1);
 	echo_finish(&e);
 }
 END_TEST
@@ -565,6 +585,6 @@ CHECK_MAIN("virtio device", test_capabilities_lead_to_the_structures,
 	   test_broken_device_serves_again_after_reset, test_configuration_stays_inside_its_size,
 	   test_odd_accesses_do_nothing, test_changed_configuration_is_told,
 	   test_window_in_configuration_space_leads_to_the_bar, test_ioeventfd_follows_the_bar,
-	   test_quiesced_device_waits_for_resume, test_quiesce_waits_for_a_reset_under_way,
-	   test_registers_written_back_change_nothing, test_restored_device_goes_on_where_it_was,
-	   test_registers_refuse_what_they_cannot_hold)
+	   test_quiesced_device_waits_for_resume, test_start_under_way_is_not_done_twice,
+	   test_quiesce_waits_for_a_reset_under_way, test_registers_written_back_change_nothing,
+	   test_restored_device_goes_on_where_it_was, test_registers_refuse_what_they_cannot_hold)

@@ -122,7 +122,9 @@ START_TEST(test_slow_source_survives_reset_and_destroy)
 	TURN_UNTIL(f.vm, used_index(&d, 0) == 1);
 	ck_assert_uint_eq(used_element(&d, 0, 0).id, 1);
 	ask(0, 8, VIRTQ_DESC_F_WRITE);
+	ask(1, 8, VIRTQ_DESC_F_WRITE);
 	turn(f.vm);
+	ck_assert_int_eq(write(fd, "z", 1), 1); /* one is answered while the device goes away */
 	teardown();
 	close(fd);
 	unlink(path);
