@@ -13,7 +13,7 @@ tap_ok() {
     echo "ok $tap_count - $1"
 }
 
-# tap_not_ok SENTENCE, with the reason on stdin.
+# tap_not_ok SENTENCE, with the reason on stdin (not from a pipe: it counts).
 tap_not_ok() {
     tap_count=$((tap_count + 1))
     tap_failed=$((tap_failed + 1))
