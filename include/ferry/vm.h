@@ -81,5 +81,6 @@ struct bus *vm_mmio(struct vm *vm);
 struct loop *vm_loop(struct vm *vm);
 struct reg_file *vm_regs(struct vm *vm);
 uint32_t vm_vcpus(const struct vm *vm);
+const struct log *vm_log(const struct vm *vm);
 
 #endif

@@ -322,3 +322,8 @@ uint32_t vm_vcpus(const struct vm *vm)
 {
 	return vm->vcpu_count;
 }
+
+const struct log *vm_log(const struct vm *vm)
+{
+	return &vm->log;
+}

@@ -30,11 +30,21 @@ struct vm {
 	struct reg_file regs;
 	enum vm_end ended;
 	unsigned pulses; /* of all lines; atomic */
+	struct log log;
+	char logged[1024]; /* the last line */
 };
+
+static inline void fake_log(void *self, enum log_level level, const char *line)
+{
+	struct vm *vm = self;
+
+	(void)level;
+	strncpy(vm->logged, line, sizeof(vm->logged) - 1);
+}
 
 static inline void fake_vm_init(struct vm *vm)
 {
-	*vm = (struct vm){ 0 };
+	*vm = (struct vm){ .log = { .emit = fake_log, .self = vm } };
 	ck_assert_int_eq(loop_create(&vm->loop), 0);
 	reg_file_init(&vm->regs, 1);
 }
@@ -111,6 +121,11 @@ uint32_t vm_vcpus(const struct vm *vm)
 {
 	(void)vm;
 	return 2;
+}
+
+const struct log *vm_log(const struct vm *vm)
+{
+	return &vm->log;
 }
 
 void vm_end(struct vm *vm, enum vm_end why, const char *text)

@@ -508,7 +508,8 @@ START_TEST(test_reset_waits_for_what_is_under_way_and_returns_nothing)
 	static uint8_t bufs[100][4096];
 
 	setup((struct blk_options){ 0 });
-	add_many(requests, bufs, 100);
+	add_many(requests, bufs, 99);
+	add_to(&requests[99], 0, VIRTIO_BLK_T_FLUSH, 0, NULL, 0, NULL, 0);
 	fake_notify(device, 0);
 	device->ops->reset(device->self);
 	ck_assert_uint_eq(device->resets_done, 0);

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The child process passt: start, last words, end. */
+#include "io/passt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <ferry/error.h>
+
+#include "base/cleanup.h"
+#include "base/util.h"
+#include "io/loop.h"
+
+/* Where the child finds its socket and its standard streams. */
+#define CHILD_SOCKET 3
+
+struct passt {
+	struct loop *loop;
+	struct passt_options options;
+	pid_t pid; /* 0: none, or reaped */
+	int fd;
+	int stderr_fd;
+	int pidfd;
+	struct loop_watch stderr_watch, exit_watch;
+	char said[512]; /* the end of what it wrote to stderr */
+	size_t said_len;
+};
+
+/*
+ * In the child, between fork and exec: only what is safe with other threads' locks held. report is
+ * where the failure of exec goes; it closes itself when exec succeeds.
+ */
+static void __attribute__((noreturn)) child(int socket_fd, int stderr_fd, int report, pid_t parent)
+{
+	static char *const argv[] = { "passt", "--foreground", "--stderr", "--quiet", "--fd", "3",
+				      NULL };
+	sigset_t none;
+	int err;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent) /* it died before that took effect */
+		_exit(1);
+	report = fcntl(report, F_DUPFD_CLOEXEC, CHILD_SOCKET + 1); /* not where the socket goes */
+	dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDIN_FILENO);
+	dup2(STDIN_FILENO, STDOUT_FILENO);
+	dup2(stderr_fd, STDERR_FILENO);
+	if (socket_fd == CHILD_SOCKET)
+		fcntl(socket_fd, F_SETFD, 0);
+	else
+		dup2(socket_fd, CHILD_SOCKET);
+	execvp(argv[0], argv);
+	err = errno;
+	(void)!write(report, &err, sizeof(err));
+	_exit(127);
+}
+
+static void keep_said(struct passt *passt, const char *text, size_t len)
+{
+	size_t room = sizeof(passt->said) - 1, excess;
+
+	if (len > room) {
+		text += len - room;
+		len = room;
+	}
+	excess = passt->said_len + len > room ? passt->said_len + len - room : 0;
+	memmove(passt->said, passt->said + excess, passt->said_len - excess);
+	passt->said_len -= excess;
+	memcpy(passt->said + passt->said_len, text, len);
+	passt->said_len += len;
+}
+
+static void hear(struct loop_watch *watch, unsigned events)
+{
+	struct passt *passt = container_of(watch, struct passt, stderr_watch);
+	char text[256];
+	ssize_t n = read(passt->stderr_fd, text, sizeof(text));
+
+	(void)events;
+	if (n > 0)
+		keep_said(passt, text, (size_t)n);
+	else if (n == 0 || errno != EAGAIN)
+		loop_watch_remove(passt->loop, watch);
+}
+
+/* One line: newlines become "; ", what is not text becomes '?'. */
+static void last_words(const struct passt *passt, int status, char *line, size_t size)
+{
+	size_t end = passt->said_len, n;
+
+	while (end && passt->said[end - 1] == '\n')
+		end--;
+	if (WIFSIGNALED(status))
+		n = (size_t)snprintf(line, size, "ended by signal %d", WTERMSIG(status));
+	else
+		n = (size_t)snprintf(line, size, "ended with status %d", WEXITSTATUS(status));
+	if (end)
+		n += (size_t)snprintf(line + n, size - n, ": ");
+	for (size_t i = 0; i < end && n + 3 < size; i++) {
+		unsigned char c = (unsigned char)passt->said[i];
+
+		if (c == '\n')
+			line[n++] = ';';
+		line[n++] = c == '\n' ? ' ' : c >= 0x20 && c < 0x7f ? (char)c : '?';
+	}
+	line[n] = '\0';
+}
+
+static void exited(struct loop_watch *watch, unsigned events)
+{
+	struct passt *passt = container_of(watch, struct passt, exit_watch);
+	char line[700], text[256];
+	ssize_t n;
+	int status = 0;
+
+	(void)events;
+	if (waitpid(passt->pid, &status, WNOHANG) != passt->pid)
+		return;
+	passt->pid = 0;
+	loop_watch_remove(passt->loop, watch);
+	while ((n = read(passt->stderr_fd, text, sizeof(text))) > 0)
+		keep_said(passt, text, (size_t)n);
+	last_words(passt, status, line, sizeof(line));
+	if (passt->options.ended)
+		passt->options.ended(passt->options.self, line);
+}
+
+/* Reads errno from the child; nothing comes when exec succeeded. */
+static int wait_for_exec(int report, pid_t pid)
+{
+	int err = 0;
+	ssize_t n;
+
+	do
+		n = read(report, &err, sizeof(err));
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(err))
+		return 0;
+	waitpid(pid, NULL, 0);
+	if (err == ENOENT)
+		return because(-ENOENT, "user networking needs passt: install passt "
+					"(`apt install passt`), or use a tap interface");
+	return because(-err, "cannot run passt: %s", strerror(err));
+}
+
+static int spawn(struct passt *passt)
+{
+	AUTO_CLOSE int theirs = -1, stderr_theirs = -1, report = -1, report_theirs = -1;
+	int sockets[2], pipe_fds[2], report_fds[2];
+	pid_t parent = getpid(), pid;
+	int r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
+		return -errno;
+	passt->fd = sockets[0];
+	theirs = sockets[1];
+	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	passt->stderr_fd = pipe_fds[0];
+	stderr_theirs = pipe_fds[1];
+	if (pipe2(report_fds, O_CLOEXEC) < 0)
+		return -errno;
+	report = report_fds[0];
+	report_theirs = report_fds[1];
+
+	pid = fork();
+	if (pid < 0)
+		return because(-errno, "passt: cannot fork: %s", strerror(errno));
+	if (pid == 0)
+		child(theirs, stderr_theirs, report_theirs, parent);
+	close(fd_take(&report_theirs));
+	r = wait_for_exec(report, pid);
+	if (r == 0)
+		passt->pid = pid;
+	return r;
+}
+
+static int watch(struct passt *passt)
+{
+	int r;
+
+	passt->pidfd = (int)syscall(SYS_pidfd_open, passt->pid, 0);
+	if (passt->pidfd < 0)
+		return because(-errno, "pidfd_open: %s", strerror(errno));
+	r = loop_watch_add(passt->loop, &passt->stderr_watch, passt->stderr_fd, POLLIN, hear);
+	if (r == 0)
+		r = loop_watch_add(passt->loop, &passt->exit_watch, passt->pidfd, POLLIN, exited);
+	return r;
+}
+
+int passt_create(struct loop *loop, const struct passt_options *options, struct passt **ret_passt)
+{
+	struct passt *passt = calloc(1, sizeof(*passt));
+	int r;
+
+	if (!passt)
+		return -ENOMEM;
+	passt->loop = loop;
+	passt->options = *options;
+	passt->fd = passt->stderr_fd = passt->pidfd = -1;
+	r = spawn(passt);
+	if (r == 0)
+		r = watch(passt);
+	if (r < 0)
+		goto fail;
+	*ret_passt = passt;
+	return 0;
+fail:
+	passt_destroy(passt);
+	return r;
+}
+
+static void close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void passt_destroy(struct passt *passt)
+{
+	if (!passt)
+		return;
+	loop_watch_remove(passt->loop, &passt->stderr_watch);
+	loop_watch_remove(passt->loop, &passt->exit_watch);
+	close_if_open(passt->fd);
+	if (passt->pid) {
+		kill(passt->pid, SIGKILL);
+		waitpid(passt->pid, NULL, 0);
+	}
+	close_if_open(passt->stderr_fd);
+	close_if_open(passt->pidfd);
+	free(passt);
+}
+
+int passt_fd(const struct passt *passt)
+{
+	return passt->fd;
+}
