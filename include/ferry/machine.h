@@ -25,7 +25,7 @@ enum machine_net_kind {
 struct machine_net {
 	enum machine_net_kind kind;
 	const char *tap; /* interface name */
-	const char *mac; /* "52:54:00:…"; NULL: made from the VM's name and the device's number */
+	uint8_t mac[6];  /* all zero: made from the VM's name and the device's number */
 };
 
 enum machine_console {

@@ -132,9 +132,8 @@ static int net_tap(void *target, const char *value)
 static int net_mac(void *target, const char *value)
 {
 	struct part *part = target;
-	int err = value_mac(value);
 
-	return err ? err : run_options_keep_in(part->options, &part->net->mac, value);
+	return value_mac(value, part->net->mac);
 }
 
 static const struct value_field net_fields[] = {

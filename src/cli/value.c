@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -125,7 +126,7 @@ int value_vm_name(const char *text)
 	return 0;
 }
 
-int value_mac(const char *text)
+int value_mac(const char *text, uint8_t ret_mac[6])
 {
 	bool good = strlen(text) == 17;
 
@@ -138,6 +139,8 @@ int value_mac(const char *text)
 	if (strchr("13579bBdDfF", text[1]))
 		return because(-EINVAL, "%s is a group's address: the second digit must be even",
 			       text);
+	for (unsigned i = 0; i < 6; i++)
+		ret_mac[i] = (uint8_t)strtoul(text + 3UL * i, NULL, 16);
 	return 0;
 }
 

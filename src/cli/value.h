@@ -22,7 +22,7 @@ int value_choice(const char *text, const char *const *names, unsigned *ret_index
 int value_vm_name(const char *text);
 
 /* "52:54:00:12:34:56", of one machine (not a group address). */
-int value_mac(const char *text);
+int value_mac(const char *text, uint8_t ret_mac[6]);
 
 /* Writes bytes as a person would type it ("512M"); size is at least 32. */
 void value_size_text(uint64_t bytes, char *text, size_t size);

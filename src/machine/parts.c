@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <ferry/error.h>
 
@@ -183,16 +184,6 @@ static void make_mac(const char *name, size_t number, uint8_t mac[6])
 		mac[2 + i] = (uint8_t)(hash >> 8 * i);
 }
 
-static int parse_mac(const char *text, uint8_t mac[6])
-{
-	int end = -1;
-
-	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
-		   &mac[3], &mac[4], &mac[5], &end) == 6 && end >= 0 && !text[end])
-		return 0;
-	return because(-EINVAL, "%s is not a MAC address such as 52:54:00:12:34:56", text);
-}
-
 int machine_add_nets(struct machine *machine)
 {
 	const struct machine_options *options = machine->options;
@@ -211,11 +202,11 @@ int machine_add_nets(struct machine *machine)
 		};
 
 		snprintf(id, sizeof(id), "net%zu", i);
-		make_mac(machine->vm->name, i, net.mac);
-		if (given->mac)
-			r = parse_mac(given->mac, net.mac);
-		if (r == 0)
-			r = net_create(machine->vm, machine->pci, &net, &machine->nets[i]);
+		if (memcmp(given->mac, net.mac, sizeof(net.mac)) == 0)
+			make_mac(machine->vm->name, i, net.mac);
+		else
+			memcpy(net.mac, given->mac, sizeof(net.mac));
+		r = net_create(machine->vm, machine->pci, &net, &machine->nets[i]);
 		if (r == 0)
 			machine->net_count++;
 	}

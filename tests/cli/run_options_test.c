@@ -103,7 +103,7 @@ START_TEST(test_every_option_has_its_effect)
 	ck_assert_int_eq(options.machine.nets[0].kind, MACHINE_NET_USER);
 	ck_assert_int_eq(options.machine.nets[1].kind, MACHINE_NET_TAP);
 	ck_assert_str_eq(options.machine.nets[1].tap, "t0");
-	ck_assert_str_eq(options.machine.nets[1].mac, "52:54:00:00:00:02");
+	ck_assert_mem_eq(options.machine.nets[1].mac, "\x52\x54\x00\x00\x00\x02", 6);
 	ck_assert_str_eq(options.machine.rng_source, "/dev/hwrng");
 	ck_assert(options.machine.balloon && options.machine.virtio_console);
 	ck_assert_str_eq(options.console_output, "log");

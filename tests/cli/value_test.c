@@ -106,11 +106,14 @@ END_TEST
 
 START_TEST(test_a_mac_is_of_one_machine)
 {
-	ck_assert_int_eq(value_mac("52:54:00:aB:cd:09"), 0);
-	ck_assert_int_eq(value_mac("53:54:00:ab:cd:09"), -EINVAL);
-	ck_assert_int_eq(value_mac("52:54:00:ab:cd"), -EINVAL);
-	ck_assert_int_eq(value_mac("52-54-00-ab-cd-09"), -EINVAL);
-	ck_assert_int_eq(value_mac("52:54:00:ab:cd:0g"), -EINVAL);
+	uint8_t mac[6];
+
+	ck_assert_int_eq(value_mac("52:54:00:aB:cd:09", mac), 0);
+	ck_assert_mem_eq(mac, "\x52\x54\x00\xab\xcd\x09", 6);
+	ck_assert_int_eq(value_mac("53:54:00:ab:cd:09", mac), -EINVAL);
+	ck_assert_int_eq(value_mac("52:54:00:ab:cd", mac), -EINVAL);
+	ck_assert_int_eq(value_mac("52-54-00-ab-cd-09", mac), -EINVAL);
+	ck_assert_int_eq(value_mac("52:54:00:ab:cd:0g", mac), -EINVAL);
 }
 END_TEST
 
