@@ -78,11 +78,15 @@ static void last_words(const struct passt *passt, int status, char *line, size_t
 	if (end)
 		n += (size_t)snprintf(line + n, size - n, ": ");
 	for (size_t i = 0; i < end && n + 3 < size; i++) {
-		unsigned char c = (unsigned char)passt->said[i];
+		char c = passt->said[i];
 
-		if (c == '\n')
+		if (c == '\n') {
 			line[n++] = ';';
-		line[n++] = c == '\n' ? ' ' : c >= 0x20 && c < 0x7f ? (char)c : '?';
+			c = ' ';
+		}
+		line[n++] = '?';
+		if (c >= 0x20 && c < 0x7f)
+			line[n - 1] = c;
 	}
 	line[n] = '\0';
 }
