@@ -9,9 +9,10 @@
 
 static void program_pit(void)
 {
-	outb(0x43, 0x34); /* counter 0, both bytes, mode 2 */
-	outb(0x40, 0x34);
-	outb(0x40, 0x12);
+	/* Counter 2, both bytes, mode 2. Counter 0 would go on to tick while the VM is paused. */
+	outb(0x43, 0xb4);
+	outb(0x42, 0x34);
+	outb(0x42, 0x12);
 }
 
 static void program_pic(void)

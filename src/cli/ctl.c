@@ -159,8 +159,7 @@ static const char *const more[] = {
 	"/run/ferry for root, and at /tmp/ferry-UID for others. It speaks JSON-RPC 2.0, one",
 	"object a line, and every verb is a method of the same name:",
 	"  {\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"status\"}",
-	"  {\"jsonrpc\": \"2.0\", \"id\": 2, \"method\": \"balloon\", \"params\": {\"target\": "
-	"268435456}}",
+	"  {\"jsonrpc\": \"2.0\", \"id\": 2, \"method\": \"balloon\", \"params\": {\"target\": 268435456}}",
 	"The method inspect (params: pattern) sends a notification \"register\" for each register,",
 	"and then its answer.",
 	NULL,

@@ -12,7 +12,7 @@
 #include "base/util.h"
 
 /* Output is collected this long, so that a busy guest costs a wake-up a batch and not a byte. */
-#define TX_BATCH_NS 2000000ULL
+#define TX_BATCH_NS 2000000UL
 
 /*
  * The holding register counts as empty while a whole FIFO fits: drivers send that many bytes after

@@ -16,8 +16,8 @@ struct kvm_hook {
 	void *self;
 };
 
-/* The calling thread's hook, NULL for none; hook must outlive its use. */
-void kvm_hook_set(const struct kvm_hook *hook);
+/* The calling thread's hook, NULL for none; it must outlive its use. */
+void kvm_hook_set(const struct kvm_hook *new_hook);
 const struct kvm_hook *kvm_hook_get(void);
 
 /* Result of ioctl(2), or -errno. */

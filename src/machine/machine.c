@@ -10,6 +10,7 @@
 #include "dev/acpi_pm.h"
 #include "dev/serial.h"
 #include "dev/virtio/balloon.h"
+#include "dev/virtio/console.h"
 
 int machine_create(const struct machine_options *options, struct machine **ret_machine)
 {
@@ -61,23 +62,28 @@ size_t machine_input(struct machine *machine, enum machine_console console, cons
 {
 	if (console == MACHINE_CONSOLE_SERIAL)
 		return serial_input(machine->serial, buf, len);
-	return len;
+	return machine->console ? console_input(machine->console, buf, len) : len;
 }
 
 void machine_output_ready(struct machine *machine, enum machine_console console)
 {
 	if (console == MACHINE_CONSOLE_SERIAL)
 		serial_output_ready(machine->serial);
+	else if (machine->console)
+		console_output_ready(machine->console);
 }
 
 void machine_flush(struct machine *machine)
 {
 	serial_flush(machine->serial);
+	if (machine->console)
+		console_output_ready(machine->console);
 }
 
 void machine_console_size(struct machine *machine, uint16_t columns, uint16_t rows)
 {
-	(void)machine; (void)columns; (void)rows;
+	if (machine->console)
+		console_resize(machine->console, columns, rows);
 }
 
 void machine_power_button(struct machine *machine)

@@ -12,6 +12,8 @@
 #include "dev/serial.h"
 #include "dev/virtio/balloon.h"
 #include "dev/virtio/blk.h"
+#include "dev/virtio/console.h"
+#include "dev/virtio/net.h"
 #include "dev/virtio/rng.h"
 #include "vm/vm.h"
 
@@ -128,4 +130,101 @@ int machine_add_balloon(struct machine *machine)
 void machine_remove_balloon(struct machine *machine)
 {
 	balloon_destroy(machine->balloon);
+}
+
+static size_t console_out(void *self, const void *buf, size_t len)
+{
+	struct machine *machine = self;
+
+	return machine->output ? machine->output(machine->self, MACHINE_CONSOLE_VIRTIO, buf, len) :
+				 len;
+}
+
+static void console_room(void *self)
+{
+	struct machine *machine = self;
+
+	if (machine->input_ready)
+		machine->input_ready(machine->self, MACHINE_CONSOLE_VIRTIO);
+}
+
+int machine_add_console(struct machine *machine)
+{
+	const struct console_options options = {
+		.id = "console0",
+		.columns = 80,
+		.rows = 24,
+		.output = console_out,
+		.input_room = console_room,
+		.self = machine,
+	};
+
+	if (!machine->options->virtio_console)
+		return 0;
+	return console_create(machine->vm, machine->pci, &options, &machine->console);
+}
+
+void machine_remove_console(struct machine *machine)
+{
+	console_destroy(machine->console);
+}
+
+/* The same name gives the same addresses: FNV-1a of it, behind a locally administered prefix. */
+static void make_mac(const char *name, size_t number, uint8_t mac[6])
+{
+	uint32_t hash = 2166136261U;
+
+	for (; *name; name++)
+		hash = (hash ^ (uint8_t)*name) * 16777619U;
+	hash += (uint32_t)number;
+	mac[0] = 0x52;
+	mac[1] = 0x54;
+	for (int i = 0; i < 4; i++)
+		mac[2 + i] = (uint8_t)(hash >> 8 * i);
+}
+
+static int parse_mac(const char *text, uint8_t mac[6])
+{
+	int end = -1;
+
+	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
+		   &mac[3], &mac[4], &mac[5], &end) == 6 && end >= 0 && !text[end])
+		return 0;
+	return because(-EINVAL, "%s is not a MAC address such as 52:54:00:12:34:56", text);
+}
+
+int machine_add_nets(struct machine *machine)
+{
+	const struct machine_options *options = machine->options;
+	char id[32];
+	int r = 0;
+
+	machine->nets = calloc(options->net_count + 1, sizeof(*machine->nets));
+	if (!machine->nets)
+		return -ENOMEM;
+	for (size_t i = 0; i < options->net_count && r == 0; i++) {
+		const struct machine_net *given = &options->nets[i];
+		struct net_options net = {
+			.id = id,
+			.kind = given->kind == MACHINE_NET_TAP ? NET_TAP : NET_USER,
+			.tap = given->tap,
+		};
+
+		snprintf(id, sizeof(id), "net%zu", i);
+		make_mac(machine->vm->name, i, net.mac);
+		if (given->mac)
+			r = parse_mac(given->mac, net.mac);
+		if (r == 0)
+			r = net_create(machine->vm, machine->pci, &net, &machine->nets[i]);
+		if (r == 0)
+			machine->net_count++;
+	}
+	return r;
+}
+
+void machine_remove_nets(struct machine *machine)
+{
+	while (machine->net_count > 0)
+		net_destroy(machine->nets[--machine->net_count]);
+	free(machine->nets);
 }

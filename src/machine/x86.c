@@ -225,7 +225,9 @@ const struct machine_part machine_parts[] = {
 	{ add_acpi_pm, remove_acpi_pm },
 	{ add_pvpanic, remove_pvpanic },
 	{ add_pci, remove_pci }, /* before its functions */
+	{ machine_add_console, machine_remove_console },
 	{ machine_add_disks, machine_remove_disks },
+	{ machine_add_nets, machine_remove_nets },
 	{ machine_add_rng, machine_remove_rng },
 	{ machine_add_balloon, machine_remove_balloon },
 	{ add_tables, NULL },

@@ -96,6 +96,24 @@ static inline void test_machine_finish(struct test_machine *t)
 	machine_destroy(t->machine);
 }
 
+/* The value of a register of at most 8 bytes, by its name. The VM is paused. */
+static inline uint64_t test_register(struct test_machine *t, const char *wanted)
+{
+	struct reg_list list = { 0 };
+	uint64_t value = 0;
+	char name[64];
+
+	ck_assert_int_eq(reg_file_list(vm_regs(t->vm), &list), 0);
+	for (size_t i = 0; i < list.count; i++) {
+		reg_file_name(vm_regs(t->vm), list.entries[i].key, name, sizeof(name));
+		if (strcmp(name, wanted) == 0)
+			ck_assert_int_eq(reg_file_get(vm_regs(t->vm), list.entries[i].key, &value),
+					 0);
+	}
+	reg_list_finish(&list);
+	return value;
+}
+
 /* CHECK_MAIN for tests that need /dev/kvm: exit status 77 and a reason where it is not there. */
 #define CHECK_MAIN_KVM(name, ...)                                                                  \
 	CHECK_SUITE(name, __VA_ARGS__)                                                             \

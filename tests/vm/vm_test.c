@@ -6,8 +6,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "kvm/kvm_x86.h"
-#include "vm/vm.h"
 
 #define PORT_VALUE   0x1000
 #define PORT_ADDRESS 0x1004
@@ -47,23 +45,6 @@ static void start_counting(const char *how)
 	ck_assert_int_eq(vm_start(t.vm), 0);
 }
 
-static uint64_t gpr(const char *wanted)
-{
-	struct reg_list list = { 0 };
-	uint64_t value = 0;
-	char name[64];
-
-	ck_assert_int_eq(reg_file_list(vm_regs(t.vm), &list), 0);
-	for (size_t i = 0; i < list.count; i++) {
-		reg_file_name(vm_regs(t.vm), list.entries[i].key, name, sizeof(name));
-		if (strcmp(name, wanted) == 0)
-			ck_assert_int_eq(reg_file_get(vm_regs(t.vm), list.entries[i].key, &value),
-					 0);
-	}
-	reg_list_finish(&list);
-	return value;
-}
-
 /* Lets the guest get on by at least a few exits; bounded by the test's own time limit. */
 static void let_it_run(void)
 {
@@ -81,11 +62,11 @@ START_TEST(test_pause_finds_the_last_exit_retired)
 	for (int i = 0; i < PAUSES; i++) {
 		let_it_run();
 		vm_pause(t.vm);
-		if (gpr("vcpu.rip") == port.instruction) {
-			ck_assert_uint_eq(gpr("vcpu.rbx"), port.served);
-		} else if (gpr("vcpu.rip") == port.instruction + 1) {
-			ck_assert_uint_eq(gpr("vcpu.rbx") + 1, port.served);
-			ck_assert_uint_eq(gpr("vcpu.rax"), port.last);
+		if (test_register(&t, "vcpu.rip") == port.instruction) {
+			ck_assert_uint_eq(test_register(&t, "vcpu.rbx"), port.served);
+		} else if (test_register(&t, "vcpu.rip") == port.instruction + 1) {
+			ck_assert_uint_eq(test_register(&t, "vcpu.rbx") + 1, port.served);
+			ck_assert_uint_eq(test_register(&t, "vcpu.rax"), port.last);
 			behind++;
 		}
 		vm_resume(t.vm);
@@ -101,8 +82,8 @@ START_TEST(test_pause_in_a_string_instruction_loses_and_doubles_nothing)
 	for (int i = 0; i < PAUSES; i++) {
 		let_it_run();
 		vm_pause(t.vm);
-		if (gpr("vcpu.rip") == port.instruction)
-			ck_assert_uint_eq((4096 - gpr("vcpu.rcx")) & 4095, port.served & 4095);
+		if (test_register(&t, "vcpu.rip") == port.instruction)
+			ck_assert_uint_eq((4096 - test_register(&t, "vcpu.rcx")) & 4095, port.served & 4095);
 		vm_resume(t.vm);
 	}
 	test_machine_finish(&t);
@@ -125,24 +106,6 @@ START_TEST(test_paused_guest_does_not_move)
 	vm_resume(t.vm);
 	ck_assert(!vm_is_paused(t.vm));
 	let_it_run();
-	test_machine_finish(&t);
-}
-END_TEST
-
-START_TEST(test_registers_from_the_run_page_are_those_of_the_ioctl)
-{
-	struct kvm_regs fetched;
-	struct vcpu *vcpu;
-
-	start_counting("in");
-	let_it_run();
-	vm_pause(t.vm);
-	vcpu = &t.vm->vcpus[0];
-	ck_assert_int_eq(vcpu->arch.synced != 0, t.vm->caps.sync_regs != 0);
-	ck_assert_int_eq(kvm_get_regs(vcpu->fd, &fetched), 0);
-	ck_assert_uint_eq(gpr("vcpu.rbx"), fetched.rbx);
-	ck_assert_uint_eq(gpr("vcpu.rip"), fetched.rip);
-	vm_resume(t.vm);
 	test_machine_finish(&t);
 }
 END_TEST
@@ -251,7 +214,6 @@ END_TEST
 CHECK_MAIN_KVM("vm", test_pause_finds_the_last_exit_retired,
 	       test_pause_in_a_string_instruction_loses_and_doubles_nothing,
 	       test_paused_guest_does_not_move,
-	       test_registers_from_the_run_page_are_those_of_the_ioctl,
 	       test_each_way_to_end_is_told_apart, test_first_reason_to_end_counts,
 	       test_a_paused_vm_can_be_destroyed, test_two_vms_live_in_one_process,
 	       test_apic_ids_above_255_are_reached, test_wrong_numbers_of_vcpus_are_refused,

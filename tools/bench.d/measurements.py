@@ -11,7 +11,8 @@ import typing
 import parts
 import vmm
 
-CMDLINE = "console=ttyS0 panic=-1"
+# The console's exits would drown the rest.
+CMDLINE = "console=ttyS0 panic=-1 quiet"
 BATCH = 1000  # guest/bench/entry.h
 BATCHES = 21
 DISK = "/dev/ram0"
@@ -100,7 +101,7 @@ def make_disk():
 def sample_blk(command):
     """What a load inside the guest gets done through virtio-blk."""
     make_disk()
-    with vmm.Vm(command(parts.kernel(), parts.INITRD_DISK, CMDLINE + " quiet", DISK)) as vm:
+    with vmm.Vm(command(parts.kernel(), parts.INITRD_DISK, CMDLINE, DISK)) as vm:
         vm.wait_for(parts.MARKER.encode() + b" (done|failed)", 10 * vmm.PATIENCE)
         found = re.findall(parts.MARKER + r" (\S+) ([0-9.]+)\s", vm.text.decode(errors="replace"))
         return {f"blk-{name}": float(value) for name, value in found}

@@ -15,6 +15,8 @@
 #define EFER_LME (1UL << 8)
 #define EFER_LMA (1UL << 10)
 
+#define PAGE_WORDS 512UL /* entries of a page table */
+
 #define PTE_PRESENT (1UL << 0)
 #define PTE_WRITE   (1UL << 1)
 #define PTE_LARGE   (1UL << 7)
@@ -77,11 +79,11 @@ static int write_tables(struct mem *mem, gpa_t at, gpa_t *ret_gdt)
 	memset(pages, 0, 7 * GUEST_PAGE_SIZE);
 	pages[0] = (at + GUEST_PAGE_SIZE) | PTE_PRESENT | PTE_WRITE;
 	for (uint64_t i = 0; i < 4; i++)
-		pages[512 + i] = (at + (2 + i) * GUEST_PAGE_SIZE) | PTE_PRESENT | PTE_WRITE;
-	directory = pages + 2 * 512;
-	for (uint64_t i = 0; i < 4 * 512; i++)
+		pages[PAGE_WORDS + i] = (at + (2 + i) * GUEST_PAGE_SIZE) | PTE_PRESENT | PTE_WRITE;
+	directory = pages + 2 * PAGE_WORDS;
+	for (uint64_t i = 0; i < 4 * PAGE_WORDS; i++)
 		directory[i] = i << 21 | PTE_PRESENT | PTE_WRITE | PTE_LARGE;
-	memcpy(pages + 6 * 512, gdt, sizeof(gdt));
+	memcpy(pages + 6 * PAGE_WORDS, gdt, sizeof(gdt));
 	*ret_gdt = at + 6 * GUEST_PAGE_SIZE;
 	return 0;
 }

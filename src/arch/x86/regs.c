@@ -201,11 +201,17 @@ static int get_wide(void *self, struct reg_key key, void *val)
 {
 	struct vm *vm = self;
 	const struct wide *wide = find_wide(vm, key.id);
+	AUTO_FREE void *aligned = calloc(1, reg_size(key.id));
+	int r;
 
 	if (!wide)
 		return no_such(key.id);
-	memset(val, 0, reg_size(key.id));
-	return wide->get(&vm->vcpus[key.vcpu], val);
+	if (!aligned)
+		return -ENOMEM;
+	r = wide->get(&vm->vcpus[key.vcpu], aligned);
+	if (r == 0)
+		memcpy(val, aligned, reg_size(key.id));
+	return r < 0 ? because(r, "cannot read %s: %s", wide->name, strerror(-r)) : 0;
 }
 
 static int set_wide(void *self, struct reg_key key, const void *val)
@@ -213,15 +219,18 @@ static int set_wide(void *self, struct reg_key key, const void *val)
 	struct vm *vm = self;
 	const struct wide *wide = find_wide(vm, key.id);
 	struct vcpu *vcpu = &vm->vcpus[key.vcpu];
-	AUTO_FREE void *copy = malloc(reg_size(key.id));
+	AUTO_FREE void *aligned = malloc(reg_size(key.id));
+	int r;
 
 	if (!wide)
 		return no_such(key.id);
-	if (!copy)
+	if (!aligned)
 		return -ENOMEM;
-	memcpy(copy, val, reg_size(key.id));
+	memcpy(aligned, val, reg_size(key.id));
 	vcpu->arch.synced = 0;
-	return wide->set(vcpu, copy);
+	error_clear();
+	r = wide->set(vcpu, aligned);
+	return r < 0 ? because_of(r, "cannot set %s", wide->name) : 0;
 }
 
 /* System V psABI x86-64, figure 3.36: DWARF register numbers; 49 is RFLAGS, 16 the return address. */
