@@ -93,8 +93,8 @@ void loop_timer_disarm(struct loop *loop, struct loop_timer *timer);
 
 /*
  * Work that is done once for a burst: fn is called when all completions at hand have been
- * dispatched, before the loop waits again. Deferring it again in the meantime changes nothing; fn
- * does not defer itself. Zero it before its first use. Loop thread.
+ * dispatched, before the loop waits again. Deferring it again in the meantime changes nothing; from
+ * fn on, it is another time. Zero it before its first use. Loop thread.
  */
 struct loop_deferred {
 	void (*fn)(struct loop_deferred *deferred);

@@ -6,11 +6,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -36,36 +35,6 @@ struct passt {
 	char said[512]; /* the end of what it wrote to stderr */
 	size_t said_len;
 };
-
-/*
- * In the child, between fork and exec: only what is safe with other threads' locks held. report is
- * where the failure of exec goes; it closes itself when exec succeeds.
- */
-static void __attribute__((noreturn)) child(int socket_fd, int stderr_fd, int report, pid_t parent)
-{
-	static char *const argv[] = { "passt", "--foreground", "--stderr", "--quiet", "--fd", "3",
-				      NULL };
-	sigset_t none;
-	int err;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent) /* it died before that took effect */
-		_exit(1);
-	report = fcntl(report, F_DUPFD_CLOEXEC, CHILD_SOCKET + 1); /* not where the socket goes */
-	dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDIN_FILENO);
-	dup2(STDIN_FILENO, STDOUT_FILENO);
-	dup2(stderr_fd, STDERR_FILENO);
-	if (socket_fd == CHILD_SOCKET)
-		fcntl(socket_fd, F_SETFD, 0);
-	else
-		dup2(socket_fd, CHILD_SOCKET);
-	execvp(argv[0], argv);
-	err = errno;
-	(void)!write(report, &err, sizeof(err));
-	_exit(127);
-}
 
 static void keep_said(struct passt *passt, const char *text, size_t len)
 {
@@ -109,11 +78,15 @@ static void last_words(const struct passt *passt, int status, char *line, size_t
 	if (end)
 		n += (size_t)snprintf(line + n, size - n, ": ");
 	for (size_t i = 0; i < end && n + 3 < size; i++) {
-		unsigned char c = (unsigned char)passt->said[i];
+		char c = passt->said[i];
 
-		if (c == '\n')
+		if (c == '\n') {
 			line[n++] = ';';
-		line[n++] = c == '\n' ? ' ' : c >= 0x20 && c < 0x7f ? (char)c : '?';
+			c = ' ';
+		}
+		line[n++] = '?';
+		if (c >= 0x20 && c < 0x7f)
+			line[n - 1] = c;
 	}
 	line[n] = '\0';
 }
@@ -137,29 +110,85 @@ static void exited(struct loop_watch *watch, unsigned events)
 		passt->options.ended(passt->options.self, line);
 }
 
-/* Reads errno from the child; nothing comes when exec succeeded. */
-static int wait_for_exec(int report, pid_t pid)
+static int cannot_run(int err)
 {
-	int err = 0;
-	ssize_t n;
-
-	do
-		n = read(report, &err, sizeof(err));
-	while (n < 0 && errno == EINTR);
-	if (n != sizeof(err))
-		return 0;
-	waitpid(pid, NULL, 0);
 	if (err == ENOENT)
 		return because(-ENOENT, "user networking needs passt: install passt "
 					"(`apt install passt`), or use a tap interface");
 	return because(-err, "cannot run passt: %s", strerror(err));
 }
 
+/* Signals as after a login: this process may block some and ignore SIGPIPE. */
+static int set_signals(posix_spawnattr_t *attr)
+{
+	sigset_t none, defaults;
+	int err;
+
+	sigemptyset(&none);
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE);
+	err = posix_spawnattr_setsigmask(attr, &none);
+	if (!err)
+		err = posix_spawnattr_setsigdefault(attr, &defaults);
+	if (!err)
+		err = posix_spawnattr_setflags(attr,
+					       POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	return err;
+}
+
+static int set_files(posix_spawn_file_actions_t *files, int socket_fd, int stderr_fd)
+{
+	int err = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDWR, 0);
+
+	if (!err)
+		err = posix_spawn_file_actions_adddup2(files, STDIN_FILENO, STDOUT_FILENO);
+	if (!err)
+		err = posix_spawn_file_actions_adddup2(files, stderr_fd, STDERR_FILENO);
+	if (!err)
+		err = posix_spawn_file_actions_adddup2(files, socket_fd, CHILD_SOCKET);
+	return err;
+}
+
+/* --fd makes passt serve this one socket, and end with it. */
+static int run(struct passt *passt, int socket_fd, int stderr_fd)
+{
+	static char *const argv[] = { "passt", "--foreground", "--stderr", "--quiet", "--fd", "3",
+				      NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	int err;
+
+	posix_spawn_file_actions_init(&files);
+	posix_spawnattr_init(&attr);
+	err = set_signals(&attr);
+	if (!err)
+		err = set_files(&files, socket_fd, stderr_fd);
+	if (!err)
+		err = posix_spawnp(&passt->pid, argv[0], &files, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&files);
+	if (!err)
+		return 0;
+	passt->pid = 0;
+	return cannot_run(err);
+}
+
+/* Above the descriptors that the child's are moved to. */
+static int move_up(int *fd)
+{
+	int up = fcntl(*fd, F_DUPFD_CLOEXEC, CHILD_SOCKET + 1);
+
+	if (up < 0)
+		return -errno;
+	close(*fd);
+	*fd = up;
+	return 0;
+}
+
 static int spawn(struct passt *passt)
 {
-	AUTO_CLOSE int theirs = -1, stderr_theirs = -1, report = -1, report_theirs = -1;
-	int sockets[2], pipe_fds[2], report_fds[2];
-	pid_t parent = getpid(), pid;
+	AUTO_CLOSE int theirs = -1, stderr_theirs = -1;
+	int sockets[2], pipe_fds[2];
 	int r;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
@@ -170,21 +199,10 @@ static int spawn(struct passt *passt)
 		return -errno;
 	passt->stderr_fd = pipe_fds[0];
 	stderr_theirs = pipe_fds[1];
-	if (pipe2(report_fds, O_CLOEXEC) < 0)
-		return -errno;
-	report = report_fds[0];
-	report_theirs = report_fds[1];
-
-	pid = fork();
-	if (pid < 0)
-		return because(-errno, "passt: cannot fork: %s", strerror(errno));
-	if (pid == 0)
-		child(theirs, stderr_theirs, report_theirs, parent);
-	close(fd_take(&report_theirs));
-	r = wait_for_exec(report, pid);
+	r = move_up(&theirs);
 	if (r == 0)
-		passt->pid = pid;
-	return r;
+		r = move_up(&stderr_theirs);
+	return r < 0 ? r : run(passt, theirs, stderr_theirs);
 }
 
 static int watch(struct passt *passt)

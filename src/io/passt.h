@@ -13,8 +13,8 @@ struct passt_options {
 };
 
 /*
- * Starts passt on one end of a socket; the other is passt_fd(). It ends with the calling thread
- * (PR_SET_PDEATHSIG) and with the socket, whatever ends those. -ENOENT: passt is not installed;
+ * Starts passt on one end of a socket; the other is passt_fd(). It ends with that socket,
+ * and so with this process, whatever ends that. -ENOENT: passt is not installed;
  * -errno of what a process takes.
  */
 int passt_create(struct loop *loop, const struct passt_options *options, struct passt **ret_passt);

@@ -25,7 +25,7 @@ static int attach(int fd, const char *name)
 
 	if (strlen(name) >= sizeof(ifr.ifr_name))
 		return because(-EINVAL, "tap: '%s' is too long for an interface's name", name);
-	strcpy(ifr.ifr_name, name);
+	memcpy(ifr.ifr_name, name, strlen(name) + 1);
 	if (ioctl(fd, TUNSETIFF, &ifr) == 0 && ioctl(fd, TUNSETVNETHDRSZ, &size) == 0)
 		return 0;
 	if (errno == EPERM)
@@ -47,7 +47,7 @@ static void bring_up(const char *name)
 
 	if (fd < 0)
 		return;
-	strcpy(ifr.ifr_name, name);
+	memcpy(ifr.ifr_name, name, strlen(name) + 1); /* attach() checked it */
 	if (ioctl(fd, SIOCGIFFLAGS, &ifr) < 0 || (ifr.ifr_flags & IFF_UP))
 		return;
 	ifr.ifr_flags |= IFF_UP;

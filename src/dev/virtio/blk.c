@@ -28,11 +28,13 @@ bool blk_is_writethrough(struct blk *blk)
 	return (features & FEATURE(VIRTIO_BLK_F_CONFIG_WCE)) && !atomic_load(&blk->writeback);
 }
 
-static void raise_interrupt(struct loop_deferred *deferred)
+static void burst_ended(struct loop_deferred *deferred)
 {
-	struct blk_queue *queue = container_of(deferred, struct blk_queue, interrupt);
+	struct blk_queue *queue = container_of(deferred, struct blk_queue, burst);
 
 	virtq_interrupt(queue->virtqueue);
+	if (queue->starved)
+		blk_serve(queue);
 }
 
 static void notify(void *self, unsigned q)
@@ -254,7 +256,7 @@ static void init_queues(struct blk *blk)
 
 		queue->blk = blk;
 		queue->virtqueue = virtio_device_queue(blk->device, q);
-		queue->interrupt.fn = raise_interrupt;
+		queue->burst.fn = burst_ended;
 	}
 }
 
@@ -321,7 +323,7 @@ void blk_destroy(struct blk *blk)
 	loop_drain(blk->loop, &blk->in_flight);
 	virtio_device_destroy(blk->device);
 	for (unsigned q = 0; q < blk->queue_count; q++) {
-		loop_defer_cancel(blk->loop, &blk->queues[q].interrupt);
+		loop_defer_cancel(blk->loop, &blk->queues[q].burst);
 		free(blk->queues[q].requests);
 	}
 	for (unsigned i = 0; i < blk->bounce_count; i++)

@@ -58,7 +58,7 @@ struct blk_queue {
 	struct blk_request *free;     /* those that were used before, the latest first */
 	unsigned fresh;		      /* those from here on never were */
 	bool starved;		      /* all are under way, and chains may be waiting */
-	struct loop_deferred interrupt;
+	struct loop_deferred burst;   /* what is done once behind many completions */
 };
 
 struct blk {

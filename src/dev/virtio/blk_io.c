@@ -262,19 +262,19 @@ static void range_done(struct loop_op *op, int res)
 void blk_next_range(struct blk_request *request)
 {
 	struct blk *blk = request->queue->blk;
-	const struct virtio_blk_discard_write_zeroes *range = &request->ranges[request->first];
-	bool unmap = request->type == VIRTIO_BLK_T_DISCARD ||
-		     (range->flags & VIRTIO_BLK_WRITE_ZEROES_UNMAP);
+	const struct virtio_blk_discard_write_zeroes *range;
+	bool unmap;
 
+	/* fallocate(2) refuses length 0 */
+	while (request->first < request->count && !request->ranges[request->first].num_sectors)
+		request->first++;
 	if (request->first == request->count) {
 		data_written(request);
 		return;
 	}
-	request->first++;
-	if (!range->num_sectors) { /* fallocate(2) refuses length 0 */
-		blk_next_range(request);
-		return;
-	}
+	range = &request->ranges[request->first++];
+	unmap = request->type == VIRTIO_BLK_T_DISCARD ||
+		(range->flags & VIRTIO_BLK_WRITE_ZEROES_UNMAP);
 	request->offset = range->sector * VIRTIO_BLK_SECTOR;
 	request->left = (uint64_t)range->num_sectors * VIRTIO_BLK_SECTOR;
 	request->op.done = range_done;

@@ -37,8 +37,8 @@ void blk_end(struct blk_request *request)
 	blk_release_bounce(request);
 	blk_request_give(queue, request);
 	blk->in_flight--;
-	if (queue->starved && !blk->resetting && !blk->quiescing && !blk->closing)
-		blk_serve(queue);
+	if (queue->starved)
+		loop_defer(blk->loop, &queue->burst);
 	blk_request_ended(blk);
 }
 
@@ -54,7 +54,7 @@ void blk_complete(struct blk_request *request, uint8_t status)
 		if (request->data_in)
 			written = status == VIRTIO_BLK_S_OK ? request->data_in + 1 : 0;
 		virtq_push(queue->virtqueue, request->head, (uint32_t)written);
-		loop_defer(blk->loop, &queue->interrupt);
+		loop_defer(blk->loop, &queue->burst);
 	}
 	blk_end(request);
 }

@@ -9,9 +9,12 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <ferry/error.h>
@@ -223,6 +226,39 @@ START_TEST(test_offload_flags_of_a_driver_that_did_not_ask_are_ignored)
 }
 END_TEST
 
+START_TEST(test_a_driver_without_checksums_gets_zero_headers)
+{
+	static uint8_t bufs[64][2048];
+	const struct virtio_net_hdr *header;
+	struct {
+		uint8_t vnet[10];
+		uint8_t frame[100];
+	} packet = { .vnet = { [0] = 1, [6] = 34, [8] = 6 } }; /* needs a checksum at 34 + 6 */
+	int fd, i, pushed[2];
+
+	if (!setup_tap())
+		return;
+	fd = packet_socket();
+	ck_assert_int_eq(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &(int){ 1 }, sizeof(int)), 0);
+	fill_frame(packet.frame, sizeof(packet.frame), 3);
+	for (i = 0; i < 64; i++)
+		fake_add(&device->queues[RX], NULL, 0, &(struct iovec){ bufs[i], 2048 }, 1);
+	for (i = 0; i < 2; i++) {
+		ck_assert_int_eq(send(fd, &packet, sizeof(packet), 0), sizeof(packet));
+		fake_notify(device, RX);
+		fake_wait(&vm, received(bufs, 64) >= 0);
+		pushed[i] = received(bufs, 64);
+		bufs[pushed[i]][HEADER + 12] = 0; /* not to be found again */
+		header = (const struct virtio_net_hdr *)bufs[pushed[i]];
+		ck_assert_uint_eq(header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM, i == 0);
+		ck_assert_uint_eq(header->csum_start, i == 0 ? 34 : 0);
+		device->features &= ~(1ULL << VIRTIO_NET_F_GUEST_CSUM);
+	}
+	close(fd);
+	teardown();
+}
+END_TEST
+
 START_TEST(test_a_tap_that_another_uses_is_refused)
 {
 	struct net_options options = { .id = "net1", .kind = NET_TAP, .tap = tap_name };
@@ -264,6 +300,27 @@ START_TEST(test_passt_answers_arp)
 	ck_assert(has_type(bufs[0] + HEADER, 0x0806));
 	ck_assert_uint_eq(bufs[0][HEADER + 21], 2); /* a reply */
 	teardown();
+}
+END_TEST
+
+/* Gets the orphans, and so sees passt's end. */
+START_TEST(test_passt_ends_with_the_process_that_started_it)
+{
+	pid_t owner, pid;
+	int status = 0;
+
+	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	owner = fork();
+	if (owner == 0) {
+		if (open_net((struct net_options){ .kind = NET_USER }) < 0)
+			_exit(77);
+		kill(getpid(), SIGKILL);
+	}
+	ck_assert_int_eq(waitpid(owner, &status, 0), owner);
+	if (WIFEXITED(status)) /* not installed */
+		return;
+	pid = waitpid(-1, &status, 0); /* the test's own time limit bounds it */
+	ck_assert_int_gt(pid, 0);
 }
 END_TEST
 
@@ -445,14 +502,19 @@ START_TEST(test_packets_of_impossible_sizes_are_dropped)
 END_TEST
 
 /* What a slow reader got: our frames, in order, whole, each behind its length. */
-static void check_stream(const char *path, unsigned frames, unsigned len)
+static unsigned length_of(unsigned frame)
 {
-	static uint8_t expected[9000], got[9004];
+	return 65000 - frame * 997;
+}
+
+static void check_stream(const char *path, unsigned frames)
+{
+	static uint8_t expected[65000], got[65004];
 	FILE *file = fopen(path, "r");
 
 	ck_assert_ptr_nonnull(file);
 	for (unsigned i = 0; i < frames; i++) {
-		uint32_t length;
+		uint32_t length, len = length_of(i);
 
 		fill_frame(expected, len, (uint8_t)i);
 		ck_assert_uint_eq(fread(got, 1, len + 4, file), len + 4);
@@ -473,19 +535,18 @@ static long size_of(const char *path)
 
 START_TEST(test_a_slow_reader_holds_the_queue_and_loses_nothing)
 {
-	enum {
-		FRAMES = 200,
-		LEN = 9000
-	};
-	static uint8_t frames[FRAMES][LEN];
+	enum { FRAMES = 50 };
+	static uint8_t frames[FRAMES][65000]; /* the socket takes parts of them */
 	struct virtio_net_hdr header = { 0 };
 	char path[128], go[128];
+	long total = 0;
 
 	setup_script("while ! [ -e go ]; do sleep 0.02; done; cat <&3 >out");
 	for (unsigned i = 0; i < FRAMES; i++) {
-		struct iovec out[] = { { &header, HEADER }, { frames[i], LEN } };
+		struct iovec out[] = { { &header, HEADER }, { frames[i], length_of(i) } };
 
-		fill_frame(frames[i], LEN, (uint8_t)i);
+		fill_frame(frames[i], length_of(i), (uint8_t)i);
+		total += 4 + length_of(i);
 		fake_add(&device->queues[TX], out, 2, NULL, 0);
 	}
 	fake_notify(device, TX);
@@ -494,9 +555,9 @@ START_TEST(test_a_slow_reader_holds_the_queue_and_loses_nothing)
 	snprintf(go, sizeof(go), "%s/go", dir);
 	snprintf(path, sizeof(path), "%s/out", dir);
 	close(open(go, O_CREAT | O_WRONLY, 0644));
-	fake_wait(&vm, size_of(path) == FRAMES * (LEN + 4));
+	fake_wait(&vm, size_of(path) == total);
 	ck_assert_uint_eq(device->queues[TX].pushed, FRAMES);
-	check_stream(path, FRAMES, LEN);
+	check_stream(path, FRAMES);
 	teardown_script();
 }
 END_TEST
@@ -570,7 +631,9 @@ END_TEST
 CHECK_MAIN("virtio-net", test_sent_packets_come_out_of_the_tap,
 	   test_packets_from_the_tap_reach_the_guest_and_wait_for_its_buffers,
 	   test_offload_flags_of_a_driver_that_did_not_ask_are_ignored,
+	   test_a_driver_without_checksums_gets_zero_headers,
 	   test_a_tap_that_another_uses_is_refused, test_passt_answers_arp,
+	   test_passt_ends_with_the_process_that_started_it,
 	   test_a_missing_passt_is_told_with_its_name, test_a_passt_that_fails_takes_the_link_down,
 	   test_last_words_are_in_the_message, test_a_killed_passt_is_told,
 	   test_impossible_lengths_on_the_stream_take_the_link_down,
