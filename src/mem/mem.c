@@ -16,6 +16,13 @@
 #include "base/util.h"
 #include "kvm/kvm.h"
 
+#define LARGE_PAGE_SIZE (2 * MIB)
+
+/* Linux 6.1; Debian 12's libc does not have it. */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
 static struct mem_map *map_create(size_t count)
 {
 	struct mem_map *map = calloc(1, sizeof(*map) + count * sizeof(map->regions[0]));
@@ -151,19 +158,45 @@ static int out_of_memory(const struct mem *mem, int err, uint64_t size)
 		       (unsigned long long)(size / MIB), strerror(-err));
 }
 
+/*
+ * Maps the region where large pages can map it, on the host and in KVM's page tables: its address is
+ * as far from a large page's boundary as its gpa is.
+ */
+static uint8_t *map_file(const struct mem *mem, const struct mem_region *region)
+{
+	int flags = MAP_SHARED | MAP_NORESERVE | (mem->prealloc ? MAP_POPULATE : 0);
+	uint64_t room = region->size + LARGE_PAGE_SIZE;
+	uint8_t *reserved, *hva, *end;
+
+	if (mem->page_size != GUEST_PAGE_SIZE)
+		return mmap(NULL, region->size, PROT_READ | PROT_WRITE, flags, mem->memfd,
+			    (off_t)region->offset);
+	reserved = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (reserved == MAP_FAILED)
+		return MAP_FAILED;
+	hva = reserved + (region->gpa - (uintptr_t)reserved) % LARGE_PAGE_SIZE;
+	end = hva + region->size;
+	if (hva > reserved)
+		munmap(reserved, (size_t)(hva - reserved));
+	if (end < reserved + room)
+		munmap(end, (size_t)(reserved + room - end));
+	reserved = mmap(hva, region->size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, mem->memfd,
+			(off_t)region->offset);
+	if (reserved == MAP_FAILED)
+		munmap(hva, region->size);
+	return reserved;
+}
+
 /* Extends the memory's file by the region and maps it. */
 static int back(struct mem *mem, struct mem_region *region)
 {
-	int flags = MAP_SHARED | MAP_NORESERVE | (mem->prealloc ? MAP_POPULATE : 0);
-
 	region->offset = mem->memfd_size;
 	if (ftruncate(mem->memfd, (off_t)(mem->memfd_size + region->size)) < 0)
 		return out_of_memory(mem, -errno, region->size);
 	if (mem->prealloc &&
 	    fallocate(mem->memfd, 0, (off_t)region->offset, (off_t)region->size) < 0)
 		return out_of_memory(mem, -errno, region->size);
-	region->hva = mmap(NULL, region->size, PROT_READ | PROT_WRITE, flags, mem->memfd,
-			   (off_t)region->offset);
+	region->hva = map_file(mem, region);
 	if (region->hva == MAP_FAILED)
 		return out_of_memory(mem, -errno, region->size);
 	madvise(region->hva, region->size, MADV_DONTDUMP);
@@ -396,4 +429,30 @@ int mem_write(struct mem *mem, gpa_t gpa, const void *buf, uint64_t len)
 int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len)
 {
 	return for_each_piece(mem, gpa, len, discard, mem);
+}
+
+/*
+ * Large pages in the place of what is there already. The kernel does not look at its settings of
+ * transparent huge pages for this, but takes an extent without any page for a hole in a file.
+ */
+static void collapse(uint8_t *from, const uint8_t *to)
+{
+	for (volatile uint8_t *at = from; at < to; at += LARGE_PAGE_SIZE)
+		(void)*at;
+	madvise(from, (size_t)(to - from), MADV_COLLAPSE);
+}
+
+void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	uint8_t *hva = mem_ptr_rw(mem, gpa, len);
+	uint64_t first = align_up(gpa, LARGE_PAGE_SIZE) - gpa;
+	uint64_t end = align_down(gpa + len, LARGE_PAGE_SIZE) - gpa;
+	uint64_t edge = gpa % GUEST_PAGE_SIZE;
+
+	if (!hva)
+		return;
+	if (mem->page_size == GUEST_PAGE_SIZE && first < len && first < end)
+		collapse(hva + first, hva + end);
+	/* What is large by now has nothing to do; without it (before Linux 5.14) pages fault. */
+	madvise(hva - edge, len + edge, MADV_POPULATE_WRITE);
 }

@@ -96,4 +96,10 @@ int mem_write(struct mem *mem, gpa_t gpa, const void *buf, uint64_t len);
 /* Gives whole pages inside [gpa, gpa + len) back to the host; they read as zero. -EFAULT, -errno. */
 int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len);
 
+/*
+ * Gets the pages of [gpa, gpa + len), which is about to be filled: in one go instead of a fault for
+ * each, and large ones where the host has them. Best effort; does nothing outside of memory.
+ */
+void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len);
+
 #endif

@@ -103,6 +103,52 @@ START_TEST(test_discarded_pages_read_as_zero_and_their_neighbours_stay)
 }
 END_TEST
 
+START_TEST(test_large_pages_can_map_every_region)
+{
+	const struct mem_map *map;
+
+	setup();
+	ck_assert_int_eq(mem_map_ram(&mem, "odd", 8 * MIB + 4096, 3 * MIB, 0), 0);
+	map = mem_map(&mem);
+	for (size_t i = 0; i < map->count; i++)
+		ck_assert_uint_eq((uintptr_t)map->regions[i].hva % (2 * MIB),
+				  map->regions[i].gpa % (2 * MIB));
+	mem_finish(&mem);
+}
+END_TEST
+
+START_TEST(test_populating_changes_no_byte)
+{
+	static const char zero[4096];
+	const gpa_t at[] = { 0, 2 * MIB - 3, 3 * MIB + 5, 6 * MIB - 8 };
+	char text[8];
+
+	setup();
+	ck_assert_int_eq(mem_map_ram(&mem, "more", 64 * MIB, 6 * MIB, 0), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++)
+		ck_assert_int_eq(mem_write(&mem, 64 * MIB + at[i], "stays", 6), 0);
+	mem_populate(&mem, 64 * MIB, 6 * MIB);
+	mem_populate(&mem, 64 * MIB + 5, 6 * MIB - 10);
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+		ck_assert_int_eq(mem_read(&mem, 64 * MIB + at[i], text, 6), 0);
+		ck_assert_str_eq(text, "stays");
+	}
+	ck_assert_mem_eq(mem_ptr(&mem, 65 * MIB, sizeof(zero)), zero, sizeof(zero));
+	mem_finish(&mem);
+}
+END_TEST
+
+START_TEST(test_populating_what_is_not_there_does_nothing)
+{
+	setup();
+	mem_populate(&mem, 32 * MIB, 4 * MIB);
+	mem_populate(&mem, 2 * MIB, 4 * MIB);
+	mem_populate(&mem, 0, 0);
+	ck_assert_uint_eq(mem_total(&mem), 4 * MIB);
+	mem_finish(&mem);
+}
+END_TEST
+
 START_TEST(test_unmapped_memory_is_gone_and_comes_back_zero)
 {
 	setup();
@@ -120,4 +166,6 @@ CHECK_MAIN("mem", test_overlap_is_refused_by_name, test_partial_pages_and_wrappi
 	   test_slots_run_out, test_pointer_never_leaves_its_region,
 	   test_copy_crosses_adjacent_regions_and_nothing_else,
 	   test_discarded_pages_read_as_zero_and_their_neighbours_stay,
+	   test_large_pages_can_map_every_region, test_populating_changes_no_byte,
+	   test_populating_what_is_not_there_does_nothing,
 	   test_unmapped_memory_is_gone_and_comes_back_zero)
