@@ -41,8 +41,11 @@ def qemu(machine, kernel, initrd, cmdline, disk):
 
 
 def microvm(kernel, initrd=None, cmdline=None, disk=None):
-    """QEMU's smallest machine, without what its documentation says a Linux guest can miss."""
-    options = "microvm,x-option-roms=off,pit=off,pic=off,rtc=off,pcie=on"
+    """
+    QEMU's smallest machine, set up to boot Debian's kernel as fast as it can: without a clock chip
+    the kernel waits for seconds, and without the old timer and interrupt controllers it takes longer.
+    """
+    options = "microvm,x-option-roms=off,rtc=on,pcie=on"
     return qemu(options, kernel, initrd, cmdline, disk)
 
 
