@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <ferry/error.h>
 
@@ -121,9 +120,7 @@ static int load_in_place(const struct payload *payload, const struct spot *spot,
 	struct image image;
 	int err;
 
-	/* One call instead of a fault for each page; without it (before Linux 5.14) they fault. */
-	madvise((void *)align_down((uintptr_t)spot->hva, GUEST_PAGE_SIZE),
-		align_down(spot->size, GUEST_PAGE_SIZE), MADV_POPULATE_WRITE);
+	mem_populate(mem, spot->gpa, max_u64(spot->size, kernel->vmlinux.end + kernel->delta - spot->gpa));
 	err = payload_unpack(payload, spot->hva);
 	if (err < 0)
 		return err;

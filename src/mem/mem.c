@@ -16,6 +16,17 @@
 #include "base/util.h"
 #include "kvm/kvm.h"
 
+/* What transparent huge pages and KVM's large mappings are made of. */
+#define HUGE_PAGE_SIZE (2 * MIB)
+
+/* linux/mman.h of 6.1 and 5.14 */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 static struct mem_map *map_create(size_t count)
 {
 	struct mem_map *map = calloc(1, sizeof(*map) + count * sizeof(map->regions[0]));
@@ -151,10 +162,30 @@ static int out_of_memory(const struct mem *mem, int err, uint64_t size)
 		       (unsigned long long)(size / MIB), strerror(-err));
 }
 
+/*
+ * An address that lies in its huge page as the guest's address does, so that KVM and the host can map
+ * both by one entry. The reservation's spare ends are given back.
+ */
+static uint8_t *reserve_aligned(gpa_t gpa, uint64_t size)
+{
+	uint64_t shift;
+	uint8_t *hva = mmap(NULL, size + HUGE_PAGE_SIZE, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (hva == MAP_FAILED)
+		return MAP_FAILED;
+	shift = (gpa - (uintptr_t)hva) & (HUGE_PAGE_SIZE - 1);
+	if (shift)
+		munmap(hva, shift);
+	munmap(hva + shift + size, HUGE_PAGE_SIZE - shift);
+	return hva + shift;
+}
+
 /* Extends the memory's file by the region and maps it. */
 static int back(struct mem *mem, struct mem_region *region)
 {
-	int flags = MAP_SHARED | MAP_NORESERVE | (mem->prealloc ? MAP_POPULATE : 0);
+	int flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE | (mem->prealloc ? MAP_POPULATE : 0);
+	uint8_t *place = MAP_FAILED;
 
 	region->offset = mem->memfd_size;
 	if (ftruncate(mem->memfd, (off_t)(mem->memfd_size + region->size)) < 0)
@@ -162,7 +193,13 @@ static int back(struct mem *mem, struct mem_region *region)
 	if (mem->prealloc &&
 	    fallocate(mem->memfd, 0, (off_t)region->offset, (off_t)region->size) < 0)
 		return out_of_memory(mem, -errno, region->size);
-	region->hva = mmap(NULL, region->size, PROT_READ | PROT_WRITE, flags, mem->memfd,
+	if (mem->page_size <= HUGE_PAGE_SIZE)
+		place = reserve_aligned(region->gpa, region->size);
+	if (place == MAP_FAILED) {
+		place = NULL;
+		flags &= ~MAP_FIXED;
+	}
+	region->hva = mmap(place, region->size, PROT_READ | PROT_WRITE, flags, mem->memfd,
 			   (off_t)region->offset);
 	if (region->hva == MAP_FAILED)
 		return out_of_memory(mem, -errno, region->size);
@@ -396,4 +433,32 @@ int mem_write(struct mem *mem, gpa_t gpa, const void *buf, uint64_t len)
 int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len)
 {
 	return for_each_piece(mem, gpa, len, discard, mem);
+}
+
+/*
+ * A piece of the file without any page is not collapsed: there must be one in each. The guest may be
+ * writing, so touching must not change what it finds.
+ */
+static bool collapse(uint8_t *from, const uint8_t *to)
+{
+	for (uint8_t *at = from; at < to; at += HUGE_PAGE_SIZE)
+		__atomic_fetch_or(at, 0, __ATOMIC_RELAXED);
+	return madvise(from, (size_t)(to - from), MADV_COLLAPSE) == 0;
+}
+
+void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	const struct mem_region *region = find(mem_map(mem), gpa);
+	uint64_t first, end;
+
+	if (!region || !len || mem->page_size != GUEST_PAGE_SIZE)
+		return;
+	end = gpa + min_u64(len, region->gpa + region->size - gpa);
+	first = max_u64(align_down(gpa, HUGE_PAGE_SIZE), region->gpa);
+	if (is_aligned(region->gpa | region->size, HUGE_PAGE_SIZE) &&
+	    collapse(region->hva + (first - region->gpa),
+		     region->hva + (align_up(end, HUGE_PAGE_SIZE) - region->gpa)))
+		return;
+	first = align_down(gpa, GUEST_PAGE_SIZE);
+	madvise(region->hva + (first - region->gpa), end - first, MADV_POPULATE_WRITE);
 }
