@@ -64,7 +64,7 @@ vm_boot() {
 # vm_ask COMMAND: sends it to the shell, as one line.
 vm_ask() {
     vm_questions=$((vm_questions + 1))
-    printf '%s\n' "{ ${1//$'\n'/ }; } 2>&1; echo; echo \"<$vm_questions \$?>\"" >&"$vm_to"
+    printf '%s\n' "{ ${1//$'\n'/ }; } 2>&1; s=\$?; echo; echo \"<$vm_questions \$s>\"" >&"$vm_to"
 }
 
 # vm_answered: what the guest said to vm_ask goes to "vm_answer"; the status is COMMAND's.
