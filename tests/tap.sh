@@ -47,6 +47,26 @@ tap_case_with() {
     fi
 }
 
+# tap_relay PREFIX: the cases of another suite, which is on stdin, with PREFIX before each sentence;
+# a suite that ends without its plan has failed.
+tap_relay() {
+    local line before=$tap_count plan=
+
+    while IFS= read -r line; do
+        case $line in
+        "ok "* | "not ok "*)
+            tap_count=$((tap_count + 1))
+            [ "${line%%ok *}" != "not " ] || tap_failed=$((tap_failed + 1))
+            echo "${line%%ok *}ok $tap_count - $1${line#* - }"
+            ;;
+        1..*) plan=${line#1..} ;;
+        *) echo "$line" ;;
+        esac
+    done
+    [ "$plan" = $((tap_count - before)) ] ||
+        tap_not_ok "$1all of it runs" <<<"planned ${plan:-nothing}, and reported $((tap_count - before))"
+}
+
 tap_done() {
     echo "1..$tap_count"
     [ $tap_failed -eq 0 ]

@@ -20,6 +20,9 @@
 
 #define E820_RAM 1
 
+#define LINUX_STRUCT_PAGE 64
+#define LINUX_CPU_AREAS   (4 * MIB)
+
 /* The end of the RAM that begins at or below 1 MiB: kernel and initrd lie below. */
 static gpa_t low_top(const struct boot_options *options)
 {
@@ -67,7 +70,8 @@ static int write_cmdline(struct mem *mem, const char *cmdline, const struct kern
 }
 
 static int load_kernel(struct mem *mem, const struct boot_options *options,
-		       const struct initrd *initrd, gpa_t top, struct boot_entry *ret_entry)
+		       const struct initrd *initrd, gpa_t top, struct boot_entry *ret_entry,
+		       bool *ret_is_linux)
 {
 	struct kernel_room room = {
 		.limit = initrd->size ? initrd->gpa : top,
@@ -86,14 +90,40 @@ static int load_kernel(struct mem *mem, const struct boot_options *options,
 		err = write_cmdline(mem, options->cmdline, &kernel);
 	if (err < 0)
 		return err;
+	*ret_is_linux = kernel.has_header;
 	return kernel.vmlinux.has_pvh ? pvh_write(mem, options, initrd, &kernel, ret_entry)
 				      : linux64_write(mem, options, initrd, &kernel, ret_entry);
+}
+
+/*
+ * At boot Linux writes 64 bytes for every page of memory (struct page), and the areas of its CPUs,
+ * as high in memory as there is room: below the initrd, or at the end of the memory above 4 GiB.
+ */
+static void populate_for_linux(struct mem *mem, const struct boot_options *options, gpa_t top,
+			       const struct initrd *initrd)
+{
+	gpa_t end = initrd->size ? initrd->gpa : top;
+	uint64_t total = 0, size;
+
+	for (size_t i = 0; i < options->range_count; i++) {
+		const struct boot_range *range = &options->ranges[i];
+
+		if (range->type != E820_RAM)
+			continue;
+		total += range->size;
+		if (range->gpa > top)
+			end = range->gpa + range->size;
+	}
+	size = total / (GUEST_PAGE_SIZE / LINUX_STRUCT_PAGE) + LINUX_CPU_AREAS;
+	if (size < end - LAYOUT_HIGH)
+		mem_populate(mem, end - size, size);
 }
 
 int boot_load(struct mem *mem, const struct boot_options *options, struct boot_entry *ret_entry)
 {
 	gpa_t top = low_top(options);
 	struct initrd initrd;
+	bool is_linux = false;
 	int err;
 
 	error_clear();
@@ -105,12 +135,14 @@ int boot_load(struct mem *mem, const struct boot_options *options, struct boot_e
 		return err;
 	err = initrd_place(&initrd, LAYOUT_HIGH, top);
 	if (err == 0) {
-		err = load_kernel(mem, options, &initrd, top, ret_entry);
+		err = load_kernel(mem, options, &initrd, top, ret_entry, &is_linux);
 		if (err < 0)
 			because_of(err, "kernel %s", options->kernel);
 	}
 	if (err == 0)
 		err = initrd_load(&initrd, mem);
+	if (err == 0 && is_linux)
+		populate_for_linux(mem, options, top, &initrd);
 	initrd_finish(&initrd);
 	return err;
 }

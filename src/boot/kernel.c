@@ -29,6 +29,7 @@ struct spot {
 	struct mem *mem;
 	gpa_t gpa;     /* moved by delta already */
 	uint64_t size; /* of the payload */
+	uint64_t room; /* of the kernel in memory, and of the payload */
 	uint8_t *hva;
 };
 
@@ -89,8 +90,13 @@ static bool find_spot(const struct payload *payload, struct mem *mem,
 	kernel->delta = may_move(kernel, room)
 				? reloc_choose_delta(end, room->limit, kernel_align(kernel))
 				: 0;
-	*ret_spot = (struct spot){ .mem = mem, .gpa = base + kernel->delta, .size = payload->size };
-	ret_spot->hva = mem_ptr_rw(mem, ret_spot->gpa, end - base);
+	*ret_spot = (struct spot){
+		.mem = mem,
+		.gpa = base + kernel->delta,
+		.size = payload->size,
+		.room = end - base,
+	};
+	ret_spot->hva = mem_ptr_rw(mem, ret_spot->gpa, ret_spot->room);
 	return ret_spot->hva;
 }
 
@@ -119,7 +125,7 @@ static void *populate(void *arg)
 {
 	const struct spot *spot = arg;
 
-	mem_populate(spot->mem, spot->gpa, spot->size);
+	mem_populate(spot->mem, spot->gpa, spot->room);
 	return NULL;
 }
 

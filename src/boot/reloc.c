@@ -79,58 +79,83 @@ int reloc_find(const struct image *image, const struct vmlinux *vmlinux,
 	return 0;
 }
 
-static bool holds(const struct vmlinux_segment *s, uint64_t paddr, unsigned width)
-{
-	return paddr >= s->paddr && range_inside(paddr - s->paddr, width, s->file_size);
-}
+/* A segment where it was loaded. */
+struct target {
+	uint64_t paddr, size;
+	uint8_t *base;
+};
 
-/* Places rise through the table, so that the segment of the last one is nearly always the next's.
- */
-static uint8_t *place(const struct vmlinux *vmlinux, uint8_t *const bases[], size_t *hint,
-		      int32_t word, unsigned width)
-{
-	uint64_t paddr = (uint64_t)(int64_t)word - START_KERNEL_MAP;
-	const struct vmlinux_segment *s = vmlinux->segments;
+struct targets {
+	struct target v[VMLINUX_SEGMENTS_MAX];
+	size_t count;
+};
 
-	if (holds(&s[*hint], paddr, width))
-		return bases[*hint] + (paddr - s[*hint].paddr);
-	for (size_t i = 0; i < vmlinux->segment_count; i++) {
-		if (!holds(&s[i], paddr, width))
-			continue;
-		*hint = i;
-		return bases[i] + (paddr - s[i].paddr);
-	}
+/* The segment that holds [paddr, paddr + width), or NULL. */
+static const struct target *find_target(const struct targets *targets, uint64_t paddr,
+					unsigned width)
+{
+	for (size_t i = 0; i < targets->count; i++)
+		if (paddr >= targets->v[i].paddr &&
+		    range_inside(paddr - targets->v[i].paddr, width, targets->v[i].size))
+			return &targets->v[i];
 	return NULL;
 }
 
-static void move(uint8_t *at, enum reloc_kind kind, uint64_t delta)
+/* A load and a store of the width at hand: this runs half a million times at every boot. */
+static inline __attribute__((always_inline)) void move(uint8_t *at, enum reloc_kind kind,
+						       uint64_t delta)
 {
-	uint64_t value = 0;
-	size_t width = kind == RELOC_ADD64 ? 8 : 4;
+	uint32_t v32;
+	uint64_t v64;
 
-	memcpy(&value, at, width);
-	value += kind == RELOC_SUB32 ? -delta : delta;
-	memcpy(at, &value, width);
+	if (kind == RELOC_ADD64) {
+		memcpy(&v64, at, sizeof(v64));
+		v64 += delta;
+		memcpy(at, &v64, sizeof(v64));
+		return;
+	}
+	memcpy(&v32, at, sizeof(v32));
+	v32 += (uint32_t)(kind == RELOC_SUB32 ? -delta : delta);
+	memcpy(at, &v32, sizeof(v32));
 }
 
-static int apply_group(const struct reloc_table *table, uint64_t from, uint64_t to,
-		       enum reloc_kind kind, const struct vmlinux *vmlinux, uint8_t *const bases[],
-		       uint64_t delta)
+/* Places rise through the table, so that the segment of the last one is nearly always the next's. */
+static inline __attribute__((always_inline)) int
+apply_group(const struct reloc_table *table, uint64_t from, uint64_t to, enum reloc_kind kind,
+	    const struct targets *targets, uint64_t delta)
 {
-	unsigned width = kind == RELOC_ADD64 ? 8 : 4;
-	size_t hint = 0;
+	const unsigned width = kind == RELOC_ADD64 ? 8 : 4;
+	struct target last = { 0 };
 
 	for (uint64_t i = from; i < to; i++) {
 		int32_t word = word_at(table, i);
-		uint8_t *at = place(vmlinux, bases, &hint, word, width);
+		uint64_t paddr = (uint64_t)(int64_t)word - START_KERNEL_MAP;
+		const struct target *target;
 
-		if (!at)
-			return because(-ENOEXEC,
-				       "damaged: a relocation at %#x lies outside of the kernel",
-				       (uint32_t)word);
-		move(at, kind, delta);
+		if (!range_inside(paddr - last.paddr, width, last.size)) {
+			target = find_target(targets, paddr, width);
+			if (!target)
+				return because(-ENOEXEC,
+					       "damaged: a relocation at %#x lies outside of the kernel",
+					       (uint32_t)word);
+			last = *target;
+		}
+		move(last.base + (paddr - last.paddr), kind, delta);
 	}
 	return 0;
+}
+
+static int apply(const struct reloc_table *table, uint64_t from, uint64_t to, enum reloc_kind kind,
+		 const struct targets *targets, uint64_t delta)
+{
+	switch (kind) {
+	case RELOC_ADD32:
+		return apply_group(table, from, to, RELOC_ADD32, targets, delta);
+	case RELOC_SUB32:
+		return apply_group(table, from, to, RELOC_SUB32, targets, delta);
+	default:
+		return apply_group(table, from, to, RELOC_ADD64, targets, delta);
+	}
 }
 
 int reloc_apply(const struct reloc_table *table, const struct vmlinux *vmlinux, struct mem *mem,
@@ -138,7 +163,7 @@ int reloc_apply(const struct reloc_table *table, const struct vmlinux *vmlinux, 
 {
 	static const enum reloc_kind two[] = { RELOC_ADD32, RELOC_ADD64 };
 	static const enum reloc_kind three[] = { RELOC_ADD32, RELOC_SUB32, RELOC_ADD64 };
-	uint8_t *bases[VMLINUX_SEGMENTS_MAX] = { 0 };
+	struct targets targets = { .count = vmlinux->segment_count };
 	int64_t zeros[3] = { 0 }, end = (int64_t)table->words;
 	int groups = 0, err;
 
@@ -148,13 +173,14 @@ int reloc_apply(const struct reloc_table *table, const struct vmlinux *vmlinux, 
 	for (size_t i = 0; i < vmlinux->segment_count; i++) {
 		const struct vmlinux_segment *s = &vmlinux->segments[i];
 
-		bases[i] = mem_ptr_rw(mem, s->paddr + delta, s->mem_size);
-		if (!bases[i])
+		targets.v[i] = (struct target){ s->paddr, s->file_size,
+						mem_ptr_rw(mem, s->paddr + delta, s->mem_size) };
+		if (!targets.v[i].base)
 			return because(-ENOSPC, "does not fit into guest memory");
 	}
 	for (int g = 0; g < groups && err == 0; g++) {
-		err = apply_group(table, (uint64_t)zeros[g] + 1, (uint64_t)end,
-				  groups == 2 ? two[g] : three[g], vmlinux, bases, delta);
+		err = apply(table, (uint64_t)zeros[g] + 1, (uint64_t)end,
+			    groups == 2 ? two[g] : three[g], &targets, delta);
 		end = zeros[g];
 	}
 	return err;

@@ -12,6 +12,7 @@
 #include "dev/pci/pci.h"
 #include "dev/pvpanic.h"
 #include "dev/rtc.h"
+#include "mem/mem.h"
 #include "vm/vm.h"
 
 /*
@@ -32,6 +33,10 @@
 /* ACPI tables: 128 KiB below 1 MiB, where the RSDP is also looked for by those who were not told. */
 #define ACPI_BASE 0xe0000UL
 #define ACPI_SIZE 0x20000UL
+
+/* Where a real-mode program jumps to for a reset: the end of what the tables could take. */
+#define RESET_VECTOR	  0xffff0UL
+#define RESET_VECTOR_SIZE 16
 
 /* I/O ports and GSIs. COM1, RTC and pvpanic by convention; the ACPI registers where nothing else is. */
 #define SERIAL_PORT        0x3f8
@@ -181,7 +186,25 @@ static int add_tables(struct machine *machine)
 		.pvpanic_port = PVPANIC_PORT,
 	};
 
-	return acpi_build(vm_mem(machine->vm), ACPI_BASE, ACPI_SIZE, &options, &machine->rsdp);
+	return acpi_build(vm_mem(machine->vm), ACPI_BASE, ACPI_SIZE - RESET_VECTOR_SIZE, &options,
+			  &machine->rsdp);
+}
+
+/*
+ * Linux takes a hardware-reduced machine for one with EFI: without that it restarts by going to the
+ * BIOS, not by ACPI's reset register, which the code there therefore writes.
+ */
+static int add_reset_vector(struct machine *machine)
+{
+	static const uint8_t code[] = {
+		0xba, RESET_PORT & 0xff, RESET_PORT >> 8, /* mov $RESET_PORT, %dx */
+		0xb0, RESET_VALUE,			  /* mov $RESET_VALUE, %al */
+		0xee,					  /* out %al, (%dx) */
+		0xf4,					  /* hlt */
+		0xeb, 0xfd,				  /* jmp to the hlt */
+	};
+
+	return mem_write(vm_mem(machine->vm), RESET_VECTOR, code, sizeof(code));
 }
 
 static int add_kernel(struct machine *machine)
@@ -231,6 +254,7 @@ const struct machine_part machine_parts[] = {
 	{ machine_add_rng, machine_remove_rng },
 	{ machine_add_balloon, machine_remove_balloon },
 	{ add_tables, NULL },
+	{ add_reset_vector, NULL },
 	{ add_kernel, NULL }, /* last: it takes the memory that is left */
 };
 

@@ -16,11 +16,15 @@
 #include "base/util.h"
 #include "kvm/kvm.h"
 
-#define LARGE_PAGE_SIZE (2 * MIB)
+/* What transparent huge pages and KVM's large mappings are made of. */
+#define HUGE_PAGE_SIZE (2 * MIB)
 
-/* Linux 6.1; Debian 12's libc does not have it. */
+/* linux/mman.h of 6.1 and 5.14 */
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
 #endif
 
 static struct mem_map *map_create(size_t count)
@@ -159,44 +163,44 @@ static int out_of_memory(const struct mem *mem, int err, uint64_t size)
 }
 
 /*
- * Maps the region where large pages can map it, on the host and in KVM's page tables: its address is
- * as far from a large page's boundary as its gpa is.
+ * An address that lies in its huge page as the guest's address does, so that KVM and the host can map
+ * both by one entry. The reservation's spare ends are given back.
  */
-static uint8_t *map_file(const struct mem *mem, const struct mem_region *region)
+static uint8_t *reserve_aligned(gpa_t gpa, uint64_t size)
 {
-	int flags = MAP_SHARED | MAP_NORESERVE | (mem->prealloc ? MAP_POPULATE : 0);
-	uint64_t room = region->size + LARGE_PAGE_SIZE;
-	uint8_t *reserved, *hva, *end;
+	uint64_t shift;
+	uint8_t *hva = mmap(NULL, size + HUGE_PAGE_SIZE, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (mem->page_size != GUEST_PAGE_SIZE)
-		return mmap(NULL, region->size, PROT_READ | PROT_WRITE, flags, mem->memfd,
-			    (off_t)region->offset);
-	reserved = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (reserved == MAP_FAILED)
+	if (hva == MAP_FAILED)
 		return MAP_FAILED;
-	hva = reserved + (region->gpa - (uintptr_t)reserved) % LARGE_PAGE_SIZE;
-	end = hva + region->size;
-	if (hva > reserved)
-		munmap(reserved, (size_t)(hva - reserved));
-	if (end < reserved + room)
-		munmap(end, (size_t)(reserved + room - end));
-	reserved = mmap(hva, region->size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, mem->memfd,
-			(off_t)region->offset);
-	if (reserved == MAP_FAILED)
-		munmap(hva, region->size);
-	return reserved;
+	shift = (gpa - (uintptr_t)hva) & (HUGE_PAGE_SIZE - 1);
+	if (shift)
+		munmap(hva, shift);
+	munmap(hva + shift + size, HUGE_PAGE_SIZE - shift);
+	return hva + shift;
 }
 
 /* Extends the memory's file by the region and maps it. */
 static int back(struct mem *mem, struct mem_region *region)
 {
+	int flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE | (mem->prealloc ? MAP_POPULATE : 0);
+	uint8_t *place = MAP_FAILED;
+
 	region->offset = mem->memfd_size;
 	if (ftruncate(mem->memfd, (off_t)(mem->memfd_size + region->size)) < 0)
 		return out_of_memory(mem, -errno, region->size);
 	if (mem->prealloc &&
 	    fallocate(mem->memfd, 0, (off_t)region->offset, (off_t)region->size) < 0)
 		return out_of_memory(mem, -errno, region->size);
-	region->hva = map_file(mem, region);
+	if (mem->page_size <= HUGE_PAGE_SIZE)
+		place = reserve_aligned(region->gpa, region->size);
+	if (place == MAP_FAILED) {
+		place = NULL;
+		flags &= ~MAP_FIXED;
+	}
+	region->hva = mmap(place, region->size, PROT_READ | PROT_WRITE, flags, mem->memfd,
+			   (off_t)region->offset);
 	if (region->hva == MAP_FAILED)
 		return out_of_memory(mem, -errno, region->size);
 	madvise(region->hva, region->size, MADV_DONTDUMP);
@@ -432,27 +436,29 @@ int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len)
 }
 
 /*
- * Large pages in the place of what is there already. The kernel does not look at its settings of
- * transparent huge pages for this, but takes an extent without any page for a hole in a file.
+ * A piece of the file without any page is not collapsed: there must be one in each. The guest may be
+ * writing, so touching must not change what it finds.
  */
-static void collapse(uint8_t *from, const uint8_t *to)
+static bool collapse(uint8_t *from, const uint8_t *to)
 {
-	for (volatile uint8_t *at = from; at < to; at += LARGE_PAGE_SIZE)
-		(void)*at;
-	madvise(from, (size_t)(to - from), MADV_COLLAPSE);
+	for (uint8_t *at = from; at < to; at += HUGE_PAGE_SIZE)
+		__atomic_fetch_or(at, 0, __ATOMIC_RELAXED);
+	return madvise(from, (size_t)(to - from), MADV_COLLAPSE) == 0;
 }
 
 void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len)
 {
-	uint8_t *hva = mem_ptr_rw(mem, gpa, len);
-	uint64_t first = align_up(gpa, LARGE_PAGE_SIZE) - gpa;
-	uint64_t end = align_down(gpa + len, LARGE_PAGE_SIZE) - gpa;
-	uint64_t edge = gpa % GUEST_PAGE_SIZE;
+	const struct mem_region *region = find(mem_map(mem), gpa);
+	uint64_t first, end;
 
-	if (!hva)
+	if (!region || !len || mem->page_size != GUEST_PAGE_SIZE)
 		return;
-	if (mem->page_size == GUEST_PAGE_SIZE && first < len && first < end)
-		collapse(hva + first, hva + end);
-	/* What is large by now has nothing to do; without it (before Linux 5.14) pages fault. */
-	madvise(hva - edge, len + edge, MADV_POPULATE_WRITE);
+	end = gpa + min_u64(len, region->gpa + region->size - gpa);
+	first = max_u64(align_down(gpa, HUGE_PAGE_SIZE), region->gpa);
+	if (is_aligned(region->gpa | region->size, HUGE_PAGE_SIZE) &&
+	    collapse(region->hva + (first - region->gpa),
+		     region->hva + (align_up(end, HUGE_PAGE_SIZE) - region->gpa)))
+		return;
+	first = align_down(gpa, GUEST_PAGE_SIZE);
+	madvise(region->hva + (first - region->gpa), end - first, MADV_POPULATE_WRITE);
 }

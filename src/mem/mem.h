@@ -93,13 +93,15 @@ void *mem_ptr_rw(struct mem *mem, gpa_t gpa, uint64_t len);
 int mem_read(const struct mem *mem, gpa_t gpa, void *buf, uint64_t len);
 int mem_write(struct mem *mem, gpa_t gpa, const void *buf, uint64_t len);
 
-/* Gives whole pages inside [gpa, gpa + len) back to the host; they read as zero. -EFAULT, -errno. */
-int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len);
-
 /*
- * Gets the pages of [gpa, gpa + len), which is about to be filled: in one go instead of a fault for
- * each, and large ones where the host has them. Best effort; does nothing outside of memory.
+ * Takes the pages of [gpa, gpa + len) from the host now, instead of by a fault for each: for what will
+ * all be used. Where the kernel can (MADV_COLLAPSE, Linux 6.1), they become transparent huge pages,
+ * and then whole ones around the range too; guest and host walk shorter page tables there. Content
+ * stays. Advice: what cannot be had is left as it was.
  */
 void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len);
+
+/* Gives whole pages inside [gpa, gpa + len) back to the host; they read as zero. -EFAULT, -errno. */
+int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len);
 
 #endif

@@ -162,7 +162,36 @@ START_TEST(test_unmapped_memory_is_gone_and_comes_back_zero)
 }
 END_TEST
 
-CHECK_MAIN("mem", test_overlap_is_refused_by_name, test_partial_pages_and_wrapping_are_refused,
+START_TEST(test_populated_memory_keeps_its_content_and_its_neighbours)
+{
+	uint8_t *p;
+
+	setup();
+	p = mem_ptr_rw(&mem, 0, 2 * MIB);
+	p[MIB] = 0x5a;
+	mem_populate(&mem, MIB, MIB / 2);
+	ck_assert_uint_eq(p[MIB], 0x5a);
+	ck_assert_uint_eq(p[MIB + 1], 0);
+	mem_populate(&mem, 3 * MIB, 1);	  /* not memory */
+	mem_populate(&mem, MIB, UINT64_MAX); /* longer than any */
+	ck_assert_uint_eq(p[MIB], 0x5a);
+	mem_finish(&mem);
+}
+END_TEST
+
+/* Where the host and KVM could map 2 MiB by one entry, the two addresses lie alike. */
+START_TEST(test_host_address_lies_in_its_huge_page_as_the_guests_does)
+{
+	setup();
+	ck_assert_uint_eq((uintptr_t)mem_ptr(&mem, 0, 1) % (2 * MIB), 0);
+	ck_assert_uint_eq((uintptr_t)mem_ptr(&mem, 2 * MIB, 1) % (2 * MIB), 0);
+	mem_finish(&mem);
+}
+END_TEST
+
+CHECK_MAIN("mem", test_populated_memory_keeps_its_content_and_its_neighbours,
+	   test_host_address_lies_in_its_huge_page_as_the_guests_does,
+	   test_overlap_is_refused_by_name, test_partial_pages_and_wrapping_are_refused,
 	   test_slots_run_out, test_pointer_never_leaves_its_region,
 	   test_copy_crosses_adjacent_regions_and_nothing_else,
 	   test_discarded_pages_read_as_zero_and_their_neighbours_stay,
