@@ -82,9 +82,20 @@ def sample_memory_linux(command):
         return {"memory-linux": vm.resident_bytes() / MIB}
 
 
+def read_once(command):
+    """What a contender reads at its start is in the page cache, for the first one as for all."""
+    for word in command:
+        if os.path.isfile(word):
+            with open(word, "rb") as file:
+                while file.read(MIB):
+                    pass
+
+
 def sample_boot(command):
     """From the start of the process to the guest's first process."""
-    with vmm.Vm(command(parts.kernel(), parts.INITRD, CMDLINE)) as vm:
+    command_line = command(parts.kernel(), parts.INITRD, CMDLINE)
+    read_once(command_line)
+    with vmm.Vm(command_line) as vm:
         return {"boot": wait_for_userspace(vm) * 1e3}
 
 
@@ -107,29 +118,30 @@ def sample_blk(command):
         return {f"blk-{name}": float(value) for name, value in found}
 
 
-MICROVM, Q35, FLOOR = "QEMU microvm", "QEMU q35", "floor"
+MICROVM, TUNED, Q35, FLOOR = "QEMU microvm", "tuned microvm", "QEMU q35", "floor"
 
 MEASUREMENTS = [
     Measurement(
         "start", "process start to first guest instruction", "ms", sample_start,
-        {MICROVM: vmm.microvm, FLOOR: vmm.floor}, {MICROVM: ("<=", 0.2)}, rounds=9),
+        {TUNED: vmm.microvm_tuned, FLOOR: vmm.floor}, {TUNED: ("<=", 0.2)}, rounds=9),
     Measurement(
         "pio", "one exit for a read of a device's port", "us", sample_exits("pio"),
-        {FLOOR: vmm.floor, MICROVM: vmm.microvm}, {FLOOR: ("<=", 1.1)}, rounds=9),
+        {FLOOR: vmm.floor, TUNED: vmm.microvm_tuned}, {FLOOR: ("<=", 1.1)}, rounds=9),
     Measurement(
         "mmio", "one exit for a read of a device's memory", "us", sample_exits("mmio"),
-        {FLOOR: vmm.floor, MICROVM: vmm.microvm}, {FLOOR: ("<=", 1.1)}, rounds=9),
+        {FLOOR: vmm.floor, TUNED: vmm.microvm_tuned}, {FLOOR: ("<=", 1.1)}, rounds=9),
     Measurement(
         "memory", "resident memory beyond the guest's, tiny guest", "MiB", sample_memory,
-        {MICROVM: vmm.microvm}, {}, rounds=3, limit=("<", 5)),
+        {MICROVM: vmm.microvm_memfd}, {}, rounds=3, limit=("<", 5)),
     Measurement(
         "memory-linux", "resident memory beyond the guest's, Linux", "MiB", sample_memory_linux,
-        {MICROVM: vmm.microvm}, {}, linux=True, rounds=1, limit=("<", 5)),
+        {MICROVM: vmm.microvm_memfd}, {}, linux=True, rounds=1, limit=("<", 5)),
     Measurement(
         "boot", "process start to userspace, Debian " + parts.KERNEL, "ms", sample_boot,
-        {MICROVM: vmm.microvm, Q35: vmm.q35}, {MICROVM: ("<=", 0.5)}, linux=True),
+        {MICROVM: vmm.microvm, TUNED: vmm.microvm_tuned, Q35: vmm.q35},
+        {MICROVM: ("<=", 0.5), TUNED: ("<=", 0.5)}, linux=True),
     Measurement(
         "blk", "virtio-blk, requests done by a load in the guest", "1/s", sample_blk,
-        {MICROVM: vmm.microvm, Q35: vmm.q35}, {MICROVM: (">=", 1), Q35: (">=", 1)},
+        {TUNED: vmm.microvm_tuned, Q35: vmm.q35}, {TUNED: (">=", 1), Q35: (">=", 1)},
         linux=True, rounds=3),
 ]
