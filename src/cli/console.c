@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -27,9 +28,12 @@ int console_init(struct console *console, const struct console_options *options)
 	console->is_terminal = options->is_shown && terminal_is_input();
 	if (!options->copy_path)
 		return 0;
-	console->copy_fd =
-		open(options->copy_path,
-		     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
+	console->copy_fd = open(options->copy_path,
+				O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY |
+					(options->copy_must_exist ? 0 : O_CREAT),
+				0666);
+	if (console->copy_fd < 0 && options->copy_must_exist && errno == ENOENT)
+		return 0;
 	if (console->copy_fd < 0)
 		return because(-errno, "--console-output: cannot write %s: %s", options->copy_path,
 			       strerror(errno));
@@ -177,6 +181,21 @@ size_t console_output(void *self, enum machine_console kind, const void *buf, si
 	return take;
 }
 
+/*
+ * An old copy is emptied only now, when everything else is right: not by a command that fails, and
+ * not by one that names a VM whose copy it is.
+ */
+static int begin_copy(const struct console *console)
+{
+	struct stat status;
+
+	if (console->copy_fd < 0 || fstat(console->copy_fd, &status) < 0 || !S_ISREG(status.st_mode))
+		return 0;
+	if (ftruncate(console->copy_fd, 0) == 0)
+		return 0;
+	return because(-errno, "--console-output: cannot empty the file: %s", strerror(errno));
+}
+
 int console_attach(struct console *console, struct machine *machine, const char *name)
 {
 	struct loop *loop = vm_loop(machine_vm(machine));
@@ -184,6 +203,9 @@ int console_attach(struct console *console, struct machine *machine, const char 
 
 	console->loop = loop;
 	console->machine = machine;
+	err = begin_copy(console);
+	if (err)
+		return err;
 	err = sink_init(&console->shown, loop, console->is_shown ? STDOUT_FILENO : -1, sink_drained,
 			console);
 	if (!err)
@@ -239,6 +261,9 @@ static void report_sinks(const struct console *console)
 {
 	if (console->shown.error == -ETIMEDOUT)
 		terminal_line("the end of the console's output was lost: nobody reads it");
+	else if (console->shown.error && console->shown.error != -EPIPE)
+		terminal_line("the console's output is not whole: %s",
+			      strerror(-console->shown.error));
 	if (console->copy.error)
 		terminal_line("the copy of the console's output is not whole: %s",
 			      strerror(-console->copy.error));

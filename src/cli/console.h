@@ -14,8 +14,8 @@
 
 /*
  * Everything belongs to the loop's thread. Output goes to standard output and to a copy; neither
- * reader can make the loop wait. A reader that is slow makes the guest's console slow, as a serial
- * line with flow control does: nothing is lost. One that is gone makes no difference. Input is read
+ * reader can make the loop wait. A reader that is slow makes the guest's console slow, and a guest
+ * that waits for its UART loses nothing. One that is gone makes no difference. Input is read
  * when the guest takes it; its end is not the end of the VM.
  */
 struct console {
@@ -38,12 +38,13 @@ struct console {
 struct console_options {
 	enum machine_console kind;
 	bool is_shown;
-	const char *copy_path; /* NULL: none */
+	const char *copy_path;	/* NULL: none */
+	bool copy_must_exist; /* look, but make no file */
 };
 
 /*
- * The copy's file is opened, and made empty, here: before there is a machine. console_finish()
- * undoes both this and console_attach().
+ * The copy's file is opened here, before there is a machine, and emptied by console_attach().
+ * console_finish() undoes both.
  */
 int console_init(struct console *console, const struct console_options *options);
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/command.h"
 #include "cli/console.h"
@@ -70,9 +71,26 @@ static int make_console(struct run *run)
 							       : MACHINE_CONSOLE_SERIAL,
 		.is_shown = options->console != RUN_CONSOLE_NONE,
 		.copy_path = options->console_output,
+		.copy_must_exist = options->dry_run,
 	};
 
 	return console_init(&run->console, &console);
+}
+
+/* The copy of the console would be written over the guest's data. */
+static int check_copy_is_no_disk(const struct run *run)
+{
+	const struct machine_options *machine = &run->options.machine;
+	struct stat copy, disk;
+
+	if (run->console.copy_fd < 0 || fstat(run->console.copy_fd, &copy) < 0)
+		return 0;
+	for (size_t i = 0; i < machine->disk_count; i++)
+		if (stat(machine->disks[i].path, &disk) == 0 && disk.st_dev == copy.st_dev &&
+		    disk.st_ino == copy.st_ino)
+			return because(-EINVAL, "--console-output: %s is a disk of the VM",
+				       run->options.console_output);
+	return 0;
 }
 
 static int make_machine(struct run *run)
@@ -104,6 +122,8 @@ static int make_all(struct run *run)
 
 	if (!err)
 		err = make_console(run);
+	if (!err)
+		err = check_copy_is_no_disk(run);
 	if (!err)
 		err = make_machine(run);
 	if (err || run->options.dry_run)

@@ -17,7 +17,7 @@
 #include "cli/value.h"
 
 #define MEMORY_MIN     (2 * MIB)
-#define MEMORY_MAX     (64ULL << 40)
+#define MEMORY_MAX     (8ULL << 40) /* KVM takes 2^31 - 1 pages in one slot */
 #define MEMORY_DEFAULT (512 * MIB)
 #define CPUS_MAX       65535
 #define CMDLINE_MAX    4096
@@ -123,7 +123,7 @@ static int set_memory(void *target, const char *value, bool on)
 		return because(-EINVAL, "%s is a number of bytes, and too few; did you mean %sM?",
 			       value, value);
 	if (bytes < MEMORY_MIN || bytes > MEMORY_MAX)
-		return because(-EINVAL, "%s is outside of what a VM can have, 2M to 64T", value);
+		return because(-EINVAL, "%s is outside of what a VM can have, 2M to 8T", value);
 	if (bytes % 4096)
 		return because(-EINVAL, "%s is not a whole number of 4K pages", value);
 	options->machine.memory = bytes;
@@ -302,12 +302,14 @@ static const char *const more[] = {
 	"A comma in a file's name is written twice.",
 	"",
 	"Networks. --net user needs no privilege: passt connects the guest as a program of",
-	"yours. --net tap=NAME uses a tap device that exists. Both take ,mac=ADDRESS.",
+	"yours. --net tap=NAME uses a tap device, and makes one where there is none, which takes",
+	"root. Both take ,mac=ADDRESS.",
 	"",
 	"The console. Where standard input is a terminal the guest gets every key but ctrl-]:",
 	"ctrl-] q ends the VM, ctrl-] p presses its power button, ctrl-] ? says so, ctrl-] ctrl-]",
 	"is one ctrl-] for the guest. Input may be a pipe; its end does not end the VM. A slow",
-	"reader of the output slows the guest's console down, and nothing is lost.",
+	"reader of the output slows down a guest that waits for its UART, as Linux does; what",
+	"others send faster than it is read is lost, as on the real thing.",
 	"",
 	"The config file is a JSON object with the options' names:",
 	"  { \"kernel\": \"vmlinuz\", \"memory\": \"2G\", \"cpus\": 2, \"balloon\": true,",

@@ -16,7 +16,14 @@
 
 #include "base/util.h"
 
-static const int crash_signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS };
+/*
+ * Signals that end a process, and so are the terminal's affair, are all but these: what does nothing
+ * or stops by default, what cannot be caught, what signals.c and the run loop take, and SIGPIPE,
+ * which is ignored.
+ */
+static const int left_alone[] = { SIGCHLD, SIGCONT, SIGURG,  SIGWINCH, SIGSTOP, SIGTSTP,
+				  SIGTTIN, SIGTTOU, SIGKILL, SIGPIPE,  SIGTERM, SIGINT,
+				  SIGHUP,  SIGQUIT };
 
 /*
  * File-scope because a signal handler gets no argument. saved is written before is_raw is set, and
@@ -24,7 +31,7 @@ static const int crash_signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, S
  */
 static struct termios saved;
 static atomic_bool is_raw;
-static struct sigaction before[ARRAY_SIZE(crash_signals)];
+static struct sigaction before[_NSIG];
 static bool caught;
 
 bool terminal_is_input(void)
@@ -37,29 +44,41 @@ bool terminal_is_foreground(void)
 	return tcgetpgrp(STDIN_FILENO) == getpgrp();
 }
 
+static bool is_fault(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE;
+}
+
 /* Restores, and lets whoever had the signal before (the system, a sanitizer) have it. */
-static void on_crash(int sig, siginfo_t *info, void *context)
+static void on_end(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
 	terminal_restore();
-	for (size_t i = 0; i < ARRAY_SIZE(crash_signals); i++) {
-		if (crash_signals[i] == sig)
-			sigaction(sig, &before[i], NULL);
-	}
-	/* A fault comes again by itself when the handler returns; what somebody sent does not. */
-	if (info->si_code <= 0)
+	sigaction(sig, &before[sig], NULL);
+	/* A fault comes again by itself when the handler returns; anything else does not. */
+	if (!is_fault(sig) || info->si_code <= 0)
 		raise(sig);
 }
 
-static void catch_crashes(void)
+static bool is_left_alone(int sig)
 {
-	struct sigaction action = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO };
+	for (size_t i = 0; i < ARRAY_SIZE(left_alone); i++)
+		if (left_alone[i] == sig)
+			return true;
+	return sig == SIGRTMIN; /* the kick of a vCPU */
+}
+
+/* Numbers that the C library keeps to itself are refused, and stay as they are. */
+static void catch_ends(void)
+{
+	struct sigaction action = { .sa_sigaction = on_end, .sa_flags = SA_SIGINFO };
 
 	if (caught)
 		return;
 	caught = true;
-	for (size_t i = 0; i < ARRAY_SIZE(crash_signals); i++)
-		sigaction(crash_signals[i], &action, &before[i]);
+	for (int sig = 1; sig < _NSIG; sig++)
+		if (!is_left_alone(sig))
+			sigaction(sig, &action, &before[sig]);
 }
 
 int terminal_raw(void)
@@ -68,7 +87,7 @@ int terminal_raw(void)
 
 	if (atomic_load(&is_raw))
 		return 0;
-	catch_crashes();
+	catch_ends();
 	if (tcgetattr(STDIN_FILENO, &saved) != 0)
 		return because(-errno, "standard input: cannot read the terminal's settings: %s",
 			       strerror(errno));

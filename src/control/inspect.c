@@ -18,6 +18,9 @@
 
 #define NAME_MAX_BYTES 128
 
+/* Matching costs the paused guest time that grows with the length. */
+#define PATTERN_MAX 256
+
 struct inspect_value {
 	size_t at; /* in bytes */
 	int err;   /* -errno of the reading */
@@ -87,7 +90,10 @@ int inspect_create(struct vm *vm, const char *pattern, struct inspect **ret_insp
 		return because(-ENOMEM, "out of memory");
 	inspect->file = vm_regs(vm);
 	vm_pause(vm);
-	err = read_all(inspect, pattern);
+	if (pattern && strlen(pattern) > PATTERN_MAX)
+		err = because(-EINVAL, "a pattern of more than %d bytes", PATTERN_MAX);
+	else
+		err = read_all(inspect, pattern);
 	vm_resume(vm);
 	if (err) {
 		inspect_destroy(inspect);

@@ -114,7 +114,7 @@ static uint8_t rx_get(struct serial *serial)
 	return byte;
 }
 
-/* A driver that sends without having seen THRE overwrites the last byte in the chip: so here. */
+/* What a driver sends without having seen THRE, while there is no room, is lost, as in the chip. */
 static void tx_put(struct serial *serial, uint8_t byte)
 {
 	if (serial->options.output && serial->tx_count < SERIAL_TX_MAX) {

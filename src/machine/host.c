@@ -216,7 +216,7 @@ static unsigned long read_number(const char *directory, const char *name)
 
 static void add_hugepages(struct list *list, const char *name, const char *kib)
 {
-	struct host_fact fact = { .name = name, .without = "backs memory by normal pages" };
+	struct host_fact fact = { .name = name, .without = "refuses --hugepages of that size" };
 	unsigned long total, idle;
 	char directory[64];
 

@@ -184,7 +184,7 @@ static uint8_t *reserve_aligned(gpa_t gpa, uint64_t size)
 /* Extends the memory's file by the region and maps it. */
 static int back(struct mem *mem, struct mem_region *region)
 {
-	int flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE | (mem->prealloc ? MAP_POPULATE : 0);
+	int flags = MAP_SHARED | MAP_FIXED | (mem->prealloc ? MAP_POPULATE : 0);
 	uint8_t *place = MAP_FAILED;
 
 	region->offset = mem->memfd_size;
@@ -193,6 +193,9 @@ static int back(struct mem *mem, struct mem_region *region)
 	if (mem->prealloc &&
 	    fallocate(mem->memfd, 0, (off_t)region->offset, (off_t)region->size) < 0)
 		return out_of_memory(mem, -errno, region->size);
+	/* Huge pages are reserved here and now: the guest's first touch of one that is not would kill. */
+	if (mem->page_size == GUEST_PAGE_SIZE)
+		flags |= MAP_NORESERVE;
 	if (mem->page_size <= HUGE_PAGE_SIZE)
 		place = reserve_aligned(region->gpa, region->size);
 	if (place == MAP_FAILED) {
