@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <string.h>
 
 #include <ferry/error.h>
@@ -26,7 +25,6 @@
 
 /* Where a payload is unpacked in guest memory. */
 struct spot {
-	struct mem *mem;
 	gpa_t gpa;     /* moved by delta already */
 	uint64_t size; /* of the payload */
 	uint64_t room; /* of the kernel in memory, and of the payload */
@@ -91,7 +89,6 @@ static bool find_spot(const struct payload *payload, struct mem *mem,
 				? reloc_choose_delta(end, room->limit, kernel_align(kernel))
 				: 0;
 	*ret_spot = (struct spot){
-		.mem = mem,
 		.gpa = base + kernel->delta,
 		.size = payload->size,
 		.room = end - base,
@@ -121,34 +118,15 @@ static void clear_rest(const struct spot *spot, const struct kernel *kernel)
 	memset(spot->hva + at, 0, spot->size - at);
 }
 
-static void *populate(void *arg)
-{
-	const struct spot *spot = arg;
-
-	mem_populate(spot->mem, spot->gpa, spot->room);
-	return NULL;
-}
-
-/* Getting clear pages from the host takes half as long as filling them: both at once. */
-static int unpack_to_spot(const struct payload *payload, struct spot *spot)
-{
-	pthread_t helper;
-	bool has_helper = pthread_create(&helper, NULL, populate, spot) == 0;
-	int err = payload_unpack(payload, spot->hva);
-
-	if (has_helper)
-		pthread_join(helper, NULL);
-	return err;
-}
-
-static int load_in_place(const struct payload *payload, struct spot *spot, struct mem *mem,
+static int load_in_place(const struct payload *payload, const struct spot *spot, struct mem *mem,
 			 const struct kernel_room *room, struct kernel *kernel)
 {
 	struct reloc_table table = { 0 };
 	struct image image;
 	int err;
 
-	err = unpack_to_spot(payload, spot);
+	mem_populate(mem, spot->gpa, spot->room);
+	err = payload_unpack(payload, spot->hva);
 	if (err < 0)
 		return err;
 	image_init_memory(&image, spot->hva, spot->size);
