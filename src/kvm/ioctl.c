@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "base/util.h"
+
 static _Thread_local const struct kvm_hook *hook;
 
 void kvm_hook_set(const struct kvm_hook *new_hook)
@@ -31,7 +33,7 @@ static int hooked(int fd, unsigned long cmd, const char *name, long arg)
 	return r;
 }
 
-int kvm_ioctl(int fd, unsigned long cmd, const char *name, long arg)
+EXIT_PATH int kvm_ioctl(int fd, unsigned long cmd, const char *name, long arg)
 {
 	int r;
 

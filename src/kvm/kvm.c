@@ -2,6 +2,7 @@
 /* KVM's ioctls that both architectures have. */
 #include "kvm/kvm.h"
 
+#include "base/util.h"
 #include "kvm/ioctl.h"
 
 int kvm_get_api_version(int kvm)
@@ -59,7 +60,7 @@ int kvm_enable_cap(int fd, struct kvm_enable_cap *cap)
 	return KVM_IOCTL(fd, KVM_ENABLE_CAP, cap);
 }
 
-int kvm_run(int vcpu)
+EXIT_PATH int kvm_run(int vcpu)
 {
 	return KVM_IOCTL_VAL(vcpu, KVM_RUN, 0);
 }

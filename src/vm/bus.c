@@ -32,7 +32,7 @@ void bus_finish(struct bus *bus)
 }
 
 /* Index of the first range whose base is above addr. */
-static size_t above(const struct bus *bus, uint64_t addr)
+static EXIT_PATH size_t above(const struct bus *bus, uint64_t addr)
 {
 	size_t low = 0;
 	size_t high = bus->count;
@@ -48,7 +48,7 @@ static size_t above(const struct bus *bus, uint64_t addr)
 	return low;
 }
 
-static const struct bus_range *find(const struct bus *bus, uint64_t addr, unsigned len)
+static EXIT_PATH const struct bus_range *find(const struct bus *bus, uint64_t addr, unsigned len)
 {
 	size_t i = above(bus, addr);
 	const struct bus_range *range;
@@ -145,7 +145,7 @@ void bus_defer(void (*fn)(void *arg), void *arg)
 	deferred.arg = arg;
 }
 
-static void run_deferred(void)
+static EXIT_PATH void run_deferred(void)
 {
 	while (deferred.fn) {
 		void (*fn)(void *arg) = deferred.fn;
@@ -155,11 +155,12 @@ static void run_deferred(void)
 	}
 }
 
-bool bus_read(struct bus *bus, uint64_t addr, void *data, unsigned len)
+EXIT_PATH bool bus_read(struct bus *bus, uint64_t addr, void *data, unsigned len)
 {
+	static const uint64_t ones = UINT64_MAX;
 	const struct bus_range *range;
 
-	memset(data, 0xff, len);
+	copy_access(data, &ones, len);
 	pthread_rwlock_rdlock(&bus->lock);
 	range = find(bus, addr, len);
 	if (range)
@@ -169,7 +170,7 @@ bool bus_read(struct bus *bus, uint64_t addr, void *data, unsigned len)
 	return range != NULL;
 }
 
-bool bus_write(struct bus *bus, uint64_t addr, const void *data, unsigned len)
+EXIT_PATH bool bus_write(struct bus *bus, uint64_t addr, const void *data, unsigned len)
 {
 	const struct bus_range *range;
 

@@ -11,6 +11,7 @@
 
 #include <ferry/error.h>
 
+#include "base/util.h"
 #include "vm/vm.h"
 
 /* What gets a vCPU out of KVM_RUN; its handler does nothing. */
@@ -77,7 +78,7 @@ static void crash(struct vcpu *vcpu, const char *what, unsigned long long code)
 	vm_end(vcpu->vm, VM_END_CRASH, text);
 }
 
-static int exit_io(struct vcpu *vcpu)
+static EXIT_PATH int exit_io(struct vcpu *vcpu)
 {
 	const struct kvm_run *run = vcpu->run;
 	uint8_t *data = (uint8_t *)vcpu->run + run->io.data_offset;
@@ -92,7 +93,7 @@ static int exit_io(struct vcpu *vcpu)
 	return 0;
 }
 
-static int exit_mmio(struct vcpu *vcpu)
+static EXIT_PATH int exit_mmio(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 
@@ -118,7 +119,7 @@ static int exit_system_event(struct vcpu *vcpu)
 	}
 }
 
-static int dispatch(struct vcpu *vcpu)
+static EXIT_PATH int dispatch(struct vcpu *vcpu)
 {
 	const struct kvm_run *run = vcpu->run;
 
@@ -150,7 +151,7 @@ static int dispatch(struct vcpu *vcpu)
 }
 
 /* KVM_RUN, and what came of it: 1 an exit to dispatch, 0 none, or -errno. */
-static int run_once(struct vcpu *vcpu)
+static EXIT_PATH int run_once(struct vcpu *vcpu)
 {
 	int r = kvm_run(vcpu->fd);
 
@@ -159,7 +160,7 @@ static int run_once(struct vcpu *vcpu)
 	return r < 0 ? r : 1;
 }
 
-static void account(struct vcpu *vcpu)
+static EXIT_PATH void account(struct vcpu *vcpu)
 {
 	vcpu->exits[vcpu->run->exit_reason % VCPU_EXIT_REASONS]++;
 }
@@ -204,7 +205,7 @@ static int serve_requests(struct vcpu *vcpu)
 	return 1;
 }
 
-static int run_loop(struct vcpu *vcpu)
+static EXIT_PATH int run_loop(struct vcpu *vcpu)
 {
 	int r;
 

@@ -85,10 +85,10 @@ static bool touches_vendor(const struct pci_device *device, uint32_t reg, unsign
 	return device->vendor_dwords & dwords;
 }
 
-void pci_config_read(struct pci_device *device, uint32_t reg, void *data, unsigned len)
+EXIT_PATH void pci_config_read(struct pci_device *device, uint32_t reg, void *data, unsigned len)
 {
 	pthread_mutex_lock(&device->lock);
-	memcpy(data, &device->config[reg], len);
+	copy_access(data, &device->config[reg], len);
 	pthread_mutex_unlock(&device->lock);
 	if (touches_vendor(device, reg, len) && device->options.config_read)
 		device->options.config_read(device->options.self, reg, data, len);

@@ -23,7 +23,7 @@ static struct pci_device *find(const struct pci_host *host, uint32_t bdf)
 	return host->devices[bdf >> 3];
 }
 
-static void config_read(struct pci_host *host, uint32_t bdf, uint32_t reg, void *data, unsigned len)
+static EXIT_PATH void config_read(struct pci_host *host, uint32_t bdf, uint32_t reg, void *data, unsigned len)
 {
 	struct pci_device *device = find(host, bdf);
 
@@ -44,7 +44,7 @@ static void config_write(struct pci_host *host, uint32_t bdf, uint32_t reg, cons
 		bus_defer(pci_host_update_map, host);
 }
 
-static void ecam_read(void *self, uint64_t offset, void *data, unsigned len)
+static EXIT_PATH void ecam_read(void *self, uint64_t offset, void *data, unsigned len)
 {
 	unsigned step = len < 4 ? len : 4;
 
