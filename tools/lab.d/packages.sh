@@ -24,14 +24,22 @@ with_lock() {
     exec {lock}>&-
 }
 
+# debian_sources: the files in which this machine's apt has Debian 12, without other people's.
+debian_sources() {
+    local suites='bookworm(-updates|-security)?'
+
+    grep -lsE "^(Suites:(.* )?|deb .*[/ ])$suites( |\$)" /etc/apt/sources.list \
+        /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list
+}
+
 # private_apt TOOL ARCH ARGS…: apt-get or apt-cache for ARCH, on the cache's own state.
 private_apt() {
     local tool=$1 state=$CACHE/apt/$2 source
 
     if [ ! -d "$state" ]; then
         mkdir -p "$state"/{lists,cache/archives}/partial "$state/sources"
-        for source in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
-            [ ! -e "$source" ] || ln -s "$source" "$state/sources/"
+        debian_sources | while read -r source; do
+            ln -s "$source" "$state/sources/"
         done
     fi
     "$tool" -qq -o APT::Architecture="$2" -o APT::Architectures="$2" \
