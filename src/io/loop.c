@@ -122,11 +122,6 @@ void loop_cancel(struct loop *loop, struct loop_op *op)
 	SUBMIT(loop, &ignored, io_uring_prep_cancel, op, 0);
 }
 
-void loop_submit(struct loop *loop)
-{
-	io_uring_submit(&loop->ring);
-}
-
 static void poll_submit(struct loop_poll *poll)
 {
 	SUBMIT(poll->loop, &poll->op, io_uring_prep_poll_add, poll->watch->fd, poll->events);

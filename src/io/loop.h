@@ -57,12 +57,6 @@ void loop_fallocate(struct loop *loop, struct loop_op *op, int fd, int mode, uin
 /* Asks for the op's early end; its done() is called in any case, perhaps with -ECANCELED. */
 void loop_cancel(struct loop *loop, struct loop_op *op);
 
-/*
- * Submits now what was queued. Without it the loop submits when it next waits, so a burst of
- * requests costs one system call.
- */
-void loop_submit(struct loop *loop);
-
 /* A descriptor that is waited for. Zero it before its first use; ready() and fd are set by add. */
 struct loop_watch {
 	int fd;

@@ -35,11 +35,6 @@ int kvm_set_user_memory_region(int vm, struct kvm_userspace_memory_region *regio
 	return KVM_IOCTL(vm, KVM_SET_USER_MEMORY_REGION, region);
 }
 
-int kvm_irq_line(int vm, struct kvm_irq_level *level)
-{
-	return KVM_IOCTL(vm, KVM_IRQ_LINE, level);
-}
-
 int kvm_irqfd(int vm, struct kvm_irqfd *irqfd)
 {
 	return KVM_IOCTL(vm, KVM_IRQFD, irqfd);

@@ -109,11 +109,6 @@ int kvm_set_cpuid2(int vcpu, struct kvm_cpuid2 *cpuid)
 	return KVM_IOCTL(vcpu, KVM_SET_CPUID2, cpuid);
 }
 
-int kvm_get_cpuid2(int vcpu, struct kvm_cpuid2 *cpuid)
-{
-	return KVM_IOCTL(vcpu, KVM_GET_CPUID2, cpuid);
-}
-
 int kvm_get_lapic(int vcpu, struct kvm_lapic_state *lapic)
 {
 	return KVM_IOCTL(vcpu, KVM_GET_LAPIC, lapic);
@@ -187,9 +182,4 @@ int kvm_get_tsc_khz(int vcpu)
 int kvm_set_tsc_khz(int vcpu, long khz)
 {
 	return KVM_IOCTL_VAL(vcpu, KVM_SET_TSC_KHZ, khz);
-}
-
-int kvm_kvmclock_ctrl(int vcpu)
-{
-	return KVM_IOCTL_VAL(vcpu, KVM_KVMCLOCK_CTRL, 0);
 }

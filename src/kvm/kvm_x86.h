@@ -31,7 +31,6 @@ int kvm_set_sregs2(int vcpu, struct kvm_sregs2 *sregs);
 int kvm_get_msrs(int vcpu, struct kvm_msrs *msrs);
 int kvm_set_msrs(int vcpu, struct kvm_msrs *msrs);
 int kvm_set_cpuid2(int vcpu, struct kvm_cpuid2 *cpuid);
-int kvm_get_cpuid2(int vcpu, struct kvm_cpuid2 *cpuid);
 int kvm_get_lapic(int vcpu, struct kvm_lapic_state *lapic);
 int kvm_set_lapic(int vcpu, struct kvm_lapic_state *lapic);
 int kvm_get_vcpu_events(int vcpu, struct kvm_vcpu_events *events);
@@ -47,6 +46,5 @@ int kvm_get_nested_state(int vcpu, struct kvm_nested_state *state);
 int kvm_set_nested_state(int vcpu, struct kvm_nested_state *state);
 int kvm_get_tsc_khz(int vcpu);
 int kvm_set_tsc_khz(int vcpu, long khz);
-int kvm_kvmclock_ctrl(int vcpu);
 
 #endif

@@ -63,7 +63,6 @@ int machine_add_disks(struct machine *machine);
 void machine_remove_disks(struct machine *machine);
 int machine_add_nets(struct machine *machine);
 void machine_remove_nets(struct machine *machine);
-int machine_add_pvpanic(struct machine *machine, uint16_t port);
 int machine_add_serial(struct machine *machine, uint16_t port, uint32_t gsi);
 void machine_remove_serial(struct machine *machine);
 

@@ -17,13 +17,6 @@
 /* arch_irq_default_routes() of any architecture fits. */
 #define DEFAULT_ROUTES_MAX 512
 
-int irq_line(struct vm *vm, uint32_t gsi, bool level)
-{
-	struct kvm_irq_level line = { .irq = gsi, .level = level };
-
-	return kvm_irq_line(vm->fd, &line);
-}
-
 static int attach(struct vm *vm, uint32_t gsi, int fd, bool on)
 {
 	struct kvm_irqfd irqfd = {

@@ -10,9 +10,6 @@
 struct vm;
 struct kvm_irq_routing_entry;
 
-/* Sets an interrupt line of the irqchip (KVM_IRQ_LINE). Any thread. */
-int irq_line(struct vm *vm, uint32_t gsi, bool level);
-
 /*
  * A line of the irqchip that a device pulses, edge-triggered, by an eventfd that KVM listens on: it
  * can be raised from any thread without an ioctl.
