@@ -15,6 +15,7 @@
 
 #include "base/util.h"
 #include "kvm/kvm.h"
+#include "mem/dirty.h"
 
 /* What transparent huge pages and KVM's large mappings are made of. */
 #define HUGE_PAGE_SIZE (2 * MIB)
@@ -71,6 +72,13 @@ fail:
 	return r;
 }
 
+static void region_finish(struct mem_region *region)
+{
+	if (region->size)
+		munmap(region->hva, region->size);
+	free(region->dirty);
+}
+
 void mem_finish(struct mem *mem)
 {
 	struct mem_map *map = atomic_load(&mem->map);
@@ -78,11 +86,10 @@ void mem_finish(struct mem *mem)
 
 	if (map)
 		for (size_t i = 0; i < map->count; i++)
-			munmap(map->regions[i].hva, map->regions[i].size);
+			region_finish(&map->regions[i]);
 	for (; map; map = previous) {
 		previous = map->previous;
-		if (map->dropped)
-			munmap(map->dropped, map->dropped_size);
+		region_finish(&map->dropped);
 		free(map);
 	}
 	if (mem->memfd > 0)
@@ -248,11 +255,12 @@ static int map_locked(struct mem *mem, struct mem_region *region)
 		r = back(mem, region);
 	if (r < 0)
 		return r;
+	region->dirty = calloc(mem_dirty_words(region), sizeof(*region->dirty));
 	next = map_with(map, region);
-	r = next ? set_slot(mem, region, region->size) : -ENOMEM;
+	r = next && region->dirty ? set_slot(mem, region, region->size) : -ENOMEM;
 	if (r < 0) {
 		free(next);
-		munmap(region->hva, region->size);
+		region_finish(region);
 		return because(r, "KVM refuses memory %s at %#llx: %s", region->name,
 			       (unsigned long long)region->gpa, strerror(-r));
 	}
@@ -295,8 +303,7 @@ static struct mem_map *map_without(const struct mem_map *map, size_t at)
 	for (size_t i = 0, n = 0; i < map->count; i++)
 		if (i != at)
 			next->regions[n++] = map->regions[i];
-	next->dropped = map->regions[at].hva;
-	next->dropped_size = map->regions[at].size;
+	next->dropped = map->regions[at];
 	return next;
 }
 

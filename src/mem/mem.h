@@ -4,6 +4,7 @@
 #define MEM_MEM_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,13 +26,13 @@ struct mem_region {
 	uint64_t offset; /* in the memory's file */
 	uint32_t slot;   /* KVM's number of it */
 	unsigned flags;  /* enum mem_flags */
+	_Atomic uint64_t *dirty; /* what ferry wrote, see mem/dirty.h; a bit a page */
 };
 
 /* An immutable picture of the map, sorted by gpa. Readers take it once and may keep it. */
 struct mem_map {
 	struct mem_map *previous;
-	uint8_t *dropped; /* what the step to this picture took away: unmapped by mem_finish() */
-	uint64_t dropped_size;
+	struct mem_region dropped; /* what the step to this picture took away: freed by mem_finish() */
 	size_t count;
 	struct mem_region regions[];
 };
@@ -50,6 +51,7 @@ struct mem {
 	uint32_t max_slots;
 	pthread_mutex_t lock;
 	_Atomic(struct mem_map *) map;
+	atomic_bool tracked; /* see mem/dirty.h */
 };
 
 struct mem_options {

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pages that are not here yet (post-copy): whoever touches one waits until it was placed. That is the
+ * guest, KVM, and every thread of ferry that reads or writes guest memory; so the threads that place
+ * pages wait for nobody who might.
+ */
+#ifndef MEM_PAGER_H
+#define MEM_PAGER_H
+
+#include "mem/mem.h"
+
+struct pager;
+
+/*
+ * Pages that are present stay as they are: drop (mem_discard()) before what is not valid, and that is
+ * everything that was not received or was dirtied since. "Never written" is not enough: a huge page
+ * has brought its neighbours, as zeros.
+ *
+ * A thread of the pager's own calls fault(self, gpa) for each page that somebody waits for, once;
+ * gpa is the page's. fault() may be called before this function returns.
+ *   -EPERM       userfaultfd is not permitted; the text says what to do
+ *   -EOPNOTSUPP  huge pages, or memory that was adopted privately
+ */
+int pager_create(struct mem *mem, void (*fault)(void *self, gpa_t page), void *self,
+		 struct pager **ret_pager);
+
+/*
+ * Puts pages there and wakes who waits. Any thread. A page that is already there is not replaced, and
+ * that is no error. gpa is a page's; the range lies in one region, or the answer is -EFAULT.
+ * A placed zero page takes memory: place only those somebody waits for.
+ */
+int pager_place(struct pager *pager, gpa_t gpa, const void *data, uint64_t pages);
+int pager_place_zero(struct pager *pager, gpa_t gpa, uint64_t pages);
+
+/* Sets in bitmap (as in mem/dirty.h) the bits of the pages that are missing, and clears the others. */
+int pager_missing(struct pager *pager, const struct mem_region *region, uint64_t *bitmap);
+
+/* Calls fault() again, from this thread, for what was asked for and is missing: after a new connection. */
+int pager_repeat(struct pager *pager);
+
+/* Missing pages read as zero from here, and nobody waits any more. NULL is harmless. Before mem_finish(). */
+void pager_destroy(struct pager *pager);
+
+#endif
