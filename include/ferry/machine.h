@@ -34,6 +34,12 @@ enum machine_console {
 	MACHINE_CONSOLES,
 };
 
+/* What the time that a VM spends in a file or on the way to another host is to its guest. */
+enum machine_clock {
+	MACHINE_CLOCK_ADVANCE, /* time: its clocks have gone on, as if it had not stood still */
+	MACHINE_CLOCK_FREEZE,  /* nothing: its clocks go on where they stood */
+};
+
 /* Everything is copied by machine_create(); nothing need outlive it. */
 struct machine_options {
 	struct vm_options vm;
@@ -50,6 +56,13 @@ struct machine_options {
 	const char *rng_source; /* NULL: getrandom(2); "": no virtio-rng */
 	bool balloon;
 	bool virtio_console;
+	/*
+	 * The guest comes from a snapshot or from another host. Memory is left all zero, no kernel is
+	 * loaded, and writable disks are opened without their locks. The machine counts as held;
+	 * nothing runs before machine_release(MACHINE_ARRIVED), which starts the vCPUs as well.
+	 */
+	bool blank;
+	enum machine_clock clock; /* when registers are set */
 	/*
 	 * Output of a console, on the loop's thread: returns how many bytes it took. After a short
 	 * count it is not called for that console again until machine_output_ready(). NULL: dropped.
@@ -72,20 +85,75 @@ void machine_destroy(struct machine *machine);
 /* vm_start(), vm_pause(), vm_wait() … of this do the running. Destroyed with the machine. */
 struct vm *machine_vm(struct machine *machine);
 
+/*
+ * Brings the machine to rest: vCPUs are paused, every device has finished what was under way and
+ * touches the guest's memory no more, what was written to disks is on stable storage. All that the
+ * guest is stands in memory and registers then, and stays as it is until machine_release(). Disks
+ * are flushed once before the vCPUs are paused, so that little is left to be done while they stand.
+ *
+ * Any thread but a vCPU's and the loop's; blocks; the loop must be running.
+ *   -EBUSY      it is held already (a blank machine is)
+ *   -ETIMEDOUT  a device did not come to rest within 10 s; the text names it
+ *   -ECANCELED  the VM has ended
+ * and what fdatasync(2) says of a disk. After a failure the machine goes on as before.
+ */
+int machine_hold(struct machine *machine);
+
+enum machine_release {
+	/* After a snapshot, or a move that failed: same host, same process. Time has gone on. */
+	MACHINE_GO_ON,
+	/*
+	 * The registers and the memory came from elsewhere. Takes the disks' locks, starts the vCPUs'
+	 * threads, tells the guest's watchdogs that it stood still (KVM_KVMCLOCK_CTRL), looks at every
+	 * queue and raises its interrupt once, and announces the guest to its networks.
+	 */
+	MACHINE_ARRIVED,
+};
+
+/*
+ * Lets a held machine run: not, if somebody called vm_pause() as well, before vm_resume(). Any thread
+ * but a vCPU's; the loop need not be running yet.
+ *   -EINVAL  it is not held, or it is blank and has not arrived
+ *   -EBUSY   (MACHINE_ARRIVED) another process uses a disk: nothing has run, and it is still held
+ * and those of vm_start().
+ */
+int machine_release(struct machine *machine, enum machine_release how);
+bool machine_is_held(struct machine *machine);
+
+/*
+ * The locks of the writable disks of a held machine: the source gives them up right before the
+ * destination is told to run, and takes them back when it turns out not to have done so: -EBUSY when
+ * it has, with a text that names the disk; none is taken then. Any thread.
+ */
+void machine_surrender_disks(struct machine *machine);
+int machine_take_disks(struct machine *machine);
+
+/*
+ * Withholds so many percent (0 … 99) of its time from each vCPU, in slices of a few milliseconds: for
+ * a guest that dirties memory faster than it can be sent. Ends with the VM. Any thread.
+ */
+void machine_throttle(struct machine *machine, unsigned percent);
+
 /* The rest belongs to the loop's thread. */
 
-/* Keyboard input; returns how many bytes were taken. input_ready tells when to go on. */
+/*
+ * Keyboard input; returns how many bytes were taken: none while the machine is held. input_ready
+ * tells when to go on.
+ */
 size_t machine_input(struct machine *machine, enum machine_console console, const void *buf,
 		     size_t len);
 /* The console can take output again. */
 void machine_output_ready(struct machine *machine, enum machine_console console);
 /* Hands out what the consoles still hold, as far as output() takes it. After the VM has ended. */
 void machine_flush(struct machine *machine);
-/* The size of the terminal behind virtio-console. */
+/* The size of the terminal behind virtio-console. Like the next, later if the machine is held. */
 void machine_console_size(struct machine *machine, uint16_t columns, uint16_t rows);
 /* Presses the ACPI power button. */
 void machine_power_button(struct machine *machine);
-/* Asks the balloon to leave the guest that many bytes. -ENODEV without a balloon; -ERANGE. */
+/*
+ * Asks the balloon to leave the guest that many bytes. -ENODEV without a balloon; -ERANGE; -EBUSY
+ * while the machine is held.
+ */
 int machine_balloon(struct machine *machine, uint64_t bytes);
 
 #endif

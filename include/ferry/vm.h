@@ -23,6 +23,7 @@ enum vm_end {
 	VM_END_CRASH,    /* KVM could not go on running the guest; vm_end_text() says why */
 	VM_END_STOPPED,  /* somebody outside asked */
 	VM_END_FAILED,   /* the host failed; vm_end_text() says how */
+	VM_END_MIGRATED, /* the guest runs on another host now */
 };
 
 struct vm_options {

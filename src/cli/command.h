@@ -58,6 +58,7 @@ enum exit_status {
 	STATUS_CRASH = 33,
 	STATUS_PANIC = 34,
 	STATUS_STOPPED = 35,
+	STATUS_MIGRATED = 36, /* the guest runs elsewhere now */
 };
 
 enum {

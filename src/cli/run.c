@@ -160,6 +160,7 @@ static const struct {
 	[VM_END_CRASH] = { STATUS_CRASH, "the guest crashed" },
 	[VM_END_STOPPED] = { STATUS_STOPPED, "stopped" },
 	[VM_END_FAILED] = { STATUS_FAILED, "the VM failed" },
+	[VM_END_MIGRATED] = { STATUS_MIGRATED, "the guest runs on another host now" },
 };
 
 /* Says how the VM ended; the terminal is as it was by now. */

@@ -289,7 +289,8 @@ static const struct command_option option_table[] = {
 
 static const char *const notes[] = {
 	"Exit status: 0 the guest switched itself off, 1 ferry or the host failed,",
-	"2 wrong usage, 32 guest reset, 33 guest crash, 34 guest panic, 35 stopped.",
+	"2 wrong usage, 32 guest reset, 33 guest crash, 34 guest panic, 35 stopped, "
+	"36 gone to another host.",
 	NULL,
 };
 
