@@ -13,7 +13,7 @@ declare -A MODULES_LATER=([x86]="kvm-amd tun dummy" [arm64]="tun dummy")
 # libc) and to run, with busybox for the scripts of its tests.
 SYSROOT_PACKAGES="busybox-static libc6 libgcc-s1
     libfdt1 libfdt-dev libjson-c5 libjson-c-dev liblz4-1 liblz4-dev liblzma5 liblzma-dev
-    liburing2 liburing-dev libzstd1 libzstd-dev zlib1g zlib1g-dev
+    liburing2 liburing-dev libxxhash0 libxxhash-dev libzstd1 libzstd-dev zlib1g zlib1g-dev
     check libsubunit0 libsubunit-dev"
 
 # copy_modules KERNEL_DIR TO MODULE…: them and what they need, uncompressed, numbered in order.

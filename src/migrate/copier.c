@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Deals memory out to threads by the chunk. */
+#include "migrate/copier.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <ferry/error.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "mem/data.h"
+#include "mem/dirty.h"
+
+/* Pages that a thread takes at a time: KVM's dirty log is cleared for as many by one call. */
+#define CHUNK_PAGES 512
+#define CHUNK_WORDS (CHUNK_PAGES / 64)
+
+struct piece {
+	const struct mem_region *region;
+	uint64_t *bitmap;
+	uint64_t pages;
+	uint64_t first_chunk; /* counted over all regions */
+};
+
+struct worker {
+	struct copier *copier;
+	unsigned index;
+	pthread_t thread;
+	bool has_thread;
+	struct page_sink sink;
+};
+
+struct copier {
+	struct mem *mem;
+	unsigned count;
+	struct worker *workers;
+	struct piece *pieces; /* of mem_map() when it was created: the map must not change meanwhile */
+	size_t piece_count;
+	bool first; /* the round is the first one */
+	_Atomic uint64_t pending, copied, loaded;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* Under lock. */
+	unsigned round; /* counts up to start one */
+	unsigned busy;	/* workers that have not ended it */
+	bool ending;
+	int err;
+	char err_text[ERROR_TEXT_MAX];
+	uint64_t bandwidth;
+	uint64_t next_ns; /* when the next byte may be sent */
+};
+
+void copier_stop(struct copier *copier, int err)
+{
+	pthread_mutex_lock(&copier->lock);
+	if (!copier->err) {
+		copier->err = err;
+		strncpy(copier->err_text, error_text(err), sizeof(copier->err_text) - 1);
+	}
+	pthread_cond_broadcast(&copier->changed);
+	pthread_mutex_unlock(&copier->lock);
+}
+
+void copier_set_bandwidth(struct copier *copier, uint64_t bandwidth)
+{
+	pthread_mutex_lock(&copier->lock);
+	copier->bandwidth = bandwidth;
+	copier->next_ns = 0;
+	pthread_cond_broadcast(&copier->changed);
+	pthread_mutex_unlock(&copier->lock);
+}
+
+/* Waits until bytes more may be sent. lock held. */
+static void wait_turn(struct copier *copier, uint64_t bytes)
+{
+	uint64_t now = clock_now(), until = max_u64(copier->next_ns, now);
+	struct timespec at;
+
+	copier->next_ns = until + bytes * 1000000000 / copier->bandwidth;
+	at.tv_sec = (time_t)(until / 1000000000);
+	at.tv_nsec = (long)(until % 1000000000);
+	while (!copier->err && copier->bandwidth && copier->next_ns && clock_now() < until)
+		pthread_cond_clockwait(&copier->changed, &copier->lock, CLOCK_MONOTONIC, &at);
+}
+
+/* Whether to go on; with a limit, when it is time to. */
+static bool may_send(struct copier *copier, uint64_t bytes)
+{
+	bool ok;
+
+	pthread_mutex_lock(&copier->lock);
+	if (copier->bandwidth && bytes)
+		wait_turn(copier, bytes);
+	ok = !copier->err && !copier->ending;
+	pthread_mutex_unlock(&copier->lock);
+	return ok;
+}
+
+static uint64_t count_bits(const uint64_t *words, uint64_t count)
+{
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < count; i++)
+		sum += (uint64_t)__builtin_popcountll(words[i]);
+	return sum;
+}
+
+/* Leaves the bits of pages that hold data. After the chunk was cleared: what comes later is dirty. */
+static int keep_data(const struct copier *copier, const struct piece *piece, uint64_t first,
+		     uint64_t pages, uint64_t *bits)
+{
+	uint64_t end = (first + pages) * GUEST_PAGE_SIZE, offset = first * GUEST_PAGE_SIZE;
+	uint64_t data[CHUNK_WORDS] = { 0 }, len;
+	int r;
+
+	while (offset < end && (r = mem_next_data(copier->mem, piece->region, &offset, &len)) != 0) {
+		if (r < 0)
+			return r;
+		for (; len && offset < end; offset += GUEST_PAGE_SIZE, len -= GUEST_PAGE_SIZE) {
+			uint64_t page = offset / GUEST_PAGE_SIZE - first;
+
+			data[page / 64] |= 1ULL << page % 64;
+		}
+	}
+	for (unsigned i = 0; i < CHUNK_WORDS; i++)
+		bits[i] &= data[i];
+	return 0;
+}
+
+static int copy_page(struct worker *worker, const struct piece *piece, uint64_t page)
+{
+	const uint8_t *from = piece->region->hva + page * GUEST_PAGE_SIZE;
+	uint64_t gpa = piece->region->gpa + page * GUEST_PAGE_SIZE;
+
+	if (page_is_zero(from))
+		return worker->copier->first ? 0 :
+					       worker->sink.add_zero(worker->sink.self, gpa, 1);
+	atomic_fetch_add_explicit(&worker->copier->loaded, 1, memory_order_relaxed);
+	return worker->sink.add(worker->sink.self, gpa, from);
+}
+
+static int copy_bits(struct worker *worker, const struct piece *piece, uint64_t first,
+		     const uint64_t *bits)
+{
+	int err = 0;
+
+	for (unsigned word = 0; word < CHUNK_WORDS; word++) {
+		for (uint64_t left = bits[word]; left && !err; left &= left - 1)
+			err = copy_page(worker, piece,
+					first + word * 64 + (unsigned)__builtin_ctzll(left));
+	}
+	return err;
+}
+
+static int copy_chunk(struct worker *worker, const struct piece *piece, uint64_t chunk)
+{
+	struct copier *copier = worker->copier;
+	uint64_t first = chunk * CHUNK_PAGES;
+	uint64_t pages = min_u64(CHUNK_PAGES, piece->pages - first);
+	uint64_t words = (pages + 63) / 64;
+	uint64_t bits[CHUNK_WORDS] = { 0 };
+	uint64_t marked;
+	int err;
+
+	memcpy(bits, piece->bitmap + first / 64, words * sizeof(*bits));
+	marked = count_bits(bits, words);
+	if (!marked)
+		return 0;
+	err = mem_dirty_clear(copier->mem, piece->region, first, pages, piece->bitmap);
+	if (!err && copier->first)
+		err = keep_data(copier, piece, first, pages, bits);
+	if (!err && !may_send(copier, count_bits(bits, words) * GUEST_PAGE_SIZE))
+		return -ECANCELED;
+	if (!err)
+		err = copy_bits(worker, piece, first, bits);
+	memset(piece->bitmap + first / 64, 0, words * sizeof(*bits));
+	atomic_fetch_sub(&copier->pending, marked);
+	atomic_fetch_add(&copier->copied, marked);
+	return err;
+}
+
+/* Every count-th chunk. Records do not reach from one region into the next. */
+static int copy_share(struct worker *worker)
+{
+	struct copier *copier = worker->copier;
+	int err = 0;
+
+	for (size_t i = 0; i < copier->piece_count && !err; i++) {
+		const struct piece *piece = &copier->pieces[i];
+		uint64_t chunks = (piece->pages + CHUNK_PAGES - 1) / CHUNK_PAGES;
+
+		for (uint64_t chunk = 0; chunk < chunks && !err; chunk++)
+			if ((piece->first_chunk + chunk) % copier->count == worker->index)
+				err = copy_chunk(worker, piece, chunk);
+		if (!err)
+			err = worker->sink.flush(worker->sink.self);
+	}
+	return err;
+}
+
+/* Waits for a round later than the one given: its number, or 0 when there will be none. */
+static unsigned wait_round(struct copier *copier, unsigned done)
+{
+	unsigned round;
+
+	pthread_mutex_lock(&copier->lock);
+	while (copier->round == done && !copier->ending)
+		pthread_cond_wait(&copier->changed, &copier->lock);
+	round = copier->ending ? 0 : copier->round;
+	pthread_mutex_unlock(&copier->lock);
+	return round;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *worker = arg;
+	struct copier *copier = worker->copier;
+	unsigned round = 0;
+	int err;
+
+	while ((round = wait_round(copier, round)) != 0) {
+		error_clear();
+		err = copy_share(worker);
+		if (err)
+			copier_stop(copier, err);
+		pthread_mutex_lock(&copier->lock);
+		copier->busy--;
+		pthread_cond_broadcast(&copier->changed);
+		pthread_mutex_unlock(&copier->lock);
+	}
+	return NULL;
+}
+
+int copier_round(struct copier *copier)
+{
+	int err;
+
+	pthread_mutex_lock(&copier->lock);
+	if (!copier->err) {
+		copier->round++;
+		copier->busy = copier->count;
+		pthread_cond_broadcast(&copier->changed);
+	}
+	while (copier->busy)
+		pthread_cond_wait(&copier->changed, &copier->lock);
+	copier->first = false;
+	err = copier->err;
+	pthread_mutex_unlock(&copier->lock);
+	return err ? because(err, "%s", copier->err_text) : 0;
+}
+
+int copier_collect(struct copier *copier)
+{
+	uint64_t pending = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < copier->piece_count && !err; i++) {
+		struct piece *piece = &copier->pieces[i];
+
+		err = mem_dirty_collect(copier->mem, piece->region, piece->bitmap);
+		pending += count_bits(piece->bitmap, mem_dirty_words(piece->region));
+	}
+	atomic_store(&copier->pending, pending);
+	return err;
+}
+
+uint64_t copier_pending(const struct copier *copier)
+{
+	return atomic_load(&copier->pending);
+}
+
+uint64_t copier_copied(const struct copier *copier)
+{
+	return atomic_load(&copier->copied);
+}
+
+uint64_t copier_loaded(const struct copier *copier)
+{
+	return atomic_load(&copier->loaded);
+}
+
+/* One piece a region, all of whose pages are to be copied. */
+static int make_pieces(struct copier *copier)
+{
+	const struct mem_map *map = mem_map(copier->mem);
+	uint64_t chunks = 0;
+
+	copier->pieces = calloc(map->count + 1, sizeof(*copier->pieces));
+	if (!copier->pieces)
+		return -ENOMEM;
+	for (size_t i = 0; i < map->count; i++) {
+		const struct mem_region *region = &map->regions[i];
+		struct piece *piece = &copier->pieces[i];
+
+		piece->region = region;
+		piece->pages = region->size / GUEST_PAGE_SIZE;
+		piece->first_chunk = chunks;
+		piece->bitmap = calloc(mem_dirty_words(region), sizeof(*piece->bitmap));
+		if (!piece->bitmap)
+			return -ENOMEM;
+		copier->piece_count++;
+		for (uint64_t page = 0; page < piece->pages; page += 64)
+			piece->bitmap[page / 64] = piece->pages - page >= 64 ?
+							   ~0ULL :
+							   (1ULL << (piece->pages - page)) - 1;
+		chunks += (piece->pages + CHUNK_PAGES - 1) / CHUNK_PAGES;
+		atomic_fetch_add(&copier->pending, piece->pages);
+	}
+	return 0;
+}
+
+static int start_worker(struct copier *copier, const struct copier_options *options, unsigned i)
+{
+	struct worker *worker = &copier->workers[i];
+	int err;
+
+	worker->copier = copier;
+	worker->index = i;
+	worker->sink = options->sinks[i];
+	err = -pthread_create(&worker->thread, NULL, worker_main, worker);
+	worker->has_thread = !err;
+	return err ? because(err, "cannot start a thread: %s", strerror(-err)) : 0;
+}
+
+int copier_create(const struct copier_options *options, struct copier **ret_copier)
+{
+	struct copier *copier = calloc(1, sizeof(*copier));
+	int err;
+
+	if (!copier)
+		return because(-ENOMEM, "out of memory");
+	copier->mem = options->mem;
+	copier->count = options->count;
+	copier->bandwidth = options->bandwidth;
+	copier->first = true;
+	pthread_mutex_init(&copier->lock, NULL);
+	pthread_cond_init(&copier->changed, NULL);
+	copier->workers = calloc(options->count, sizeof(*copier->workers));
+	err = copier->workers ? make_pieces(copier) : -ENOMEM;
+	for (unsigned i = 0; i < options->count && !err; i++)
+		err = start_worker(copier, options, i);
+	if (err) {
+		copier_destroy(copier);
+		return err;
+	}
+	*ret_copier = copier;
+	return 0;
+}
+
+void copier_destroy(struct copier *copier)
+{
+	if (!copier)
+		return;
+	pthread_mutex_lock(&copier->lock);
+	copier->ending = true;
+	pthread_cond_broadcast(&copier->changed);
+	pthread_mutex_unlock(&copier->lock);
+	for (unsigned i = 0; i < copier->count && copier->workers; i++)
+		if (copier->workers[i].has_thread)
+			pthread_join(copier->workers[i].thread, NULL);
+	for (size_t i = 0; i < copier->piece_count; i++)
+		free(copier->pieces[i].bitmap);
+	free(copier->pieces);
+	free(copier->workers);
+	pthread_cond_destroy(&copier->changed);
+	pthread_mutex_destroy(&copier->lock);
+	free(copier);
+}

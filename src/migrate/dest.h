@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The side that a guest comes to: STREAM.md, section 7. */
+#ifndef MIGRATE_DEST_H
+#define MIGRATE_DEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "io/channel.h"
+#include "migrate/guest.h"
+#include "migrate/progress.h"
+
+struct migrate_dest;
+
+/*
+ * Waits for a source (without a bound, until channel_listener_stop()), and receives what it says of its
+ * machine. A connection that does not speak as a source does is told so and dropped, and the next one
+ * waited for; those of fd: and exec: are the only ones. listener must outlive the destination.
+ * -ECANCELED; and what ends the listener.
+ */
+int migrate_dest_open(struct channel_listener *listener, struct migrate_dest **ret_dest);
+void migrate_dest_destroy(struct migrate_dest *dest);
+
+/* What the source made its machine from: printable text. */
+const char *migrate_dest_machine(const struct migrate_dest *dest);
+
+/* Tells the source why there will be no machine. Instead of migrate_dest_run(). */
+void migrate_dest_refuse(struct migrate_dest *dest, int err);
+
+enum migrate_arrival {
+	MIGRATE_ARRIVED,	 /* the guest runs here */
+	MIGRATE_NOT_ARRIVED,	 /* it did not come; the machine is of no more use */
+	MIGRATE_ARRIVAL_IN_DOUBT, /* all of it is here, nobody said whether to run it: it is held */
+};
+
+/*
+ * Receives the guest into a blank machine and runs it. On the calling thread, which blocks. The reason
+ * of what is not MIGRATE_ARRIVED is this thread's error text, and its errno *ret_err.
+ */
+enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct migrate_guest *guest,
+				      int *ret_err);
+
+/* Makes migrate_dest_run() give up, unless everything has arrived: -EALREADY. Any thread. */
+int migrate_dest_cancel(struct migrate_dest *dest);
+
+/* Any thread. */
+void migrate_dest_progress(struct migrate_dest *dest, struct migrate_progress *ret_progress);
+
+/* What this host has against the guest, one reason a line; "" when nothing. */
+const char *migrate_dest_refusals(const struct migrate_dest *dest);
+
+#endif

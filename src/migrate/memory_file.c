@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes pages where they belong, by the run. */
+#include "migrate/memory_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ferry/error.h>
+
+#include "base/util.h"
+#include "mem/mem.h"
+
+#define RUN_MAX MIB
+
+/* Where the file ends: behind the last region. */
+static uint64_t file_size(const struct mem *mem)
+{
+	const struct mem_map *map = mem_map(mem);
+	uint64_t end = 0;
+
+	for (size_t i = 0; i < map->count; i++)
+		end = max_u64(end, map->regions[i].offset + map->regions[i].size);
+	return end;
+}
+
+int memory_file_create(int dir_fd, const char *name, const struct mem *mem,
+		       struct memory_file *ret_file)
+{
+	int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return because(-errno, "cannot make the memory file: %s", strerror(errno));
+	*ret_file = (struct memory_file){ .mem = mem, .fd = fd };
+	if (ftruncate(fd, (off_t)file_size(mem)) < 0)
+		return because(-errno, "the memory file: %s", strerror(errno));
+	return 0;
+}
+
+void memory_file_close(struct memory_file *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
+}
+
+static int flush(void *self)
+{
+	struct memory_file *file = self;
+
+	while (file->size) {
+		ssize_t n = pwrite(file->fd, file->from, file->size, (off_t)file->offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return because(n ? -errno : -EIO, "cannot write the guest's memory: %s",
+				       strerror(n ? errno : EIO));
+		file->from += n;
+		file->offset += (uint64_t)n;
+		file->size -= (uint64_t)n;
+	}
+	return 0;
+}
+
+/* Every gpa that the copier gives lies in a region. */
+static uint64_t offset_of(const struct memory_file *file, uint64_t gpa)
+{
+	const struct mem_map *map = mem_map(file->mem);
+	size_t i = 0;
+
+	while (gpa - map->regions[i].gpa >= map->regions[i].size)
+		i++;
+	return map->regions[i].offset + (gpa - map->regions[i].gpa);
+}
+
+static int add(void *self, uint64_t gpa, const void *page)
+{
+	struct memory_file *file = self;
+	uint64_t offset = offset_of(file, gpa);
+	int err = 0;
+
+	if (file->size && (file->offset + file->size != offset || file->from + file->size != page ||
+			   file->size >= RUN_MAX))
+		err = flush(file);
+	if (!file->size) {
+		file->from = page;
+		file->offset = offset;
+	}
+	file->size += GUEST_PAGE_SIZE;
+	return err;
+}
+
+/* A hole, as the pages were that were zero from the beginning. */
+static int add_zero(void *self, uint64_t gpa, uint64_t pages)
+{
+	struct memory_file *file = self;
+	int err = flush(file);
+
+	if (!err && fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			      (off_t)offset_of(file, gpa), (off_t)(pages * GUEST_PAGE_SIZE)) < 0)
+		err = because(-errno, "cannot make a hole in the memory file: %s", strerror(errno));
+	return err;
+}
+
+struct page_sink memory_file_sink(struct memory_file *file)
+{
+	return (struct page_sink){ .add = add, .add_zero = add_zero, .flush = flush, .self = file };
+}

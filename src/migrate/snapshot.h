@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A guest in a directory: the file "memory", and the stream "state" (STREAM.md, section 8). */
+#ifndef MIGRATE_SNAPSHOT_H
+#define MIGRATE_SNAPSHOT_H
+
+#include <stddef.h>
+
+#include "migrate/guest.h"
+#include "migrate/progress.h"
+#include "migrate/state.h"
+#include "migrate/stream.h"
+
+struct snapshot_options {
+	const char *dir;
+	const char *machine;
+	/* Called on the thread of snapshot_write() from time to time; may be NULL. */
+	void (*progress)(void *self, const struct migrate_progress *progress);
+	void *self;
+};
+
+/*
+ * Writes a snapshot of a running guest, which stands still only for what it wrote at the last and its
+ * registers, and then goes on. A snapshot that is in dir already is replaced at once and whole: a crash
+ * leaves the old or the new one, and perhaps a directory dir.XXXXXX that may be removed.
+ *   -EEXIST  dir is there and no snapshot
+ *   -ENOSPC and what else the file system says; the old snapshot is untouched then
+ */
+int snapshot_write(const struct migrate_guest *guest, const struct snapshot_options *options);
+
+/* What a state file holds. */
+struct snapshot {
+	struct buffer machine; /* a text, with its NUL */
+	struct buffer regions; /* a table, see regions.h */
+	struct buffer names, state;
+	int memory_fd; /* -1: not opened */
+};
+
+/*
+ * Reads a state from a stream and checks all of its form. -EINVAL (no snapshot of this ferry's and this
+ * host's), -EBADMSG (damaged), with a text. snapshot_finish() also after a failure.
+ */
+int snapshot_parse(const struct stream *stream, struct snapshot *ret_snapshot);
+/* The same of dir, with its memory file opened; or of a state file alone. */
+int snapshot_open(const char *dir, struct snapshot *ret_snapshot);
+int snapshot_open_state(const char *path, struct snapshot *ret_snapshot);
+void snapshot_finish(struct snapshot *snapshot);
+
+/*
+ * Fills a blank machine. Memory is mapped, not read: its pages come from the file when they are touched,
+ * so the file must stay as it is while the guest lives. -EREMOTE: the guest cannot live here,
+ * for the reasons in *verdict.
+ */
+int snapshot_load(struct snapshot *snapshot, const struct migrate_guest *guest,
+		  struct verdict *verdict);
+
+#endif

@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sends a guest: asks first, copies while it runs, and lets go of it only when the other side has all. */
+#include "migrate/source.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <ferry/error.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "mem/adopt.h"
+#include "mem/dirty.h"
+#include "migrate/copier.h"
+#include "migrate/pages.h"
+#include "migrate/regions.h"
+#include "migrate/state.h"
+#include "migrate/stream.h"
+
+/* Slowing the guest down: how much at first, how much more each time, and how much at most. */
+#define THROTTLE_FIRST 20
+#define THROTTLE_STEP  10
+#define THROTTLE_MAX   99
+/* Rounds that did not get ahead before it begins. */
+#define THROTTLE_PATIENCE 2
+
+/* Pages in a round from which on its throughput is one. */
+#define ROUND_TELLING 256
+
+struct migrate_source {
+	const struct migrate_guest *guest;
+	struct migrate_source_options options;
+	char *uri, *machine, *tls;
+	uint8_t session[16];
+	struct stream streams[MIGRATE_CONNECTIONS_MAX];
+	struct page_packer packers[MIGRATE_CONNECTIONS_MAX];
+	struct buffer state;
+	struct buffer refusals; /* a text, with its NUL */
+	uint64_t begun, round_begun, round_loaded;
+	bool is_held;
+	unsigned stuck; /* rounds in a row that did not get ahead */
+
+	pthread_mutex_t lock;
+	/* Under lock: who cancels uses them. */
+	struct channel *channels[MIGRATE_CONNECTIONS_MAX];
+	unsigned channel_count;
+	struct copier *copier;
+	bool cancelled, committed;
+	uint64_t held_at; /* 0: not yet */
+	struct migrate_progress progress;
+};
+
+static void set_phase(struct migrate_source *source, enum migrate_phase phase)
+{
+	pthread_mutex_lock(&source->lock);
+	source->progress.phase = phase;
+	pthread_mutex_unlock(&source->lock);
+}
+
+static int was_cancelled(void)
+{
+	return because(-ECANCELED, "cancelled");
+}
+
+/* A connection, known to who cancels from the moment it exists. */
+static int connect_one(struct migrate_source *source, enum stream_kind kind)
+{
+	struct channel *channel;
+	struct stream *stream;
+	int err = channel_connect(source->uri, &source->options.channel, &channel);
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&source->lock);
+	stream = &source->streams[source->channel_count];
+	*stream = stream_of_channel(channel);
+	source->channels[source->channel_count++] = channel;
+	if (source->cancelled)
+		err = was_cancelled();
+	pthread_mutex_unlock(&source->lock);
+	if (!err)
+		err = stream_send_header(stream, kind);
+	if (!err)
+		err = stream_send(stream, RECORD_HELLO, source->options.connections, 0,
+				  source->session, sizeof(source->session));
+	return err;
+}
+
+static int save_state(void *arg)
+{
+	struct migrate_source *source = arg;
+	uint64_t count;
+
+	return state_save(source->guest->regs, &source->state, &count);
+}
+
+static int save_image(void *arg)
+{
+	struct buffer *names = ((void **)arg)[1];
+	int err = save_state(((void **)arg)[0]);
+
+	return err ? err : state_save_names(((struct migrate_source *)((void **)arg)[0])->guest->regs, names);
+}
+
+static int receive_verdict(struct migrate_source *source)
+{
+	const struct stream *control = &source->streams[0];
+	struct record record;
+	int err = stream_expect(control, RECORD_VERDICT, &record);
+
+	if (!err)
+		err = stream_receive_buffer(control, &record, &source->refusals);
+	for (size_t i = 0; !err && i < source->refusals.size; i++) {
+		uint8_t *c = &source->refusals.data[i];
+
+		if (*c != '\n' && (*c < ' ' || *c > '~'))
+			*c = '?';
+	}
+	if (!err)
+		err = buffer_add(&source->refusals, "", 1);
+	if (!err && record.a)
+		err = because(-EREMOTE, "the guest cannot live there: %llu thing%s in the way",
+			      (unsigned long long)record.a, record.a == 1 ? " is" : "s are");
+	return err;
+}
+
+/*
+ * A whole image of the registers, which the other side writes into its new machine: what it cannot
+ * take is told before any memory moves. The guest stands still only while it is read.
+ */
+static int ask_first(struct migrate_source *source)
+{
+	const struct stream *control = &source->streams[0];
+	struct buffer names = { 0 };
+	void *arg[] = { source, &names };
+	int err = stream_send(control, RECORD_MACHINE, 0, 0, source->machine,
+			      strlen(source->machine));
+
+	if (!err)
+		err = regions_send(control, RECORD_REGIONS, source->guest->mem);
+	if (!err)
+		err = source->guest->glance(source->guest->self, save_image, arg);
+	if (!err)
+		err = stream_send_buffer(control, RECORD_NAMES, &names);
+	if (!err)
+		err = stream_send_buffer(control, RECORD_REGISTERS, &source->state);
+	if (!err)
+		err = stream_send(control, RECORD_CHECK, 0, 0, NULL, 0);
+	buffer_finish(&names);
+	return err ? err : receive_verdict(source);
+}
+
+static uint64_t bytes_sent(const struct migrate_source *source)
+{
+	uint64_t sent = 0;
+
+	for (unsigned i = 0; i < source->channel_count; i++)
+		sent += channel_bytes_written(source->channels[i]);
+	return sent;
+}
+
+void migrate_source_progress(struct migrate_source *source, struct migrate_progress *ret_progress)
+{
+	pthread_mutex_lock(&source->lock);
+	*ret_progress = source->progress;
+	ret_progress->sent += bytes_sent(source);
+	if (source->copier) {
+		ret_progress->remaining = copier_pending(source->copier) * GUEST_PAGE_SIZE;
+		ret_progress->copied = copier_copied(source->copier) * GUEST_PAGE_SIZE;
+	}
+	if (ret_progress->phase != MIGRATE_ENDED)
+		ret_progress->elapsed_ns = clock_now() - source->begun;
+	pthread_mutex_unlock(&source->lock);
+}
+
+/* The other side has something to say: that it gives up. */
+static int look_for_abort(struct migrate_source *source)
+{
+	struct record record;
+	int r = channel_wait_readable(source->channels[0], 0);
+
+	if (r <= 0)
+		return r;
+	r = stream_receive(&source->streams[0], &record);
+	return r ? r : because(-EBADMSG, "a record of %s out of turn", record_name(record.type));
+}
+
+static int copy_round(struct migrate_source *source)
+{
+	int err;
+
+	pthread_mutex_lock(&source->lock);
+	source->progress.round++;
+	pthread_mutex_unlock(&source->lock);
+	source->round_loaded = copier_loaded(source->copier);
+	source->round_begun = clock_now();
+	err = copier_round(source->copier);
+	return err ? err : look_for_abort(source);
+}
+
+/* What the round that has ended and the pages dirtied meanwhile say about the next. */
+static void estimate(struct migrate_source *source)
+{
+	double seconds = (double)max_u64(clock_now() - source->round_begun, 1000) / 1e9;
+	uint64_t pending = copier_pending(source->copier) * GUEST_PAGE_SIZE;
+	uint64_t loaded = copier_loaded(source->copier) - source->round_loaded;
+	struct migrate_progress *progress = &source->progress;
+
+	pthread_mutex_lock(&source->lock);
+	/* A round of a few pages says nothing about how many a long one would move. */
+	if (loaded >= ROUND_TELLING || !progress->throughput)
+		progress->throughput = (uint64_t)((double)(loaded * GUEST_PAGE_SIZE) / seconds);
+	progress->dirty_rate = (uint64_t)((double)pending / seconds);
+	progress->expected_downtime_ns =
+		(uint64_t)((double)pending / (double)max_u64(progress->throughput, 1) * 1e9);
+	pthread_mutex_unlock(&source->lock);
+}
+
+static bool is_little_left(const struct migrate_source *source)
+{
+	return source->progress.expected_downtime_ns <=
+	       (uint64_t)source->options.downtime_ms * 1000000;
+}
+
+/* A guest that dirties more than half of what goes in the same time is slowed down step by step. */
+static void throttle(struct migrate_source *source)
+{
+	unsigned percent = source->progress.throttle;
+
+	if (!source->options.throttle)
+		return;
+	if (source->progress.dirty_rate <= source->progress.throughput / 2) {
+		source->stuck = 0;
+		return;
+	}
+	if (++source->stuck < THROTTLE_PATIENCE)
+		return;
+	percent = percent ? percent + THROTTLE_STEP : THROTTLE_FIRST;
+	percent = percent > THROTTLE_MAX ? THROTTLE_MAX : percent;
+	pthread_mutex_lock(&source->lock);
+	source->progress.throttle = percent;
+	pthread_mutex_unlock(&source->lock);
+	source->guest->throttle(source->guest->self, percent);
+}
+
+static int copy_live(struct migrate_source *source)
+{
+	int err;
+
+	set_phase(source, MIGRATE_COPYING);
+	for (;;) {
+		err = copy_round(source);
+		if (!err)
+			err = copier_collect(source->copier);
+		if (err)
+			return err;
+		estimate(source);
+		if (is_little_left(source))
+			return 0;
+		throttle(source);
+	}
+}
+
+static int start_copier(struct migrate_source *source)
+{
+	struct page_sink sinks[MIGRATE_CONNECTIONS_MAX];
+	const struct copier_options options = {
+		.mem = source->guest->mem,
+		.sinks = sinks,
+		.count = source->channel_count,
+		.bandwidth = source->options.bandwidth,
+	};
+	struct copier *copier;
+	int err = mem_dirty_start(source->guest->mem);
+
+	for (unsigned i = 0; i < source->channel_count && !err; i++) {
+		err = page_packer_init(&source->packers[i], source->streams[i],
+				       source->options.compress);
+		sinks[i] = page_packer_sink(&source->packers[i]);
+	}
+	if (!err)
+		err = copier_create(&options, &copier);
+	if (err)
+		return err;
+	pthread_mutex_lock(&source->lock);
+	source->copier = copier;
+	if (source->cancelled)
+		err = was_cancelled();
+	pthread_mutex_unlock(&source->lock);
+	return err;
+}
+
+static int hold(struct migrate_source *source)
+{
+	int err;
+
+	pthread_mutex_lock(&source->lock);
+	err = source->cancelled ? was_cancelled() : 0;
+	source->progress.phase = MIGRATE_HOLDING;
+	source->held_at = err ? 0 : clock_now();
+	pthread_mutex_unlock(&source->lock);
+	if (!err) {
+		err = source->guest->hold(source->guest->self);
+		source->is_held = !err;
+	}
+	return err;
+}
+
+static int copy_memory(struct migrate_source *source)
+{
+	int err = start_copier(source);
+
+	if (!err)
+		err = copy_live(source);
+	if (!err)
+		err = hold(source);
+	if (!err)
+		err = copier_collect(source->copier);
+	if (!err)
+		err = copy_round(source);
+	for (unsigned i = 1; i < source->channel_count && !err; i++)
+		err = stream_send(&source->streams[i], RECORD_DONE, 0, 0, NULL, 0);
+	return err;
+}
+
+/* Both processes map the same pages: none is copied. */
+static int give_memory(struct migrate_source *source)
+{
+	int err = hold(source);
+
+	if (!err)
+		err = regions_send(&source->streams[0], RECORD_MEMORY_FD, source->guest->mem);
+	return err ? err : channel_send_fd(source->channels[0], source->guest->mem->memfd);
+}
+
+static bool can_give_memory(const struct migrate_source *source)
+{
+	return !source->options.copy_memory && channel_can_send_fd(source->channels[0]) &&
+	       mem_is_shared(source->guest->mem);
+}
+
+static int send_state(struct migrate_source *source)
+{
+	const struct stream *control = &source->streams[0];
+	struct record record;
+	int err = save_state(source);
+
+	if (!err)
+		err = stream_send_buffer(control, RECORD_REGISTERS, &source->state);
+	if (!err)
+		err = stream_send(control, RECORD_END, 0, 0, NULL, 0);
+	return err ? err : stream_expect(control, RECORD_LOADED, &record);
+}
+
+/* After this nobody cancels any more. */
+static int commit(struct migrate_source *source)
+{
+	bool cancelled;
+
+	pthread_mutex_lock(&source->lock);
+	cancelled = source->cancelled;
+	source->committed = !cancelled;
+	source->progress.phase = MIGRATE_HANDING;
+	pthread_mutex_unlock(&source->lock);
+	return cancelled ? was_cancelled() : 0;
+}
+
+/*
+ * The other side has everything. From the moment RUN may have reached it until its answer, nobody here
+ * knows where the guest runs; if there is no answer, nobody here decides it either.
+ */
+static enum migrate_outcome hand_over(struct migrate_source *source, int *ret_err)
+{
+	const struct migrate_guest *guest = source->guest;
+	const struct stream *control = &source->streams[0];
+	struct record record;
+	int err = commit(source);
+
+	if (err) {
+		*ret_err = err;
+		return MIGRATE_WENT_ON;
+	}
+	guest->surrender(guest->self);
+	err = stream_send(control, RECORD_RUN, 0, 0, NULL, 0);
+	if (!err)
+		err = stream_expect(control, RECORD_RUNNING, &record);
+	*ret_err = err;
+	if (!err)
+		return MIGRATE_MOVED;
+	/* It said itself that it does not run. */
+	if (err == -EREMOTEIO && guest->retake(guest->self) == 0)
+		return MIGRATE_WENT_ON;
+	*ret_err = because_of(err, "the other side was told to run the guest and did not answer");
+	return MIGRATE_IN_DOUBT;
+}
+
+static int prepare(struct migrate_source *source)
+{
+	int err = connect_one(source, STREAM_CONTROL);
+
+	if (err)
+		return err;
+	if (source->options.connections > 1 && !channel_can_repeat(source->channels[0]))
+		return because(-EINVAL, "%s is one connection only", source->uri);
+	set_phase(source, MIGRATE_CHECKING);
+	err = ask_first(source);
+	if (err || can_give_memory(source))
+		return err;
+	while (!err && source->channel_count < source->options.connections)
+		err = connect_one(source, STREAM_DATA);
+	return err;
+}
+
+/* Nothing of it is seen afterwards: not by the guest, and not by a second attempt. */
+static void undo(struct migrate_source *source, int err)
+{
+	char text[ERROR_TEXT_MAX];
+
+	strncpy(text, error_text(err), sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	if (source->channel_count)
+		stream_abort(&source->streams[0], err);
+	if (source->progress.throttle)
+		source->guest->throttle(source->guest->self, 0);
+	if (source->is_held && source->guest->go_on(source->guest->self))
+		because_of(err, "%s; and then the guest could not go on", text);
+	else
+		because(err, "%s", text);
+}
+
+/* The words of a peer that gave up explain more than the broken connection that followed. */
+static int prefer_reason(struct migrate_source *source, int err)
+{
+	struct record record;
+
+	if (err != -EPIPE && err != -ECONNRESET)
+		return err;
+	if (channel_wait_readable(source->channels[0], 0) > 0 &&
+	    stream_receive(&source->streams[0], &record) == -EREMOTEIO)
+		return -EREMOTEIO;
+	return err;
+}
+
+static int send_all(struct migrate_source *source)
+{
+	int err = prepare(source);
+
+	if (!err)
+		err = can_give_memory(source) ? give_memory(source) : copy_memory(source);
+	return err ? err : send_state(source);
+}
+
+static void end_progress(struct migrate_source *source)
+{
+	uint64_t now = clock_now();
+
+	pthread_mutex_lock(&source->lock);
+	source->progress.phase = MIGRATE_ENDED;
+	source->progress.elapsed_ns = now - source->begun;
+	source->progress.sent = bytes_sent(source);
+	if (source->is_held)
+		source->progress.downtime_ns = now - source->held_at;
+	if (source->copier)
+		source->progress.copied = copier_copied(source->copier) * GUEST_PAGE_SIZE;
+	source->progress.remaining = 0;
+	pthread_mutex_unlock(&source->lock);
+}
+
+/* The connections and the threads; what is left serves those who ask for progress. */
+static void close_all(struct migrate_source *source)
+{
+	struct copier *copier;
+	unsigned count;
+
+	pthread_mutex_lock(&source->lock);
+	copier = source->copier;
+	count = source->channel_count;
+	source->copier = NULL;
+	source->channel_count = 0;
+	pthread_mutex_unlock(&source->lock);
+	copier_destroy(copier);
+	for (unsigned i = 0; i < count; i++) {
+		page_packer_finish(&source->packers[i]);
+		channel_destroy(source->channels[i]);
+	}
+}
+
+enum migrate_outcome migrate_source_run(struct migrate_source *source, int *ret_err)
+{
+	enum migrate_outcome outcome = MIGRATE_WENT_ON;
+	char text[ERROR_TEXT_MAX];
+	int err;
+
+	source->begun = clock_now();
+	err = send_all(source);
+	if (!err)
+		outcome = hand_over(source, &err);
+	if (err && outcome == MIGRATE_WENT_ON && source->channel_count)
+		err = prefer_reason(source, err);
+	if (err && source->cancelled && !source->committed)
+		err = was_cancelled();
+	mem_dirty_stop(source->guest->mem);
+	if (outcome == MIGRATE_WENT_ON)
+		undo(source, err);
+	strncpy(text, error_text(err), sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	end_progress(source);
+	close_all(source);
+	because(err, "%s", text);
+	*ret_err = err;
+	return outcome;
+}
+
+int migrate_source_cancel(struct migrate_source *source)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&source->lock);
+	if (source->committed) {
+		err = because(-EALREADY, "too late: the other side has been told to run the guest");
+	} else {
+		source->cancelled = true;
+		if (source->copier)
+			copier_stop(source->copier, was_cancelled());
+		/* A source that holds its guest soon asks whether it was cancelled, and can still say so. */
+		for (unsigned i = 0; i < source->channel_count && !source->held_at; i++)
+			channel_shutdown(source->channels[i]);
+	}
+	pthread_mutex_unlock(&source->lock);
+	return err;
+}
+
+const char *migrate_source_refusals(const struct migrate_source *source)
+{
+	return source->refusals.size ? (const char *)source->refusals.data : "";
+}
+
+static int check_options(const struct migrate_source_options *options)
+{
+	if (options->connections < 1 || options->connections > MIGRATE_CONNECTIONS_MAX)
+		return because(-EINVAL, "%u connections: 1 to %d", options->connections,
+			       MIGRATE_CONNECTIONS_MAX);
+	return channel_uri_check(options->uri);
+}
+
+int migrate_source_create(const struct migrate_guest *guest,
+			  const struct migrate_source_options *options,
+			  struct migrate_source **ret_source)
+{
+	struct migrate_source *source;
+	int err = check_options(options);
+
+	if (err)
+		return err;
+	source = calloc(1, sizeof(*source));
+	if (!source)
+		return because(-ENOMEM, "out of memory");
+	pthread_mutex_init(&source->lock, NULL);
+	source->guest = guest;
+	source->options = *options;
+	source->uri = strdup(options->uri);
+	source->machine = strdup(options->machine);
+	source->tls = options->channel.tls ? strdup(options->channel.tls) : NULL;
+	source->options.channel.tls = source->tls;
+	source->progress.total = mem_total(guest->mem);
+	source->begun = clock_now();
+	if (!source->uri || !source->machine || (options->channel.tls && !source->tls) ||
+	    getrandom(source->session, sizeof(source->session), 0) != sizeof(source->session)) {
+		migrate_source_destroy(source);
+		return because(-ENOMEM, "out of memory");
+	}
+	*ret_source = source;
+	return 0;
+}
+
+void migrate_source_destroy(struct migrate_source *source)
+{
+	if (!source)
+		return;
+	buffer_finish(&source->state);
+	buffer_finish(&source->refusals);
+	pthread_mutex_destroy(&source->lock);
+	free(source->uri);
+	free(source->machine);
+	free(source->tls);
+	free(source);
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Iterates registers, and knows none of them. */
+#include "migrate/state.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ferry/error.h>
+
+#include "base/util.h"
+#include "migrate/record.h"
+
+/* An entry: id, vCPU, size, then the value. A name: id, vCPU, length, then the name. */
+#define ENTRY_HEADER 16
+#define NAME_MAX_LEN 95
+
+#define VERDICT_LINES_MAX 200
+
+int buffer_add(struct buffer *buffer, const void *data, size_t size)
+{
+	if (size > buffer->room - buffer->size) {
+		size_t room = max_u64(2 * buffer->room, align_up(buffer->size + size, 4096));
+		uint8_t *grown = realloc(buffer->data, room);
+
+		if (!grown)
+			return because(-ENOMEM, "out of memory");
+		buffer->data = grown;
+		buffer->room = room;
+	}
+	if (size)
+		memcpy(buffer->data + buffer->size, data, size);
+	buffer->size += size;
+	return 0;
+}
+
+void buffer_finish(struct buffer *buffer)
+{
+	free(buffer->data);
+	*buffer = (struct buffer){ 0 };
+}
+
+void verdict_refuse(struct verdict *verdict, const char *fmt, ...)
+{
+	char line[512];
+	va_list args;
+	int len;
+
+	if (verdict->refusals++ >= VERDICT_LINES_MAX)
+		return;
+	va_start(args, fmt);
+	len = vsnprintf(line, sizeof(line) - 1, fmt, args);
+	va_end(args);
+	if (len < 0)
+		return;
+	len = (int)min_u64((uint64_t)len, sizeof(line) - 3);
+	line[len++] = '\n';
+	line[len++] = '\0';
+	if (buffer_add(&verdict->text, line, (size_t)len) == 0)
+		verdict->text.size--; /* the next line takes the NUL's place */
+}
+
+const char *verdict_text(const struct verdict *verdict)
+{
+	return verdict->text.size ? (const char *)verdict->text.data : "";
+}
+
+void verdict_finish(struct verdict *verdict)
+{
+	buffer_finish(&verdict->text);
+	verdict->refusals = 0;
+}
+
+static int add_header(struct buffer *buffer, struct reg_key key, uint32_t size)
+{
+	uint8_t header[ENTRY_HEADER];
+
+	put_u64(header, key.id);
+	put_u32(header + 8, key.vcpu);
+	put_u32(header + 12, size);
+	return buffer_add(buffer, header, sizeof(header));
+}
+
+static int save_one(struct reg_file *regs, struct reg_key key, struct buffer *state)
+{
+	uint8_t value[REG_SIZE_MAX];
+	char name[NAME_MAX_LEN + 1];
+	int err = reg_file_get(regs, key, value);
+
+	if (err) {
+		reg_file_name(regs, key, name, sizeof(name));
+		return because_of(err, "register %s cannot be read", name);
+	}
+	err = add_header(state, key, (uint32_t)reg_size(key.id));
+	return err ? err : buffer_add(state, value, reg_size(key.id));
+}
+
+int state_save(struct reg_file *regs, struct buffer *ret_state, uint64_t *ret_count)
+{
+	struct reg_list list = { 0 };
+	struct buffer state = { 0 };
+	int err = reg_file_list(regs, &list);
+
+	for (size_t i = 0; i < list.count && !err; i++)
+		err = save_one(regs, list.entries[i].key, &state);
+	*ret_count = list.count;
+	reg_list_finish(&list);
+	if (err) {
+		buffer_finish(&state);
+		return err;
+	}
+	buffer_finish(ret_state);
+	*ret_state = state;
+	return 0;
+}
+
+static int save_name(struct reg_file *regs, struct reg_key key, struct buffer *names)
+{
+	char name[NAME_MAX_LEN + 1];
+	int err = reg_file_name(regs, key, name, sizeof(name));
+
+	if (err)
+		return err;
+	err = add_header(names, key, (uint32_t)strlen(name));
+	return err ? err : buffer_add(names, name, strlen(name));
+}
+
+int state_save_names(struct reg_file *regs, struct buffer *ret_names)
+{
+	struct reg_list list = { 0 };
+	struct buffer names = { 0 };
+	int err = reg_file_list(regs, &list);
+
+	for (size_t i = 0; i < list.count && !err; i++)
+		err = save_name(regs, list.entries[i].key, &names);
+	reg_list_finish(&list);
+	if (err) {
+		buffer_finish(&names);
+		return err;
+	}
+	buffer_finish(ret_names);
+	*ret_names = names;
+	return 0;
+}
+
+/* An entry or a name: its header, and where what follows it begins. */
+static int next(const struct buffer *buffer, size_t *at, struct reg_key *ret_key,
+		uint32_t *ret_size, const uint8_t **ret_data)
+{
+	const uint8_t *header = buffer->data + *at;
+	uint32_t size;
+
+	if (*at == buffer->size)
+		return 0;
+	if (buffer->size - *at < ENTRY_HEADER)
+		return because(-EBADMSG, "the list of registers is cut off");
+	size = get_u32(header + 12);
+	if (size > buffer->size - *at - ENTRY_HEADER)
+		return because(-EBADMSG, "the list of registers is cut off inside one");
+	*ret_key = (struct reg_key){ .id = get_u64(header), .vcpu = get_u32(header + 8) };
+	*ret_size = size;
+	*ret_data = header + ENTRY_HEADER;
+	*at += ENTRY_HEADER + size;
+	return 1;
+}
+
+int state_next(const struct buffer *state, size_t *at, struct state_entry *ret_entry)
+{
+	struct state_entry entry;
+	uint32_t size;
+	int r = next(state, at, &entry.key, &size, &entry.value);
+
+	if (r <= 0)
+		return r;
+	if (size != reg_size(entry.key.id))
+		return because(-EBADMSG, "register %#llx with %u bytes",
+			       (unsigned long long)entry.key.id, size);
+	*ret_entry = entry;
+	return 1;
+}
+
+int state_check_names(const struct buffer *names)
+{
+	struct reg_key key;
+	const uint8_t *text;
+	uint32_t len;
+	size_t at = 0;
+	int r;
+
+	while ((r = next(names, &at, &key, &len, &text)) > 0)
+		for (uint32_t i = 0; i < len; i++)
+			if (len > NAME_MAX_LEN || text[i] <= ' ' || text[i] > '~')
+				return because(-EBADMSG, "a register's name is no name");
+	return r;
+}
+
+void state_name(const struct buffer *names, struct reg_key key, char *name, size_t size)
+{
+	struct reg_key found;
+	const uint8_t *text;
+	uint32_t len;
+	size_t at = 0;
+
+	while (next(names, &at, &found, &len, &text) > 0) {
+		if (found.id != key.id || found.vcpu != key.vcpu)
+			continue;
+		len = (uint32_t)min_u64(len, size - 1);
+		memcpy(name, text, len);
+		name[len] = '\0';
+		return;
+	}
+	snprintf(name, size, "%#llx", (unsigned long long)key.id);
+}
+
+static bool is_neutral(const struct state_entry *entry)
+{
+	for (size_t i = 0; i < reg_size(entry->key.id); i++)
+		if (entry->value[i])
+			return false;
+	return true;
+}
+
+static void refuse(struct verdict *verdict, const struct buffer *names,
+		   const struct state_entry *entry, int err)
+{
+	char name[NAME_MAX_LEN + 1], vcpu[32] = "";
+
+	state_name(names, entry->key, name, sizeof(name));
+	if (entry->key.vcpu != REG_VM)
+		snprintf(vcpu, sizeof(vcpu), " of vCPU %u", entry->key.vcpu);
+	verdict_refuse(verdict, "register %s%s: %s", name, vcpu,
+		       err == -ENOENT ? "there is none here, and its value matters" :
+					error_text(err));
+}
+
+int state_load(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
+	       struct verdict *verdict)
+{
+	/* A register is read from memory that is aligned as its bank expects. */
+	union {
+		uint8_t bytes[REG_SIZE_MAX];
+		uint64_t align;
+	} value;
+	struct state_entry entry;
+	size_t at = 0;
+	int r, err;
+
+	while ((r = state_next(state, &at, &entry)) > 0) {
+		memcpy(value.bytes, entry.value, reg_size(entry.key.id));
+		error_clear();
+		err = reg_file_set(regs, entry.key, value.bytes);
+		if (err && !(err == -ENOENT && is_neutral(&entry)))
+			refuse(verdict, names, &entry, err);
+	}
+	return r;
+}
+
+int state_check_machine(struct buffer *machine)
+{
+	for (size_t i = 0; i < machine->size; i++) {
+		uint8_t c = machine->data[i];
+
+		if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
+			return because(-EBADMSG, "the machine's description is no text");
+	}
+	return buffer_add(machine, "", 1);
+}
