@@ -106,8 +106,8 @@ static int create(struct channel_listener *listener, struct channel *channel,
 
 int migrate_dest_open(struct channel_listener *listener, struct migrate_dest **ret_dest)
 {
-	struct migrate_dest *dest;
-	struct channel *channel;
+	struct migrate_dest *dest = NULL;
+	struct channel *channel = NULL;
 	bool repeats;
 	int err;
 

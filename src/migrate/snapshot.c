@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes a guest into a directory while it runs, and fills a machine from one. */
+/* Writes a guest into a directory while it runs. */
 #include "migrate/snapshot.h"
 
 #include <errno.h>
@@ -15,29 +15,15 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/util.h"
-#include "mem/adopt.h"
 #include "mem/dirty.h"
 #include "migrate/copier.h"
 #include "migrate/memory_file.h"
 #include "migrate/regions.h"
 
-#define STATE_FILE  "state"
-#define MEMORY_FILE "memory"
-
 /* What may be left when the guest is held: 8 MiB are written to the page cache in a few milliseconds. */
 #define LEFT_PAGES 2048
 /* A guest that dirties memory faster than a file takes it is held with more left after so many rounds. */
 #define ROUNDS_MAX 8
-
-static int stream_read_file(void *self, void *buf, size_t len)
-{
-	FILE *file = self;
-
-	if (fread(buf, 1, len, file) == len)
-		return 0;
-	return ferror(file) ? because(-errno, "cannot be read: %s", strerror(errno)) :
-			      because(-EBADMSG, "it is cut off");
-}
 
 static int stream_write_file(void *self, const struct iovec *iov, unsigned count)
 {
@@ -80,7 +66,7 @@ static int check_dir(const char *dir)
 	char path[4096];
 	struct stat st;
 
-	if (snprintf(path, sizeof(path), "%s/" STATE_FILE, dir) >= (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/" SNAPSHOT_STATE, dir) >= (int)sizeof(path))
 		return because(-ENAMETOOLONG, "%s: the name is too long", dir);
 	if (stat(dir, &st) < 0)
 		return errno == ENOENT ? 0 : because(-errno, "%s: %s", dir, strerror(errno));
@@ -109,7 +95,7 @@ static int make_files(struct writer *writer)
 	writer->dir_fd = open(writer->temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (writer->dir_fd < 0)
 		return because(-errno, "%s: %s", writer->temporary, strerror(errno));
-	return memory_file_create(writer->dir_fd, MEMORY_FILE, mem, &writer->memory);
+	return memory_file_create(writer->dir_fd, SNAPSHOT_MEMORY, mem, &writer->memory);
 }
 
 /* While the guest runs: until little is left, or it would never be. */
@@ -189,7 +175,7 @@ static int write_records(const struct writer *writer, const struct stream *strea
 
 static int write_state(const struct writer *writer)
 {
-	int fd = openat(writer->dir_fd, STATE_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int fd = openat(writer->dir_fd, SNAPSHOT_STATE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
 	const struct stream stream = { .write = stream_write_file, .self = file };
 	int err;
@@ -210,7 +196,7 @@ static int write_state(const struct writer *writer)
 
 static void remove_snapshot(const char *dir)
 {
-	static const char *const files[] = { STATE_FILE, MEMORY_FILE };
+	static const char *const files[] = { SNAPSHOT_STATE, SNAPSHOT_MEMORY };
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -289,117 +275,4 @@ int snapshot_write(const struct migrate_guest *guest, const struct snapshot_opti
 	buffer_finish(&writer.state);
 	free(writer.temporary);
 	return err ? because(err, "%s", text) : 0;
-}
-
-static int receive_parts(const struct stream *stream, enum record_type type, struct buffer *buffer)
-{
-	struct record record;
-	int err = stream_expect(stream, type, &record);
-
-	return err ? err : stream_receive_parts(stream, &record, buffer);
-}
-
-/* Each entry's form; what it means is the registers' affair. */
-static int check_entries(const struct buffer *state)
-{
-	struct state_entry entry;
-	size_t at = 0;
-	int r;
-
-	do
-		r = state_next(state, &at, &entry);
-	while (r > 0);
-	return r;
-}
-
-static int parse(const struct stream *stream, struct snapshot *snapshot)
-{
-	struct record record;
-	int err = stream_receive_header(stream, STREAM_SNAPSHOT);
-
-	if (!err)
-		err = stream_expect(stream, RECORD_MACHINE, &record);
-	if (!err)
-		err = stream_receive_buffer(stream, &record, &snapshot->machine);
-	if (!err)
-		err = state_check_machine(&snapshot->machine);
-	if (!err)
-		err = stream_expect(stream, RECORD_MEMORY_FILE, &record);
-	if (!err)
-		err = regions_receive(stream, &record, &snapshot->regions);
-	if (!err)
-		err = receive_parts(stream, RECORD_NAMES, &snapshot->names);
-	if (!err)
-		err = state_check_names(&snapshot->names);
-	if (!err)
-		err = receive_parts(stream, RECORD_REGISTERS, &snapshot->state);
-	if (!err)
-		err = check_entries(&snapshot->state);
-	return err ? err : stream_expect(stream, RECORD_END, &record);
-}
-
-int snapshot_parse(const struct stream *stream, struct snapshot *ret_snapshot)
-{
-	*ret_snapshot = (struct snapshot){ .memory_fd = -1 };
-	return parse(stream, ret_snapshot);
-}
-
-int snapshot_open_state(const char *path, struct snapshot *ret_snapshot)
-{
-	FILE *file = fopen(path, "re");
-	const struct stream stream = { .read = stream_read_file, .self = file };
-	int err;
-
-	*ret_snapshot = (struct snapshot){ .memory_fd = -1 };
-	if (!file)
-		return because(-errno, "%s: %s", path, strerror(errno));
-	err = snapshot_parse(&stream, ret_snapshot);
-	fclose(file);
-	return err ? because_of(err, "%s", path) : 0;
-}
-
-int snapshot_open(const char *dir, struct snapshot *ret_snapshot)
-{
-	char path[4096];
-	int err;
-
-	*ret_snapshot = (struct snapshot){ .memory_fd = -1 };
-	if (snprintf(path, sizeof(path), "%s/" MEMORY_FILE, dir) >= (int)sizeof(path))
-		return because(-ENAMETOOLONG, "%s: the name is too long", dir);
-	snprintf(path, sizeof(path), "%s/" STATE_FILE, dir);
-	err = snapshot_open_state(path, ret_snapshot);
-	if (err)
-		return err;
-	snprintf(path, sizeof(path), "%s/" MEMORY_FILE, dir);
-	ret_snapshot->memory_fd = open(path, O_RDONLY | O_CLOEXEC);
-	return ret_snapshot->memory_fd < 0 ? because(-errno, "%s: %s", path, strerror(errno)) : 0;
-}
-
-void snapshot_finish(struct snapshot *snapshot)
-{
-	if (snapshot->memory_fd >= 0)
-		close(snapshot->memory_fd);
-	buffer_finish(&snapshot->machine);
-	buffer_finish(&snapshot->regions);
-	buffer_finish(&snapshot->names);
-	buffer_finish(&snapshot->state);
-	snapshot->memory_fd = -1;
-}
-
-int snapshot_load(struct snapshot *snapshot, const struct migrate_guest *guest,
-		  struct verdict *verdict)
-{
-	int err;
-
-	regions_compare(&snapshot->regions, guest->mem, true, verdict);
-	if (verdict->refusals)
-		return because(-EREMOTE, "%s", verdict_text(verdict));
-	err = mem_adopt(guest->mem, snapshot->memory_fd, MEM_ADOPT_PRIVATE);
-	if (err)
-		return err;
-	snapshot->memory_fd = -1;
-	err = state_load(guest->regs, &snapshot->state, &snapshot->names, verdict);
-	if (!err && verdict->refusals)
-		err = because(-EREMOTE, "%s", verdict_text(verdict));
-	return err;
 }

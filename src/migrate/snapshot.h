@@ -10,6 +10,10 @@
 #include "migrate/state.h"
 #include "migrate/stream.h"
 
+/* The names of the two files. */
+#define SNAPSHOT_STATE	"state"
+#define SNAPSHOT_MEMORY "memory"
+
 struct snapshot_options {
 	const char *dir;
 	const char *machine;
