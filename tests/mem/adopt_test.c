@@ -243,13 +243,15 @@ static bool setup_huge(void)
 {
 	struct mem other;
 
-	setup();
 	init(&other, 2 * MIB);
 	if (mem_map_ram(&other, "low", 0, 4 * MIB, 0) < 0) {
 		mem_finish(&other);
 		return false;
 	}
+	init(&mem, 0);
+	ck_assert_int_eq(mem_map_ram(&mem, "low", 0, 4 * MIB, 0), 0);
 	ck_assert_int_eq(mem_adopt(&mem, other.memfd, MEM_ADOPT_SHARED), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(error_text(-EINVAL), "--hugepages"));
 	mem_finish(&mem);
 	mem = other;
 	return true;

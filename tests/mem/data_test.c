@@ -87,6 +87,10 @@ START_TEST(test_data_is_where_it_was_written)
 	if (has_huge_shmem())
 		return;
 	setup();
+	mem_write(&mem, 9 * MIB, "x", 1);
+	ck_assert_str_eq(runs(0), "");
+	ck_assert_str_eq(runs(1), "256+1");
+	ck_assert_int_eq(mem_discard(&mem, 9 * MIB, PAGE), 0);
 	mem_write(&mem, 0, "x", 1);
 	mem_write(&mem, 5 * PAGE - 1, "xy", 2);
 	mem_write(&mem, 8 * MIB - 1, "xy", 2);
