@@ -35,6 +35,16 @@ int kvm_set_user_memory_region(int vm, struct kvm_userspace_memory_region *regio
 	return KVM_IOCTL(vm, KVM_SET_USER_MEMORY_REGION, region);
 }
 
+int kvm_get_dirty_log(int vm, struct kvm_dirty_log *log)
+{
+	return KVM_IOCTL(vm, KVM_GET_DIRTY_LOG, log);
+}
+
+int kvm_clear_dirty_log(int vm, struct kvm_clear_dirty_log *log)
+{
+	return KVM_IOCTL(vm, KVM_CLEAR_DIRTY_LOG, log);
+}
+
 int kvm_irqfd(int vm, struct kvm_irqfd *irqfd)
 {
 	return KVM_IOCTL(vm, KVM_IRQFD, irqfd);

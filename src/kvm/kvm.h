@@ -19,6 +19,8 @@ int kvm_get_vcpu_mmap_size(int kvm);
 /* a VM */
 int kvm_create_vcpu(int vm, long id); /* a descriptor */
 int kvm_set_user_memory_region(int vm, struct kvm_userspace_memory_region *region);
+int kvm_get_dirty_log(int vm, struct kvm_dirty_log *log);
+int kvm_clear_dirty_log(int vm, struct kvm_clear_dirty_log *log);
 int kvm_irqfd(int vm, struct kvm_irqfd *irqfd);
 int kvm_ioeventfd(int vm, struct kvm_ioeventfd *ioeventfd);
 int kvm_set_gsi_routing(int vm, struct kvm_irq_routing *routing);

@@ -16,19 +16,9 @@
 #include "base/util.h"
 #include "kvm/kvm.h"
 #include "mem/dirty.h"
+#include "mem/mem_impl.h"
 
-/* What transparent huge pages and KVM's large mappings are made of. */
-#define HUGE_PAGE_SIZE (2 * MIB)
-
-/* linux/mman.h of 6.1 and 5.14 */
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
-static struct mem_map *map_create(size_t count)
+struct mem_map *mem_map_create(size_t count)
 {
 	struct mem_map *map = calloc(1, sizeof(*map) + count * sizeof(map->regions[0]));
 
@@ -53,15 +43,18 @@ int mem_init(struct mem *mem, int vm_fd, uint32_t max_slots, const struct mem_op
 		.page_size = options->hugepage_size ? options->hugepage_size : GUEST_PAGE_SIZE,
 		.prealloc = options->prealloc,
 		.max_slots = max_slots,
+		.file = -1,
+		.pagemap = -1,
 	};
 	pthread_mutex_init(&mem->lock, NULL);
-	mem->memfd = memfd_create(options->name,
-				  MFD_CLOEXEC | hugetlb_flags(options->hugepage_size));
-	if (mem->memfd < 0) {
+	mem->memfd = memfd_create(options->name, MFD_CLOEXEC | MFD_ALLOW_SEALING |
+							 hugetlb_flags(options->hugepage_size));
+	/* Who adopts the memory later must not fear that it is truncated under its guest. */
+	if (mem->memfd < 0 || fcntl(mem->memfd, F_ADD_SEALS, F_SEAL_SHRINK) < 0) {
 		r = because(-errno, "cannot make guest memory: memfd_create: %s", strerror(errno));
 		goto fail;
 	}
-	atomic_init(&mem->map, map_create(0));
+	atomic_init(&mem->map, mem_map_create(0));
 	if (!mem->map) {
 		r = -ENOMEM;
 		goto fail;
@@ -77,6 +70,7 @@ static void region_finish(struct mem_region *region)
 	if (region->size)
 		munmap(region->hva, region->size);
 	free(region->dirty);
+	free(region->zeroed);
 }
 
 void mem_finish(struct mem *mem)
@@ -94,8 +88,13 @@ void mem_finish(struct mem *mem)
 	}
 	if (mem->memfd > 0)
 		close(mem->memfd);
+	if (mem->file > 0)
+		close(mem->file);
+	if (mem->pagemap > 0)
+		close(mem->pagemap);
+	free(mem->always);
 	pthread_mutex_destroy(&mem->lock);
-	*mem = (struct mem){ .memfd = -1, .vm_fd = -1 };
+	*mem = (struct mem){ .memfd = -1, .vm_fd = -1, .file = -1, .pagemap = -1 };
 }
 
 const struct mem_map *mem_map(const struct mem *mem)
@@ -113,18 +112,25 @@ uint64_t mem_total(const struct mem *mem)
 	return sum;
 }
 
-/* Tells KVM; size 0 deletes the slot. */
 static int set_slot(const struct mem *mem, const struct mem_region *region, uint64_t size)
 {
 	struct kvm_userspace_memory_region slot = {
 		.slot = region->slot,
-		.flags = region->flags & MEM_READONLY ? KVM_MEM_READONLY : 0,
 		.guest_phys_addr = region->gpa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)region->hva,
 	};
 
+	if (region->flags & MEM_READONLY)
+		slot.flags = KVM_MEM_READONLY;
+	else if (atomic_load(&mem->tracked))
+		slot.flags = KVM_MEM_LOG_DIRTY_PAGES;
 	return mem->vm_fd < 0 ? 0 : kvm_set_user_memory_region(mem->vm_fd, &slot);
+}
+
+int mem_set_slot(const struct mem *mem, const struct mem_region *region)
+{
+	return set_slot(mem, region, region->size);
 }
 
 static int check_place(const struct mem *mem, const struct mem_map *map, const char *name,
@@ -188,6 +194,13 @@ static uint8_t *reserve_aligned(gpa_t gpa, uint64_t size)
 	return hva + shift;
 }
 
+void mem_advise(const struct mem *mem, const struct mem_region *region)
+{
+	madvise(region->hva, region->size, MADV_DONTDUMP);
+	if (mem->page_size == GUEST_PAGE_SIZE)
+		madvise(region->hva, region->size, MADV_HUGEPAGE);
+}
+
 /* Extends the memory's file by the region and maps it. */
 static int back(struct mem *mem, struct mem_region *region)
 {
@@ -213,14 +226,12 @@ static int back(struct mem *mem, struct mem_region *region)
 			   (off_t)region->offset);
 	if (region->hva == MAP_FAILED)
 		return out_of_memory(mem, -errno, region->size);
-	madvise(region->hva, region->size, MADV_DONTDUMP);
-	if (mem->page_size == GUEST_PAGE_SIZE)
-		madvise(region->hva, region->size, MADV_HUGEPAGE);
+	mem_advise(mem, region);
 	mem->memfd_size += region->size;
 	return 0;
 }
 
-static void publish(struct mem *mem, struct mem_map *next)
+void mem_publish(struct mem *mem, struct mem_map *next)
 {
 	next->previous = atomic_load(&mem->map);
 	atomic_store_explicit(&mem->map, next, memory_order_release);
@@ -229,7 +240,7 @@ static void publish(struct mem *mem, struct mem_map *next)
 /* A picture with one region more, in its place. */
 static struct mem_map *map_with(const struct mem_map *map, const struct mem_region *region)
 {
-	struct mem_map *next = map_create(map->count + 1);
+	struct mem_map *next = mem_map_create(map->count + 1);
 	size_t i = 0;
 
 	if (!next)
@@ -256,15 +267,17 @@ static int map_locked(struct mem *mem, struct mem_region *region)
 	if (r < 0)
 		return r;
 	region->dirty = calloc(mem_dirty_words(region), sizeof(*region->dirty));
+	if (region->dirty && atomic_load(&mem->tracked))
+		mem_mark_region(region, 0, region->size);
 	next = map_with(map, region);
-	r = next && region->dirty ? set_slot(mem, region, region->size) : -ENOMEM;
+	r = next && region->dirty ? mem_set_slot(mem, region) : -ENOMEM;
 	if (r < 0) {
 		free(next);
 		region_finish(region);
 		return because(r, "KVM refuses memory %s at %#llx: %s", region->name,
 			       (unsigned long long)region->gpa, strerror(-r));
 	}
-	publish(mem, next);
+	mem_publish(mem, next);
 	return 0;
 }
 
@@ -279,24 +292,10 @@ int mem_map_ram(struct mem *mem, const char *name, gpa_t gpa, uint64_t size, uns
 	return r;
 }
 
-static int discard(const struct mem_region *region, uint64_t offset, uint64_t size, void *arg)
-{
-	const struct mem *mem = arg;
-	uint64_t first = align_up(offset, mem->page_size);
-	uint64_t end = align_down(offset + size, mem->page_size);
-
-	if (first >= end)
-		return 0;
-	return fallocate(mem->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			 (off_t)(region->offset + first), (off_t)(end - first)) < 0 ?
-		       -errno :
-		       0;
-}
-
 /* A picture without the region; old pictures may be in use, so its address stays mapped. */
 static struct mem_map *map_without(const struct mem_map *map, size_t at)
 {
-	struct mem_map *next = map_create(map->count - 1);
+	struct mem_map *next = mem_map_create(map->count - 1);
 
 	if (!next)
 		return NULL;
@@ -326,8 +325,8 @@ static int unmap_locked(struct mem *mem, gpa_t gpa)
 		free(next);
 		return r;
 	}
-	publish(mem, next);
-	return discard(&map->regions[at], 0, map->regions[at].size, mem);
+	mem_publish(mem, next);
+	return mem_discard_pages(mem, &map->regions[at], 0, map->regions[at].size);
 }
 
 int mem_unmap(struct mem *mem, gpa_t gpa)
@@ -338,137 +337,4 @@ int mem_unmap(struct mem *mem, gpa_t gpa)
 	r = unmap_locked(mem, gpa);
 	pthread_mutex_unlock(&mem->lock);
 	return r;
-}
-
-/* The region that holds gpa: the last one that begins at or below it. */
-static const struct mem_region *find(const struct mem_map *map, gpa_t gpa)
-{
-	size_t low = 0;
-	size_t high = map->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (map->regions[middle].gpa <= gpa)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == 0 || gpa - map->regions[low - 1].gpa >= map->regions[low - 1].size)
-		return NULL;
-	return &map->regions[low - 1];
-}
-
-static uint8_t *pointer(const struct mem *mem, gpa_t gpa, uint64_t len, unsigned refused)
-{
-	const struct mem_region *region = find(mem_map(mem), gpa);
-
-	if (!region || !len || (region->flags & refused) ||
-	    !range_inside(gpa - region->gpa, len, region->size))
-		return NULL;
-	return region->hva + (gpa - region->gpa);
-}
-
-const void *mem_ptr(const struct mem *mem, gpa_t gpa, uint64_t len)
-{
-	return pointer(mem, gpa, len, 0);
-}
-
-void *mem_ptr_rw(struct mem *mem, gpa_t gpa, uint64_t len)
-{
-	return pointer(mem, gpa, len, MEM_READONLY);
-}
-
-/* Calls fn for each piece of [gpa, gpa + len) after making sure that all of it is memory. */
-static int for_each_piece(const struct mem *mem, gpa_t gpa, uint64_t len,
-			  int (*fn)(const struct mem_region *region, uint64_t offset, uint64_t size,
-				    void *arg),
-			  void *arg)
-{
-	const struct mem_map *map = mem_map(mem);
-
-	for (int pass = 0; pass < 2; pass++) {
-		for (uint64_t done = 0; done < len;) {
-			const struct mem_region *region = find(map, gpa + done);
-			uint64_t offset, size;
-			int r = 0;
-
-			if (!region || gpa + done < gpa)
-				return because(-EFAULT, "%#llx is not guest memory",
-					       (unsigned long long)(gpa + done));
-			offset = gpa + done - region->gpa;
-			size = min_u64(len - done, region->size - offset);
-			if (pass == 1)
-				r = fn(region, offset, size, arg);
-			if (r < 0)
-				return r;
-			done += size;
-		}
-	}
-	return 0;
-}
-
-static int copy_out(const struct mem_region *region, uint64_t offset, uint64_t size, void *arg)
-{
-	uint8_t **buf = arg;
-
-	memcpy(*buf, region->hva + offset, size);
-	*buf += size;
-	return 0;
-}
-
-static int copy_in(const struct mem_region *region, uint64_t offset, uint64_t size, void *arg)
-{
-	const uint8_t **buf = arg;
-
-	memcpy(region->hva + offset, *buf, size);
-	*buf += size;
-	return 0;
-}
-
-int mem_read(const struct mem *mem, gpa_t gpa, void *buf, uint64_t len)
-{
-	uint8_t *at = buf;
-
-	return for_each_piece(mem, gpa, len, copy_out, &at);
-}
-
-int mem_write(struct mem *mem, gpa_t gpa, const void *buf, uint64_t len)
-{
-	const uint8_t *at = buf;
-
-	return for_each_piece(mem, gpa, len, copy_in, &at);
-}
-
-int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len)
-{
-	return for_each_piece(mem, gpa, len, discard, mem);
-}
-
-/*
- * A piece of the file without any page is not collapsed: there must be one in each. The guest may be
- * writing, so touching must not change what it finds.
- */
-static bool collapse(uint8_t *from, const uint8_t *to)
-{
-	for (uint8_t *at = from; at < to; at += HUGE_PAGE_SIZE)
-		__atomic_fetch_or(at, 0, __ATOMIC_RELAXED);
-	return madvise(from, (size_t)(to - from), MADV_COLLAPSE) == 0;
-}
-
-void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len)
-{
-	const struct mem_region *region = find(mem_map(mem), gpa);
-	uint64_t first, end;
-
-	if (!region || !len || mem->page_size != GUEST_PAGE_SIZE)
-		return;
-	end = gpa + min_u64(len, region->gpa + region->size - gpa);
-	first = max_u64(align_down(gpa, HUGE_PAGE_SIZE), region->gpa);
-	if (is_aligned(region->gpa | region->size, HUGE_PAGE_SIZE) &&
-	    collapse(region->hva + (first - region->gpa),
-		     region->hva + (align_up(end, HUGE_PAGE_SIZE) - region->gpa)))
-		return;
-	first = align_down(gpa, GUEST_PAGE_SIZE);
-	madvise(region->hva + (first - region->gpa), end - first, MADV_POPULATE_WRITE);
 }

@@ -16,6 +16,8 @@ typedef uint64_t gva_t; /* guest virtual address */
 
 enum mem_flags {
 	MEM_READONLY = 1 << 0, /* the guest's stores exit as MMIO; the host may write */
+	/* mem's own: a copy-on-write mapping of struct mem's file, see mem/adopt.h. */
+	MEM_PRIVATE = 1 << 1,
 };
 
 struct mem_region {
@@ -23,10 +25,11 @@ struct mem_region {
 	gpa_t gpa;
 	uint64_t size;
 	uint8_t *hva;
-	uint64_t offset; /* in the memory's file */
+	uint64_t offset; /* in the memory's file, or in the snapshot's */
 	uint32_t slot;   /* KVM's number of it */
 	unsigned flags;  /* enum mem_flags */
-	_Atomic uint64_t *dirty; /* what ferry wrote, see mem/dirty.h; a bit a page */
+	_Atomic uint64_t *dirty; /* a bit a page: what ferry wrote, see mem/dirty.h */
+	uint64_t *zeroed; /* MEM_PRIVATE, a bit a page: anonymous since discarded; mem's lock */
 };
 
 /* An immutable picture of the map, sorted by gpa. Readers take it once and may keep it. */
@@ -37,10 +40,16 @@ struct mem_map {
 	struct mem_region regions[];
 };
 
+struct mem_range {
+	gpa_t gpa;
+	uint64_t len;
+};
+
 /*
- * lock serialises writers from the first look at the map to the publication of the next one; it is
- * held across KVM_SET_USER_MEMORY_REGION and nothing is taken under it. Readers take no lock: they
- * load `map`, whose pictures stay allocated until mem_finish().
+ * lock serialises writers from the first look at the map to the publication of the next one, and
+ * what changes pages or slots without the guest; it is held across KVM's ioctls, and nothing is taken
+ * nor guest memory that may be missing (mem/pager.h) touched under it. Readers take no lock: they load
+ * `map`, whose pictures stay allocated until mem_finish().
  */
 struct mem {
 	int vm_fd;
@@ -51,7 +60,14 @@ struct mem {
 	uint32_t max_slots;
 	pthread_mutex_t lock;
 	_Atomic(struct mem_map *) map;
+	int file;    /* of MEM_PRIVATE regions, or -1 */
+	int pagemap; /* /proc/self/pagemap when there are such and it can be read, or -1 */
+	unsigned pieces; /* mappings that MEM_PRIVATE regions are cut into; lock */
+
 	atomic_bool tracked; /* see mem/dirty.h */
+	bool manual_protect; /* lock: KVM's log is cleared by KVM_CLEAR_DIRTY_LOG */
+	struct mem_range *always; /* lock: the pages that are always dirty */
+	size_t always_count;	  /* lock */
 };
 
 struct mem_options {

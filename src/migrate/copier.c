@@ -2,6 +2,7 @@
 /* Deals memory out to threads by the chunk. */
 #include "migrate/copier.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,6 +16,8 @@
 #include "base/util.h"
 #include "mem/data.h"
 #include "mem/dirty.h"
+#include "migrate/record.h"
+#include "migrate/state.h"
 
 /* Pages that a thread takes at a time: KVM's dirty log is cleared for as many by one call. */
 #define CHUNK_PAGES 512
@@ -41,7 +44,9 @@ struct copier {
 	struct worker *workers;
 	struct piece *pieces; /* of mem_map() when it was created: the map must not change meanwhile */
 	size_t piece_count;
-	bool first; /* the round is the first one */
+	bool skip_zero; /* where it goes, memory began as zeros */
+	bool is_still;
+	atomic_bool interrupted;
 	_Atomic uint64_t pending, copied, loaded;
 
 	pthread_mutex_t lock;
@@ -139,8 +144,8 @@ static int copy_page(struct worker *worker, const struct piece *piece, uint64_t 
 	uint64_t gpa = piece->region->gpa + page * GUEST_PAGE_SIZE;
 
 	if (page_is_zero(from))
-		return worker->copier->first ? 0 :
-					       worker->sink.add_zero(worker->sink.self, gpa, 1);
+		return worker->copier->skip_zero ? 0 :
+						   worker->sink.add_zero(worker->sink.self, gpa, 1);
 	atomic_fetch_add_explicit(&worker->copier->loaded, 1, memory_order_relaxed);
 	return worker->sink.add(worker->sink.self, gpa, from);
 }
@@ -172,8 +177,10 @@ static int copy_chunk(struct worker *worker, const struct piece *piece, uint64_t
 	marked = count_bits(bits, words);
 	if (!marked)
 		return 0;
-	err = mem_dirty_clear(copier->mem, piece->region, first, pages, piece->bitmap);
-	if (!err && copier->first)
+	err = copier->is_still ? 0 :
+				 mem_dirty_clear(copier->mem, piece->region, first, pages,
+						 piece->bitmap);
+	if (!err && copier->skip_zero)
 		err = keep_data(copier, piece, first, pages, bits);
 	if (!err && !may_send(copier, count_bits(bits, words) * GUEST_PAGE_SIZE))
 		return -ECANCELED;
@@ -195,7 +202,7 @@ static int copy_share(struct worker *worker)
 		const struct piece *piece = &copier->pieces[i];
 		uint64_t chunks = (piece->pages + CHUNK_PAGES - 1) / CHUNK_PAGES;
 
-		for (uint64_t chunk = 0; chunk < chunks && !err; chunk++)
+		for (uint64_t chunk = 0; chunk < chunks && !err && !copier->interrupted; chunk++)
 			if ((piece->first_chunk + chunk) % copier->count == worker->index)
 				err = copy_chunk(worker, piece, chunk);
 		if (!err)
@@ -249,7 +256,7 @@ int copier_round(struct copier *copier)
 	}
 	while (copier->busy)
 		pthread_cond_wait(&copier->changed, &copier->lock);
-	copier->first = false;
+	copier->skip_zero = copier->is_still;
 	err = copier->err;
 	pthread_mutex_unlock(&copier->lock);
 	return err ? because(err, "%s", copier->err_text) : 0;
@@ -268,6 +275,59 @@ int copier_collect(struct copier *copier)
 	}
 	atomic_store(&copier->pending, pending);
 	return err;
+}
+
+void copier_interrupt(struct copier *copier)
+{
+	copier->interrupted = true;
+}
+
+void copier_set_still(struct copier *copier)
+{
+	copier->is_still = true;
+	copier->skip_zero = true;
+	copier->interrupted = false;
+}
+
+int copier_export(const struct copier *copier, struct buffer *bitmaps)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < copier->piece_count && !err; i++) {
+		const struct piece *piece = &copier->pieces[i];
+
+		for (uint64_t word = 0; word < mem_dirty_words(piece->region) && !err; word++) {
+			uint64_t bits = htole64(piece->bitmap[word]);
+
+			err = buffer_add(bitmaps, &bits, sizeof(bits));
+		}
+	}
+	return err;
+}
+
+int copier_import(struct copier *copier, const struct buffer *bitmaps)
+{
+	uint64_t words = 0, at = 0, pending = 0;
+
+	for (size_t i = 0; i < copier->piece_count; i++)
+		words += mem_dirty_words(copier->pieces[i].region);
+	if (bitmaps->size != words * sizeof(uint64_t))
+		return because(-EBADMSG, "a bitmap of %zu bytes for %llu words", bitmaps->size,
+			       (unsigned long long)words);
+	for (size_t i = 0; i < copier->piece_count; i++) {
+		struct piece *piece = &copier->pieces[i];
+
+		for (uint64_t page = 0; page < piece->pages; page += 64, at += sizeof(uint64_t)) {
+			uint64_t bits = get_u64(bitmaps->data + at);
+
+			if (piece->pages - page < 64)
+				bits &= (1ULL << (piece->pages - page)) - 1;
+			piece->bitmap[page / 64] = bits;
+			pending += (uint64_t)__builtin_popcountll(bits);
+		}
+	}
+	atomic_store(&copier->pending, pending);
+	return 0;
 }
 
 uint64_t copier_pending(const struct copier *copier)
@@ -338,7 +398,7 @@ int copier_create(const struct copier_options *options, struct copier **ret_copi
 	copier->mem = options->mem;
 	copier->count = options->count;
 	copier->bandwidth = options->bandwidth;
-	copier->first = true;
+	copier->skip_zero = true;
 	pthread_mutex_init(&copier->lock, NULL);
 	pthread_cond_init(&copier->changed, NULL);
 	copier->workers = calloc(options->count, sizeof(*copier->workers));

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct buffer;
 struct mem;
 struct copier;
 
@@ -42,6 +43,22 @@ int copier_collect(struct copier *copier);
  * zero where they would go. The first failure of any sink, or what copier_stop() was given.
  */
 int copier_round(struct copier *copier);
+
+/* A round under way ends soon, and so does each later one, with the rest still to be copied. Any thread. */
+void copier_interrupt(struct copier *copier);
+
+/*
+ * The guest stands still from here: nothing is tracked any more. An interruption is over, and pages
+ * that are zero are left out again.
+ */
+void copier_set_still(struct copier *copier);
+
+/*
+ * What is still to be copied, as the bitmaps of all regions (mem/dirty.h) one behind the other, words
+ * little-endian. Not during a round. -ENOMEM; import: -EBADMSG when it is not of this memory's size.
+ */
+int copier_export(const struct copier *copier, struct buffer *bitmaps);
+int copier_import(struct copier *copier, const struct buffer *bitmaps);
 
 /* Makes a round under way fail with err, and its text. Any thread. */
 void copier_stop(struct copier *copier, int err);

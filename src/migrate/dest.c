@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Receives a guest: says what it cannot be given, takes memory and registers, and runs it when told to. */
-#include "migrate/dest.h"
-
 #include <errno.h>
-#include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,47 +12,12 @@
 #include "base/util.h"
 #include "mem/adopt.h"
 #include "mem/mem.h"
-#include "migrate/pages.h"
+#include "mem/pager.h"
+#include "migrate/dest_impl.h"
 #include "migrate/regions.h"
 #include "migrate/source.h"
-#include "migrate/state.h"
-#include "migrate/stream.h"
 
-#define SESSION_SIZE 16
-
-/* One connection besides the first, and the thread that receives from it. */
-struct receiver {
-	struct migrate_dest *dest;
-	struct channel *channel;
-	struct stream stream;
-	struct page_unpacker unpacker;
-	pthread_t thread;
-	bool has_thread;
-};
-
-struct migrate_dest {
-	struct channel_listener *listener;
-	const struct migrate_guest *guest;
-	struct stream control;
-	uint8_t session[SESSION_SIZE];
-	struct buffer machine; /* a text, with its NUL */
-	struct buffer regions, names, state;
-	struct verdict verdict;
-	struct page_unpacker unpacker;
-	uint64_t begun;
-
-	pthread_mutex_t lock;
-	/* Under lock: who cancels uses them. */
-	struct channel *channel;
-	struct receiver receivers[MIGRATE_CONNECTIONS_MAX];
-	unsigned receiver_count, expected;
-	bool cancelled, loaded;
-	int err; /* the first failure of a receiver */
-	char err_text[ERROR_TEXT_MAX];
-	struct migrate_progress progress;
-};
-
-static void set_phase(struct migrate_dest *dest, enum migrate_phase phase)
+void dest_set_phase(struct migrate_dest *dest, enum migrate_phase phase)
 {
 	pthread_mutex_lock(&dest->lock);
 	dest->progress.phase = phase;
@@ -73,11 +34,11 @@ static int receive_hello(struct migrate_dest *dest)
 		err = stream_expect(control, RECORD_HELLO, &record);
 	if (!err)
 		err = stream_receive_payload(control, &record, dest->session);
-	if (!err && (record.a < 1 || record.a > MIGRATE_CONNECTIONS_MAX))
-		err = because(-EBADMSG, "%llu connections", (unsigned long long)record.a);
+	if (!err && record.b & HELLO_RECOVER)
+		err = because(-EINVAL, "the guest that this connection is for is not here");
 	if (err)
 		return err;
-	dest->expected = (unsigned)record.a - 1;
+	dest->can_postcopy = record.b & HELLO_POSTCOPY;
 	err = stream_expect(control, RECORD_MACHINE, &record);
 	if (!err)
 		err = stream_receive_buffer(control, &record, &dest->machine);
@@ -168,116 +129,15 @@ static int check(struct migrate_dest *dest)
 		err = stream_expect(control, RECORD_CHECK, &record);
 	if (!err)
 		err = state_load(dest->guest->regs, &dest->state, &dest->names, &dest->verdict);
+	if (!err && dest->can_postcopy)
+		dest->can_postcopy = pull_check(dest) == 0;
 	if (!err)
-		err = stream_send(control, RECORD_VERDICT, dest->verdict.refusals, 0,
+		err = stream_send(control, RECORD_VERDICT, dest->verdict.refusals,
+				  dest->can_postcopy ? HELLO_POSTCOPY : 0,
 				  dest->verdict.text.data, dest->verdict.text.size);
 	if (!err && dest->verdict.refusals)
 		err = because(-EREMOTE, "the guest cannot live here: %u thing%s in the way",
 			      dest->verdict.refusals, dest->verdict.refusals == 1 ? " is" : "s are");
-	return err;
-}
-
-/*
- * The first failure is told to the source and ends every connection, so that nobody waits for the rest.
- * While there are receivers nobody else writes to the control connection.
- */
-static void fail(struct migrate_dest *dest, int err)
-{
-	pthread_mutex_lock(&dest->lock);
-	if (!dest->err) {
-		dest->err = err;
-		strncpy(dest->err_text, error_text(err), sizeof(dest->err_text) - 1);
-		stream_abort(&dest->control, err);
-		for (unsigned i = 0; i < dest->receiver_count; i++)
-			channel_shutdown(dest->receivers[i].channel);
-		channel_shutdown(dest->channel);
-	}
-	pthread_mutex_unlock(&dest->lock);
-}
-
-static int receive_pages(struct receiver *receiver)
-{
-	struct record record;
-	int err;
-
-	for (;;) {
-		err = stream_receive(&receiver->stream, &record);
-		if (err || record.type == RECORD_DONE)
-			return err;
-		if (!page_record(&record))
-			return because(-EBADMSG, "a record of %s among pages",
-				       record_name(record.type));
-		err = page_unpacker_receive(&receiver->unpacker, &receiver->stream, &record);
-		if (err)
-			return err;
-	}
-}
-
-static void *receiver_main(void *arg)
-{
-	struct receiver *receiver = arg;
-	int err = receive_pages(receiver);
-
-	if (err)
-		fail(receiver->dest, err);
-	return NULL;
-}
-
-/* A connection of this migration's; -EINVAL: somebody else's. */
-static int greet(struct migrate_dest *dest, const struct stream *stream)
-{
-	uint8_t session[SESSION_SIZE];
-	struct record record;
-	int err = stream_receive_header(stream, STREAM_DATA);
-
-	if (!err)
-		err = stream_expect(stream, RECORD_HELLO, &record);
-	if (!err)
-		err = stream_receive_payload(stream, &record, session);
-	if (!err && memcmp(session, dest->session, SESSION_SIZE) != 0)
-		err = because(-EINVAL, "a connection of another migration");
-	return err;
-}
-
-static int add_receiver(struct migrate_dest *dest, struct channel *channel)
-{
-	struct receiver *receiver = &dest->receivers[dest->receiver_count];
-	struct stream stream = stream_of_channel(channel);
-	int err = greet(dest, &stream);
-
-	if (err) {
-		stream_abort(&stream, err);
-		channel_destroy(channel);
-		return 0;
-	}
-	receiver->dest = dest;
-	receiver->channel = channel;
-	receiver->stream = stream;
-	pthread_mutex_lock(&dest->lock);
-	dest->receiver_count++;
-	if (dest->cancelled)
-		err = because(-ECANCELED, "cancelled");
-	pthread_mutex_unlock(&dest->lock);
-	if (!err)
-		err = page_unpacker_init(&receiver->unpacker, dest->guest->mem, NULL);
-	if (!err)
-		err = -pthread_create(&receiver->thread, NULL, receiver_main, receiver);
-	receiver->has_thread = !err;
-	return err;
-}
-
-static int accept_receivers(struct migrate_dest *dest)
-{
-	struct channel *channel;
-	int err = 0;
-
-	while (!err && dest->receiver_count < dest->expected) {
-		err = channel_accept(dest->listener, CHANNEL_TIMEOUT_MS, &channel);
-		if (err == -ETIMEDOUT || err == -ECANCELED || err == -EOPNOTSUPP)
-			return because_of(err, "connection %u of %u", dest->receiver_count + 2,
-					  dest->expected + 1);
-		err = err ? 0 : add_receiver(dest, channel);
-	}
 	return err;
 }
 
@@ -301,7 +161,7 @@ static int adopt_memory(struct migrate_dest *dest, const struct record *record)
 	return err;
 }
 
-/* Memory, until the registers come. */
+/* Memory, or how to get at it later, until the registers come. */
 static int receive_memory(struct migrate_dest *dest, struct record *ret_record)
 {
 	const struct stream *control = &dest->control;
@@ -312,11 +172,12 @@ static int receive_memory(struct migrate_dest *dest, struct record *ret_record)
 		err = stream_receive(control, ret_record);
 		if (err)
 			return err;
-		/* Descriptors replace connections: the source opens those only when it copies. */
 		if (ret_record->type == RECORD_MEMORY_FD && !shared) {
 			shared = true;
 			err = adopt_memory(dest, ret_record);
-		} else if (page_record(ret_record) && !shared) {
+		} else if (ret_record->type == RECORD_MISSING && !shared && !dest->postcopy) {
+			err = pull_begin(dest, ret_record);
+		} else if (page_record(ret_record) && !shared && !dest->postcopy) {
 			err = page_unpacker_receive(&dest->unpacker, control, ret_record);
 		} else {
 			return 0;
@@ -324,21 +185,6 @@ static int receive_memory(struct migrate_dest *dest, struct record *ret_record)
 		if (err)
 			return err;
 	}
-}
-
-static int join_receivers(struct migrate_dest *dest)
-{
-	int err;
-
-	for (unsigned i = 0; i < dest->receiver_count; i++) {
-		if (dest->receivers[i].has_thread)
-			pthread_join(dest->receivers[i].thread, NULL);
-		dest->receivers[i].has_thread = false;
-	}
-	pthread_mutex_lock(&dest->lock);
-	err = dest->err;
-	pthread_mutex_unlock(&dest->lock);
-	return err ? because(err, "%s", dest->err_text) : 0;
 }
 
 /* The registers as they are at last, when all memory is there: some are written into it. */
@@ -351,13 +197,13 @@ static int load(struct migrate_dest *dest, const struct record *first)
 	if (first->type != RECORD_REGISTERS)
 		return because(-EBADMSG, "a record of %s where registers were due",
 			       record_name(first->type));
-	set_phase(dest, MIGRATE_HOLDING);
+	dest_set_phase(dest, MIGRATE_HOLDING);
 	dest->state.size = 0;
 	err = stream_receive_parts(control, first, &dest->state);
 	if (!err)
 		err = stream_expect(control, RECORD_END, &record);
-	if (!err)
-		err = join_receivers(dest);
+	if (!err && !dest->postcopy)
+		err = receivers_join(dest);
 	if (!err)
 		err = state_load(dest->guest->regs, &dest->state, &dest->names, &dest->verdict);
 	if (!err && dest->verdict.refusals)
@@ -372,9 +218,9 @@ static int receive(struct migrate_dest *dest)
 
 	if (!err)
 		err = page_unpacker_init(&dest->unpacker, dest->guest->mem, NULL);
-	set_phase(dest, MIGRATE_COPYING);
+	dest_set_phase(dest, MIGRATE_COPYING);
 	if (!err)
-		err = accept_receivers(dest);
+		err = receivers_accept(dest);
 	if (!err)
 		err = receive_memory(dest, &record);
 	return err ? err : load(dest, &record);
@@ -392,7 +238,7 @@ static enum migrate_arrival take_over(struct migrate_dest *dest, int *ret_err)
 	pthread_mutex_lock(&dest->lock);
 	dest->loaded = true;
 	pthread_mutex_unlock(&dest->lock);
-	set_phase(dest, MIGRATE_HANDING);
+	dest_set_phase(dest, MIGRATE_HANDING);
 	*ret_err = stream_send(&dest->control, RECORD_LOADED, 0, 0, NULL, 0);
 	if (!*ret_err)
 		*ret_err = stream_expect(&dest->control, RECORD_RUN, &record);
@@ -407,8 +253,9 @@ static enum migrate_arrival take_over(struct migrate_dest *dest, int *ret_err)
 	}
 	/* The guest runs, whether its source hears of it or not. */
 	err = stream_send(&dest->control, RECORD_RUNNING, 0, 0, NULL, 0);
-	(void)err;
-	return MIGRATE_ARRIVED;
+	if (dest->postcopy)
+		*ret_err = pull_finish(dest, err);
+	return *ret_err ? MIGRATE_ARRIVED_IN_PART : MIGRATE_ARRIVED;
 }
 
 enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct migrate_guest *guest,
@@ -419,16 +266,16 @@ enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct mi
 
 	dest->guest = guest;
 	dest->progress.total = mem_total(guest->mem);
-	set_phase(dest, MIGRATE_CHECKING);
+	dest_set_phase(dest, MIGRATE_CHECKING);
 	err = receive(dest);
 	if (err) {
-		fail(dest, err);
-		join_receivers(dest);
+		receivers_fail(dest, err);
+		receivers_join(dest);
 		err = because(dest->err, "%s", dest->err_text);
 	} else {
 		arrival = take_over(dest, &err);
 	}
-	set_phase(dest, MIGRATE_ENDED);
+	dest_set_phase(dest, MIGRATE_ENDED);
 	*ret_err = err;
 	return arrival;
 }
@@ -443,7 +290,7 @@ int migrate_dest_cancel(struct migrate_dest *dest)
 	pthread_mutex_unlock(&dest->lock);
 	if (loaded)
 		return because(-EALREADY, "too late: everything has arrived");
-	fail(dest, because(-ECANCELED, "cancelled"));
+	receivers_fail(dest, because(-ECANCELED, "cancelled"));
 	return 0;
 }
 
@@ -467,11 +314,8 @@ void migrate_dest_destroy(struct migrate_dest *dest)
 {
 	if (!dest)
 		return;
-	join_receivers(dest);
-	for (unsigned i = 0; i < dest->receiver_count; i++) {
-		page_unpacker_finish(&dest->receivers[i].unpacker);
-		channel_destroy(dest->receivers[i].channel);
-	}
+	receivers_close(dest);
+	pager_destroy(dest->pager);
 	page_unpacker_finish(&dest->unpacker);
 	channel_destroy(dest->channel);
 	buffer_finish(&dest->machine);

@@ -28,14 +28,17 @@ const char *migrate_dest_machine(const struct migrate_dest *dest);
 void migrate_dest_refuse(struct migrate_dest *dest, int err);
 
 enum migrate_arrival {
-	MIGRATE_ARRIVED,	 /* the guest runs here */
+	MIGRATE_ARRIVED,	 /* the guest runs here, and has all its memory */
+	MIGRATE_ARRIVED_IN_PART, /* it runs, but the rest of its memory will never come: it is lost */
 	MIGRATE_NOT_ARRIVED,	 /* it did not come; the machine is of no more use */
 	MIGRATE_ARRIVAL_IN_DOUBT, /* all of it is here, nobody said whether to run it: it is held */
 };
 
 /*
  * Receives the guest into a blank machine and runs it. On the calling thread, which blocks. The reason
- * of what is not MIGRATE_ARRIVED is this thread's error text, and its errno *ret_err.
+ * of what is not MIGRATE_ARRIVED is this thread's error text, and its errno *ret_err. In post-copy the
+ * guest runs (arrive() has been called) long before this returns; a connection that is lost then is
+ * waited for anew at the listener.
  */
 enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct migrate_guest *guest,
 				      int *ret_err);

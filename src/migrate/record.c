@@ -57,7 +57,8 @@ static const struct {
 	{ RECORD_RUN, 0, 0, "run" },
 	{ RECORD_RUNNING, 0, 0, "running" },
 	{ RECORD_ABORT, 0, 4096, "abort" },
-	{ RECORD_MISSING, 8, RECORD_PAYLOAD_MAX, "missing pages" },
+	{ RECORD_CONNECTIONS, 0, 0, "connections" },
+	{ RECORD_MISSING, 0, RECORD_PAYLOAD_MAX, "missing pages" },
 	{ RECORD_REQUEST, 0, 0, "page request" },
 	{ RECORD_COMPLETE, 0, 0, "complete" },
 };

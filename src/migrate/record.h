@@ -41,6 +41,7 @@ enum record_type {
 	RECORD_RUN = 0x26,
 	RECORD_RUNNING = 0x27,
 	RECORD_ABORT = 0x28,
+	RECORD_CONNECTIONS = 0x29,
 	/* Post-copy. */
 	RECORD_MISSING = 0x30,
 	RECORD_REQUEST = 0x31,

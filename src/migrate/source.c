@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sends a guest: asks first, copies while it runs, and lets go of it only when the other side has all. */
-#include "migrate/source.h"
-
 #include <errno.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,77 +12,53 @@
 #include "base/util.h"
 #include "mem/adopt.h"
 #include "mem/dirty.h"
-#include "migrate/copier.h"
-#include "migrate/pages.h"
 #include "migrate/regions.h"
-#include "migrate/state.h"
-#include "migrate/stream.h"
+#include "migrate/source_impl.h"
 
-/* Slowing the guest down: how much at first, how much more each time, and how much at most. */
-#define THROTTLE_FIRST 20
-#define THROTTLE_STEP  10
-#define THROTTLE_MAX   99
-/* Rounds that did not get ahead before it begins. */
-#define THROTTLE_PATIENCE 2
-
-/* Pages in a round from which on its throughput is one. */
-#define ROUND_TELLING 256
-
-struct migrate_source {
-	const struct migrate_guest *guest;
-	struct migrate_source_options options;
-	char *uri, *machine, *tls;
-	uint8_t session[16];
-	struct stream streams[MIGRATE_CONNECTIONS_MAX];
-	struct page_packer packers[MIGRATE_CONNECTIONS_MAX];
-	struct buffer state;
-	struct buffer refusals; /* a text, with its NUL */
-	uint64_t begun, round_begun, round_loaded;
-	bool is_held;
-	unsigned stuck; /* rounds in a row that did not get ahead */
-
-	pthread_mutex_t lock;
-	/* Under lock: who cancels uses them. */
-	struct channel *channels[MIGRATE_CONNECTIONS_MAX];
-	unsigned channel_count;
-	struct copier *copier;
-	bool cancelled, committed;
-	uint64_t held_at; /* 0: not yet */
-	struct migrate_progress progress;
-};
-
-static void set_phase(struct migrate_source *source, enum migrate_phase phase)
+void source_set_phase(struct migrate_source *source, enum migrate_phase phase)
 {
 	pthread_mutex_lock(&source->lock);
 	source->progress.phase = phase;
 	pthread_mutex_unlock(&source->lock);
 }
 
-static int was_cancelled(void)
+int source_was_cancelled(void)
 {
 	return because(-ECANCELED, "cancelled");
 }
 
-/* A connection, known to who cancels from the moment it exists. */
-static int connect_one(struct migrate_source *source, enum stream_kind kind)
+/* A connection is known to who cancels from the moment it exists. */
+static int add_channel(struct migrate_source *source, struct channel *channel,
+		       enum stream_kind kind)
+{
+	int err;
+
+	pthread_mutex_lock(&source->lock);
+	if (kind == STREAM_URGENT) {
+		source->urgent = channel;
+	} else {
+		source->streams[source->channel_count] = stream_of_channel(channel);
+		source->channels[source->channel_count++] = channel;
+	}
+	err = source->cancelled ? source_was_cancelled() : 0;
+	pthread_mutex_unlock(&source->lock);
+	return err;
+}
+
+int source_connect(struct migrate_source *source, enum stream_kind kind, unsigned flags)
 {
 	struct channel *channel;
-	struct stream *stream;
+	struct stream stream;
 	int err = channel_connect(source->uri, &source->options.channel, &channel);
 
 	if (err)
 		return err;
-	pthread_mutex_lock(&source->lock);
-	stream = &source->streams[source->channel_count];
-	*stream = stream_of_channel(channel);
-	source->channels[source->channel_count++] = channel;
-	if (source->cancelled)
-		err = was_cancelled();
-	pthread_mutex_unlock(&source->lock);
+	stream = stream_of_channel(channel);
+	err = add_channel(source, channel, kind);
 	if (!err)
-		err = stream_send_header(stream, kind);
+		err = stream_send_header(&stream, kind);
 	if (!err)
-		err = stream_send(stream, RECORD_HELLO, source->options.connections, 0,
+		err = stream_send(&stream, RECORD_HELLO, 0, flags,
 				  source->session, sizeof(source->session));
 	return err;
 }
@@ -121,6 +95,8 @@ static int receive_verdict(struct migrate_source *source)
 	}
 	if (!err)
 		err = buffer_add(&source->refusals, "", 1);
+	if (!err && !(record.b & HELLO_POSTCOPY))
+		source->can_postcopy = false;
 	if (!err && record.a)
 		err = because(-EREMOTE, "the guest cannot live there: %llu thing%s in the way",
 			      (unsigned long long)record.a, record.a == 1 ? " is" : "s are");
@@ -176,129 +152,12 @@ void migrate_source_progress(struct migrate_source *source, struct migrate_progr
 	pthread_mutex_unlock(&source->lock);
 }
 
-/* The other side has something to say: that it gives up. */
-static int look_for_abort(struct migrate_source *source)
-{
-	struct record record;
-	int r = channel_wait_readable(source->channels[0], 0);
-
-	if (r <= 0)
-		return r;
-	r = stream_receive(&source->streams[0], &record);
-	return r ? r : because(-EBADMSG, "a record of %s out of turn", record_name(record.type));
-}
-
-static int copy_round(struct migrate_source *source)
+int source_hold(struct migrate_source *source)
 {
 	int err;
 
 	pthread_mutex_lock(&source->lock);
-	source->progress.round++;
-	pthread_mutex_unlock(&source->lock);
-	source->round_loaded = copier_loaded(source->copier);
-	source->round_begun = clock_now();
-	err = copier_round(source->copier);
-	return err ? err : look_for_abort(source);
-}
-
-/* What the round that has ended and the pages dirtied meanwhile say about the next. */
-static void estimate(struct migrate_source *source)
-{
-	double seconds = (double)max_u64(clock_now() - source->round_begun, 1000) / 1e9;
-	uint64_t pending = copier_pending(source->copier) * GUEST_PAGE_SIZE;
-	uint64_t loaded = copier_loaded(source->copier) - source->round_loaded;
-	struct migrate_progress *progress = &source->progress;
-
-	pthread_mutex_lock(&source->lock);
-	/* A round of a few pages says nothing about how many a long one would move. */
-	if (loaded >= ROUND_TELLING || !progress->throughput)
-		progress->throughput = (uint64_t)((double)(loaded * GUEST_PAGE_SIZE) / seconds);
-	progress->dirty_rate = (uint64_t)((double)pending / seconds);
-	progress->expected_downtime_ns =
-		(uint64_t)((double)pending / (double)max_u64(progress->throughput, 1) * 1e9);
-	pthread_mutex_unlock(&source->lock);
-}
-
-static bool is_little_left(const struct migrate_source *source)
-{
-	return source->progress.expected_downtime_ns <=
-	       (uint64_t)source->options.downtime_ms * 1000000;
-}
-
-/* A guest that dirties more than half of what goes in the same time is slowed down step by step. */
-static void throttle(struct migrate_source *source)
-{
-	unsigned percent = source->progress.throttle;
-
-	if (!source->options.throttle)
-		return;
-	if (source->progress.dirty_rate <= source->progress.throughput / 2) {
-		source->stuck = 0;
-		return;
-	}
-	if (++source->stuck < THROTTLE_PATIENCE)
-		return;
-	percent = percent ? percent + THROTTLE_STEP : THROTTLE_FIRST;
-	percent = percent > THROTTLE_MAX ? THROTTLE_MAX : percent;
-	pthread_mutex_lock(&source->lock);
-	source->progress.throttle = percent;
-	pthread_mutex_unlock(&source->lock);
-	source->guest->throttle(source->guest->self, percent);
-}
-
-static int copy_live(struct migrate_source *source)
-{
-	int err;
-
-	set_phase(source, MIGRATE_COPYING);
-	for (;;) {
-		err = copy_round(source);
-		if (!err)
-			err = copier_collect(source->copier);
-		if (err)
-			return err;
-		estimate(source);
-		if (is_little_left(source))
-			return 0;
-		throttle(source);
-	}
-}
-
-static int start_copier(struct migrate_source *source)
-{
-	struct page_sink sinks[MIGRATE_CONNECTIONS_MAX];
-	const struct copier_options options = {
-		.mem = source->guest->mem,
-		.sinks = sinks,
-		.count = source->channel_count,
-		.bandwidth = source->options.bandwidth,
-	};
-	struct copier *copier;
-	int err = mem_dirty_start(source->guest->mem);
-
-	for (unsigned i = 0; i < source->channel_count && !err; i++) {
-		err = page_packer_init(&source->packers[i], source->streams[i],
-				       source->options.compress);
-		sinks[i] = page_packer_sink(&source->packers[i]);
-	}
-	if (!err)
-		err = copier_create(&options, &copier);
-	if (err)
-		return err;
-	pthread_mutex_lock(&source->lock);
-	source->copier = copier;
-	if (source->cancelled)
-		err = was_cancelled();
-	pthread_mutex_unlock(&source->lock);
-	return err;
-}
-
-static int hold(struct migrate_source *source)
-{
-	int err;
-
-	pthread_mutex_lock(&source->lock);
-	err = source->cancelled ? was_cancelled() : 0;
+	err = source->cancelled ? source_was_cancelled() : 0;
 	source->progress.phase = MIGRATE_HOLDING;
 	source->held_at = err ? 0 : clock_now();
 	pthread_mutex_unlock(&source->lock);
@@ -309,27 +168,10 @@ static int hold(struct migrate_source *source)
 	return err;
 }
 
-static int copy_memory(struct migrate_source *source)
-{
-	int err = start_copier(source);
-
-	if (!err)
-		err = copy_live(source);
-	if (!err)
-		err = hold(source);
-	if (!err)
-		err = copier_collect(source->copier);
-	if (!err)
-		err = copy_round(source);
-	for (unsigned i = 1; i < source->channel_count && !err; i++)
-		err = stream_send(&source->streams[i], RECORD_DONE, 0, 0, NULL, 0);
-	return err;
-}
-
 /* Both processes map the same pages: none is copied. */
 static int give_memory(struct migrate_source *source)
 {
-	int err = hold(source);
+	int err = source_hold(source);
 
 	if (!err)
 		err = regions_send(&source->streams[0], RECORD_MEMORY_FD, source->guest->mem);
@@ -365,7 +207,7 @@ static int commit(struct migrate_source *source)
 	source->committed = !cancelled;
 	source->progress.phase = MIGRATE_HANDING;
 	pthread_mutex_unlock(&source->lock);
-	return cancelled ? was_cancelled() : 0;
+	return cancelled ? source_was_cancelled() : 0;
 }
 
 /*
@@ -397,21 +239,39 @@ static enum migrate_outcome hand_over(struct migrate_source *source, int *ret_er
 	return MIGRATE_IN_DOUBT;
 }
 
+static int connect_rest(struct migrate_source *source)
+{
+	int err = stream_send(&source->streams[0], RECORD_CONNECTIONS,
+			      source->options.connections - 1,
+			      source->can_postcopy ? HELLO_POSTCOPY : 0, NULL, 0);
+
+	while (!err && source->channel_count < source->options.connections)
+		err = source_connect(source, STREAM_DATA, 0);
+	if (!err && source->can_postcopy)
+		err = source_connect(source, STREAM_URGENT, 0);
+	return err;
+}
+
 static int prepare(struct migrate_source *source)
 {
-	int err = connect_one(source, STREAM_CONTROL);
+	int err = source_connect(source, STREAM_CONTROL, HELLO_POSTCOPY);
 
 	if (err)
 		return err;
-	if (source->options.connections > 1 && !channel_can_repeat(source->channels[0]))
+	source->can_postcopy = channel_can_repeat(source->channels[0]);
+	if (source->options.connections > 1 && !source->can_postcopy)
 		return because(-EINVAL, "%s is one connection only", source->uri);
-	set_phase(source, MIGRATE_CHECKING);
+	if (source->options.postcopy && !source->can_postcopy)
+		return because(-EINVAL, "post-copy needs more than the one connection of %s",
+			       source->uri);
+	source_set_phase(source, MIGRATE_CHECKING);
 	err = ask_first(source);
-	if (err || can_give_memory(source))
-		return err;
-	while (!err && source->channel_count < source->options.connections)
-		err = connect_one(source, STREAM_DATA);
-	return err;
+	if (!err && source->options.postcopy && !source->can_postcopy)
+		err = because(-EOPNOTSUPP, "the other side cannot do post-copy: it lacks userfaultfd, "
+					   "or has huge pages");
+	if (err || !can_give_memory(source))
+		return err ? err : connect_rest(source);
+	return stream_send(&source->streams[0], RECORD_CONNECTIONS, 0, 0, NULL, 0);
 }
 
 /* Nothing of it is seen afterwards: not by the guest, and not by a second attempt. */
@@ -449,7 +309,7 @@ static int send_all(struct migrate_source *source)
 	int err = prepare(source);
 
 	if (!err)
-		err = can_give_memory(source) ? give_memory(source) : copy_memory(source);
+		err = can_give_memory(source) ? give_memory(source) : precopy_run(source);
 	return err ? err : send_state(source);
 }
 
@@ -469,18 +329,25 @@ static void end_progress(struct migrate_source *source)
 	pthread_mutex_unlock(&source->lock);
 }
 
-/* The connections and the threads; what is left serves those who ask for progress. */
+/* The connections and the threads; what is left serves those who ask for progress, or a recovery. */
 static void close_all(struct migrate_source *source)
 {
+	struct channel *urgent;
 	struct copier *copier;
 	unsigned count;
 
 	pthread_mutex_lock(&source->lock);
 	copier = source->copier;
 	count = source->channel_count;
+	urgent = source->urgent;
 	source->copier = NULL;
 	source->channel_count = 0;
+	source->urgent = NULL;
 	pthread_mutex_unlock(&source->lock);
+	if (urgent)
+		channel_shutdown(urgent);
+	postcopy_end(source);
+	channel_destroy(urgent);
 	copier_destroy(copier);
 	for (unsigned i = 0; i < count; i++) {
 		page_packer_finish(&source->packers[i]);
@@ -498,10 +365,14 @@ enum migrate_outcome migrate_source_run(struct migrate_source *source, int *ret_
 	err = send_all(source);
 	if (!err)
 		outcome = hand_over(source, &err);
+	if (outcome == MIGRATE_MOVED && source->postcopy) {
+		err = postcopy_push(source);
+		outcome = err ? MIGRATE_BROKEN : MIGRATE_MOVED;
+	}
 	if (err && outcome == MIGRATE_WENT_ON && source->channel_count)
 		err = prefer_reason(source, err);
 	if (err && source->cancelled && !source->committed)
-		err = was_cancelled();
+		err = source_was_cancelled();
 	mem_dirty_stop(source->guest->mem);
 	if (outcome == MIGRATE_WENT_ON)
 		undo(source, err);
@@ -514,6 +385,65 @@ enum migrate_outcome migrate_source_run(struct migrate_source *source, int *ret_
 	return outcome;
 }
 
+/* The other side says what it lacks, and then gets it over new connections. */
+static int recover(struct migrate_source *source)
+{
+	struct buffer missing = { 0 };
+	struct record record;
+	int err = source_connect(source, STREAM_CONTROL, HELLO_RECOVER);
+
+	if (!err)
+		err = stream_expect(&source->streams[0], RECORD_MISSING, &record);
+	if (!err)
+		err = stream_receive_parts(&source->streams[0], &record, &missing);
+	if (!err)
+		err = connect_rest(source);
+	if (!err)
+		err = precopy_start_copier(source);
+	if (!err)
+		err = copier_import(source->copier, &missing);
+	if (!err)
+		err = postcopy_serve(source);
+	buffer_finish(&missing);
+	return err ? err : postcopy_push(source);
+}
+
+enum migrate_outcome migrate_source_recover(struct migrate_source *source, const char *uri,
+					    int *ret_err)
+{
+	char text[ERROR_TEXT_MAX];
+	char *copy = uri ? strdup(uri) : NULL;
+
+	if (copy) {
+		free(source->uri);
+		source->uri = copy;
+	}
+	*ret_err = recover(source);
+	snprintf(text, sizeof(text), "%s", error_text(*ret_err));
+	end_progress(source);
+	close_all(source);
+	if (*ret_err)
+		because(*ret_err, "%s", text);
+	return *ret_err ? MIGRATE_BROKEN : MIGRATE_MOVED;
+}
+
+int migrate_source_postcopy(struct migrate_source *source)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&source->lock);
+	if (source->progress.phase > MIGRATE_COPYING)
+		err = because(-EALREADY, "too late: the guest is held already");
+	else if (source->progress.phase == MIGRATE_COPYING && !source->urgent)
+		err = because(-EOPNOTSUPP, "the other side cannot do post-copy");
+	else
+		source->wants_postcopy = true;
+	if (!err && source->copier)
+		copier_interrupt(source->copier);
+	pthread_mutex_unlock(&source->lock);
+	return err;
+}
+
 int migrate_source_cancel(struct migrate_source *source)
 {
 	int err = 0;
@@ -524,7 +454,7 @@ int migrate_source_cancel(struct migrate_source *source)
 	} else {
 		source->cancelled = true;
 		if (source->copier)
-			copier_stop(source->copier, was_cancelled());
+			copier_stop(source->copier, source_was_cancelled());
 		/* A source that holds its guest soon asks whether it was cancelled, and can still say so. */
 		for (unsigned i = 0; i < source->channel_count && !source->held_at; i++)
 			channel_shutdown(source->channels[i]);
@@ -565,6 +495,7 @@ int migrate_source_create(const struct migrate_guest *guest,
 	source->machine = strdup(options->machine);
 	source->tls = options->channel.tls ? strdup(options->channel.tls) : NULL;
 	source->options.channel.tls = source->tls;
+	source->wants_postcopy = options->postcopy;
 	source->progress.total = mem_total(guest->mem);
 	source->begun = clock_now();
 	if (!source->uri || !source->machine || (options->channel.tls && !source->tls) ||

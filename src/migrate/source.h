@@ -9,12 +9,12 @@
 
 #include "io/channel.h"
 #include "migrate/guest.h"
+#include "migrate/hello.h"
 #include "migrate/progress.h"
 
 struct migrate_source;
 
-#define MIGRATE_CONNECTIONS_MAX 64
-#define MIGRATE_DOWNTIME_MS	300
+#define MIGRATE_DOWNTIME_MS 300
 
 struct migrate_source_options {
 	const char *uri;
@@ -25,6 +25,7 @@ struct migrate_source_options {
 	uint64_t bandwidth;    /* bytes a second; 0: no limit */
 	unsigned downtime_ms;  /* how long the guest may stand still, as far as it can be foreseen */
 	bool throttle;	       /* slow the guest down when it dirties memory faster than it goes */
+	bool postcopy;	       /* let the guest run there after the first round, the rest follows */
 	bool copy_memory;      /* even where a descriptor could be handed over */
 };
 
@@ -32,6 +33,7 @@ enum migrate_outcome {
 	MIGRATE_WENT_ON,  /* it failed, and the guest goes on here as if nothing had happened */
 	MIGRATE_MOVED,	  /* the guest runs there; here it is held for good */
 	MIGRATE_IN_DOUBT, /* told to run, the other side did not answer: held until somebody decides */
+	MIGRATE_BROKEN,	  /* it runs there and lacks pages that are only here: migrate_source_recover() */
 };
 
 /* Copies the options with their strings; guest stays the caller's and outlives it. -ENOMEM, -EINVAL. */
@@ -45,6 +47,19 @@ void migrate_source_destroy(struct migrate_source *source);
  * error text, and its errno *ret_err.
  */
 enum migrate_outcome migrate_source_run(struct migrate_source *source, int *ret_err);
+
+/*
+ * After MIGRATE_BROKEN: connects anew (uri NULL: where it was) and sends what is missing.
+ * MIGRATE_MOVED, or MIGRATE_BROKEN once more.
+ */
+enum migrate_outcome migrate_source_recover(struct migrate_source *source, const char *uri,
+					    int *ret_err);
+
+/*
+ * Ends copying while the guest runs: it is to run there now, and get the rest as it needs it. -EALREADY
+ * when it is too late for that; -EOPNOTSUPP when the other side could not; any thread.
+ */
+int migrate_source_postcopy(struct migrate_source *source);
 
 /*
  * Gives up, unless the other side may be running already. -EALREADY then. Any thread.

@@ -7,6 +7,7 @@
 
 #include "base/util.h"
 #include "dev/virtio/core.h"
+#include "mem/dirty.h"
 
 /* 2.7.5.3: a chain describes at most 4 GiB. */
 #define CHAIN_BYTES_MAX (1ULL << 32)
@@ -180,4 +181,17 @@ int virtq_walk(struct virtqueue *queue, struct iovec *iov, struct virtq_chain *c
 	chain->in = iov + chain->out_count;
 	chain->in_count = walk.count - chain->out_count;
 	return r;
+}
+
+/* The device types keep iovecs of their own, in parts: the descriptors are the one place that has all
+ * of them. A driver may not change them meanwhile. */
+void virtq_mark_chain(struct virtqueue *queue, uint16_t head)
+{
+	struct iovec iov[VIRTQ_IOV_MAX];
+	struct virtq_chain chain = { .head = head };
+
+	if (virtq_walk(queue, iov, &chain) < 0)
+		return;
+	for (unsigned i = 0; i < chain.in_count; i++)
+		mem_mark_dirty_hva(queue->device->mem, chain.in[i].iov_base, chain.in[i].iov_len);
 }

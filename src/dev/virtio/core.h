@@ -131,6 +131,8 @@ void virtq_dispatch(struct virtqueue *queue);
 
 /* chain.c: the chain that begins at chain->head, as virtq_pop() returns it. -EPROTO: broken. */
 int virtq_walk(struct virtqueue *queue, struct iovec *iov, struct virtq_chain *chain);
+/* Marks what of the chain at head the device may have written; it has not been given back yet. */
+void virtq_mark_chain(struct virtqueue *queue, uint16_t head);
 
 /* kick.c */
 int virtio_kicks_open(struct virtio_device *device);

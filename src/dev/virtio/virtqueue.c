@@ -7,6 +7,7 @@
 
 #include "base/util.h"
 #include "dev/virtio/core.h"
+#include "mem/dirty.h"
 
 #define load(p)     __atomic_load_n((p), __ATOMIC_RELAXED)
 #define store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
@@ -85,6 +86,14 @@ static uint16_t *avail_event(struct virtqueue *queue)
 	return (uint16_t *)&queue->used->ring[queue->ring.size];
 }
 
+/* After a store of ours in the used ring. */
+static void mark_used(struct virtqueue *queue, const void *at, uint64_t len)
+{
+	gpa_t offset = (gpa_t)((const uint8_t *)at - (const uint8_t *)queue->used);
+
+	mem_mark_dirty(queue->device->mem, queue->ring.device + offset, len);
+}
+
 /*
  * Asks for a notification of the next chain. The fence orders the request before the look at the
  * available index that must follow: either the driver sees the request, or we see its chain.
@@ -93,10 +102,13 @@ static void arm(struct virtqueue *queue)
 {
 	queue->armed_at = get(&queue->last_avail);
 	queue->armed = true;
-	if (queue->event_idx)
+	if (queue->event_idx) {
 		store(avail_event(queue), queue->armed_at);
-	else
+		mark_used(queue, avail_event(queue), sizeof(uint16_t));
+	} else {
 		store(&queue->used->flags, 0);
+		mark_used(queue, &queue->used->flags, sizeof(uint16_t));
+	}
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
@@ -105,10 +117,12 @@ void virtq_set_notify(struct virtqueue *queue, bool on)
 	if (!is_usable(queue))
 		return;
 	atomic_store_explicit(&queue->notify_on, on, memory_order_relaxed);
-	if (on)
+	if (on) {
 		arm(queue);
-	else if (!queue->event_idx)
+	} else if (!queue->event_idx) {
 		store(&queue->used->flags, VIRTQ_USED_F_NO_NOTIFY);
+		mark_used(queue, &queue->used->flags, sizeof(uint16_t));
+	}
 }
 
 /* How many chains are there. Acquire: what the driver stored in them before is seen after. */
@@ -190,11 +204,16 @@ void virtq_push(struct virtqueue *queue, uint16_t head, uint32_t written)
 
 	if (!is_usable(queue))
 		return;
+	/* While the descriptors are still ours. */
+	if (mem_is_tracked(queue->device->mem))
+		virtq_mark_chain(queue, head);
 	elem = &queue->used->ring[idx & (queue->ring.size - 1)];
 	store(&elem->id, head);
 	store(&elem->len, written);
 	set(&queue->used_idx, ++idx);
 	__atomic_store_n(&queue->used->idx, idx, __ATOMIC_RELEASE);
+	mark_used(queue, elem, sizeof(*elem));
+	mark_used(queue, &queue->used->idx, sizeof(uint16_t));
 }
 
 /* 2.7.10: whether the index passed the event when it went from old to now. */

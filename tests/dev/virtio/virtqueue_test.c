@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "dev/virtio/echo.h"
+#include "mem/dirty.h"
 
 static struct echo e;
 static struct iovec iov[VIRTQ_IOV_MAX];
@@ -501,7 +502,113 @@ START_TEST(test_iov_copies_at_an_offset)
 }
 END_TEST
 
-CHECK_MAIN("virtqueue", test_chain_is_split_into_readable_and_writable, test_ring_wraps,
+/* Whether the page is dirty; it is clean afterwards. */
+static bool was_written(gpa_t gpa)
+{
+	const struct mem_region *region = &mem_map(vm_mem(e.pci.vm))->regions[0];
+	uint64_t bitmap[1024] = { 0 }, page = gpa / GUEST_PAGE_SIZE;
+
+	ck_assert_uint_le(mem_dirty_words(region), ARRAY_SIZE(bitmap));
+	ck_assert_int_eq(mem_dirty_collect(vm_mem(e.pci.vm), region, bitmap), 0);
+	bitmap[page / 64] &= 1ULL << page % 64;
+	ck_assert_int_eq(mem_dirty_clear(vm_mem(e.pci.vm), region, align_down(page, 64), 64,
+					 bitmap),
+			 0);
+	return bitmap[page / 64];
+}
+
+static void track(void)
+{
+	const struct mem_region *region = &mem_map(vm_mem(e.pci.vm))->regions[0];
+	uint64_t all[1024];
+
+	memset(all, 0xff, sizeof(all));
+	ck_assert_int_eq(mem_dirty_start(vm_mem(e.pci.vm)), 0);
+	ck_assert_int_eq(mem_dirty_clear(vm_mem(e.pci.vm), region, 0,
+					 region->size / GUEST_PAGE_SIZE, all),
+			 0);
+}
+
+START_TEST(test_writable_buffers_are_dirty_when_the_chain_is_returned)
+{
+	setup(INDIRECT);
+	desc(0, BUFFER_AT, 16, VIRTQ_DESC_F_NEXT, 1);
+	desc(1, BUFFER_AT + 0x1000, 16, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, 2);
+	desc(2, BUFFER_AT + 0x3ff0, 0x20, VIRTQ_DESC_F_WRITE, 0);
+	indirect(0, BUFFER_AT + 0x6000, 1, VIRTQ_DESC_F_WRITE, 0);
+	desc(3, INDIRECT_AT, 16, VIRTQ_DESC_F_INDIRECT, 0);
+	offer(&e.driver, 0, 0);
+	offer(&e.driver, 0, 3);
+	ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
+	ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
+	track();
+	ck_assert(!was_written(BUFFER_AT + 0x1000));
+	virtq_push(e.queue, 0, 0x30);
+	ck_assert(!was_written(BUFFER_AT));
+	ck_assert(was_written(BUFFER_AT + 0x1000));
+	ck_assert(!was_written(BUFFER_AT + 0x2000));
+	ck_assert(was_written(BUFFER_AT + 0x3000));
+	ck_assert(was_written(BUFFER_AT + 0x4000));
+	ck_assert(!was_written(BUFFER_AT + 0x6000));
+	virtq_push(e.queue, 3, 1);
+	ck_assert(was_written(BUFFER_AT + 0x6000));
+	ck_assert(!was_written(BUFFER_AT + 0x1000));
+	echo_finish(&e);
+}
+END_TEST
+
+/* A ring that begins 8 bytes before a page does: the index lies in one page, the second element in the next. */
+START_TEST(test_used_ring_is_dirty_where_it_was_written)
+{
+	const gpa_t used = USED_AT(0) + 0x1000 - 8;
+
+	echo_init(&e);
+	e.lazy = true;
+	accept_features(&e.driver, V1);
+	common_write(&e.driver, COMMON(queue_size), RING_SIZE, 2);
+	common_write(&e.driver, COMMON(queue_desc), DESC_AT(0), 8);
+	common_write(&e.driver, COMMON(queue_driver), AVAIL_AT(0), 8);
+	common_write(&e.driver, COMMON(queue_device), used, 8);
+	common_write(&e.driver, COMMON(queue_enable), 1, 2);
+	set_status(&e.driver, ALL_OK);
+	TURN_UNTIL(e.pci.vm, e.starts > 0);
+	desc(0, BUFFER_AT, 16, 0, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		offer(&e.driver, 0, 0);
+		ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
+	}
+	virtq_push(e.queue, 0, 0);
+	track();
+	virtq_push(e.queue, 0, 0); /* the second element lies in the second page */
+	ck_assert(was_written(used));
+	ck_assert(was_written(used + 8));
+	virtq_set_notify(e.queue, false);
+	ck_assert(was_written(used));
+	virtq_set_notify(e.queue, true);
+	ck_assert(was_written(used));
+	ck_assert(!was_written(used + 8));
+	echo_finish(&e);
+}
+END_TEST
+
+START_TEST(test_event_of_an_empty_queue_is_dirty)
+{
+	setup(EVENT_IDX);
+	desc(0, BUFFER_AT, 16, 0, 0);
+	offer(&e.driver, 0, 0);
+	ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
+	track();
+	ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 0);
+	ck_assert(was_written(USED_AT(0)));
+	virtq_set_notify(e.queue, true);
+	ck_assert(was_written(USED_AT(0)));
+	echo_finish(&e);
+}
+END_TEST
+
+CHECK_MAIN("virtqueue", test_writable_buffers_are_dirty_when_the_chain_is_returned,
+	   test_used_ring_is_dirty_where_it_was_written, test_event_of_an_empty_queue_is_dirty,
+	   test_chain_is_split_into_readable_and_writable, test_ring_wraps,
 	   test_unpop_gives_the_chain_again, test_zero_length_buffer_is_no_buffer,
 	   test_zero_length_readable_after_writable_changes_nothing,
 	   test_indirect_table_may_end_a_chain, test_indirect_chain_may_be_longer_than_the_ring,

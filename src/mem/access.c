@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading, writing and giving back guest memory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <ferry/error.h>
+
+#include "base/util.h"
+#include "mem/dirty.h"
+#include "mem/mem_impl.h"
+
+/* linux/mman.h of 6.1 and 5.14 */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* The last region that begins at or below gpa. */
+const struct mem_region *mem_find(const struct mem_map *map, gpa_t gpa)
+{
+	size_t low = 0;
+	size_t high = map->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (map->regions[middle].gpa <= gpa)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || gpa - map->regions[low - 1].gpa >= map->regions[low - 1].size)
+		return NULL;
+	return &map->regions[low - 1];
+}
+
+const struct mem_region *mem_find_same(const struct mem *mem, const struct mem_region *region)
+{
+	const struct mem_region *same = mem_find(mem_map(mem), region->gpa);
+
+	return same && same->dirty == region->dirty ? same : NULL;
+}
+
+static uint8_t *pointer(const struct mem *mem, gpa_t gpa, uint64_t len, unsigned refused)
+{
+	const struct mem_region *region = mem_find(mem_map(mem), gpa);
+
+	if (!region || !len || (region->flags & refused) ||
+	    !range_inside(gpa - region->gpa, len, region->size))
+		return NULL;
+	return region->hva + (gpa - region->gpa);
+}
+
+const void *mem_ptr(const struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	return pointer(mem, gpa, len, 0);
+}
+
+void *mem_ptr_rw(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	return pointer(mem, gpa, len, MEM_READONLY);
+}
+
+/* Calls fn for each piece of [gpa, gpa + len) after making sure that all of it is memory. */
+static int for_each_piece(const struct mem *mem, gpa_t gpa, uint64_t len,
+			  int (*fn)(const struct mem_region *region, uint64_t offset, uint64_t size,
+				    void *arg),
+			  void *arg)
+{
+	const struct mem_map *map = mem_map(mem);
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (uint64_t done = 0; done < len;) {
+			const struct mem_region *region = mem_find(map, gpa + done);
+			uint64_t offset, size;
+			int r = 0;
+
+			if (!region || gpa + done < gpa)
+				return because(-EFAULT, "%#llx is not guest memory",
+					       (unsigned long long)(gpa + done));
+			offset = gpa + done - region->gpa;
+			size = min_u64(len - done, region->size - offset);
+			if (pass == 1)
+				r = fn(region, offset, size, arg);
+			if (r < 0)
+				return r;
+			done += size;
+		}
+	}
+	return 0;
+}
+
+struct write {
+	struct mem *mem;
+	const uint8_t *from;
+};
+
+static int copy_out(const struct mem_region *region, uint64_t offset, uint64_t size, void *arg)
+{
+	uint8_t **buf = arg;
+
+	memcpy(*buf, region->hva + offset, size);
+	*buf += size;
+	return 0;
+}
+
+static int copy_in(const struct mem_region *region, uint64_t offset, uint64_t size, void *arg)
+{
+	struct write *write = arg;
+
+	memcpy(region->hva + offset, write->from, size);
+	write->from += size;
+	if (mem_is_tracked(write->mem))
+		mem_mark_region(region, offset, size);
+	return 0;
+}
+
+int mem_read(const struct mem *mem, gpa_t gpa, void *buf, uint64_t len)
+{
+	uint8_t *at = buf;
+
+	return for_each_piece(mem, gpa, len, copy_out, &at);
+}
+
+int mem_write(struct mem *mem, gpa_t gpa, const void *buf, uint64_t len)
+{
+	struct write write = { .mem = mem, .from = buf };
+
+	return for_each_piece(mem, gpa, len, copy_in, &write);
+}
+
+static int discard_hole(struct mem *mem, const struct mem_region *region, uint64_t offset,
+			uint64_t size)
+{
+	int r = fallocate(mem->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  (off_t)(region->offset + offset), (off_t)size);
+
+	return r < 0 ? -errno : 0;
+}
+
+int mem_discard_pages(struct mem *mem, const struct mem_region *region, uint64_t offset,
+		      uint64_t size)
+{
+	int r;
+
+	if (region->flags & MEM_PRIVATE)
+		r = mem_discard_private(mem, region, offset, size);
+	else
+		r = discard_hole(mem, region, offset, size);
+	if (mem_is_tracked(mem))
+		mem_mark_region(region, offset, size);
+	return r;
+}
+
+static int discard(const struct mem_region *region, uint64_t offset, uint64_t size, void *arg)
+{
+	struct mem *mem = arg;
+	uint64_t first = align_up(offset, mem->page_size);
+	uint64_t end = align_down(offset + size, mem->page_size);
+
+	return first < end ? mem_discard_pages(mem, region, first, end - first) : 0;
+}
+
+int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	int r;
+
+	pthread_mutex_lock(&mem->lock);
+	r = for_each_piece(mem, gpa, len, discard, mem);
+	pthread_mutex_unlock(&mem->lock);
+	return r;
+}
+
+/*
+ * A piece of the file without any page is not collapsed: there must be one in each. The guest may
+ * be writing, so touching must not change what it finds.
+ */
+static bool collapse(uint8_t *from, const uint8_t *to)
+{
+	for (uint8_t *at = from; at < to; at += HUGE_PAGE_SIZE)
+		__atomic_fetch_or(at, 0, __ATOMIC_RELAXED);
+	return madvise(from, (size_t)(to - from), MADV_COLLAPSE) == 0;
+}
+
+void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	const struct mem_region *region = mem_find(mem_map(mem), gpa);
+	uint64_t first, end;
+
+	if (!region || !len || mem->page_size != GUEST_PAGE_SIZE)
+		return;
+	end = gpa + min_u64(len, region->gpa + region->size - gpa);
+	first = max_u64(align_down(gpa, HUGE_PAGE_SIZE), region->gpa);
+	if (!(region->flags & MEM_PRIVATE) &&
+	    is_aligned(region->gpa | region->size, HUGE_PAGE_SIZE) &&
+	    collapse(region->hva + (first - region->gpa),
+		     region->hva + (align_up(end, HUGE_PAGE_SIZE) - region->gpa)))
+		return;
+	first = align_down(gpa, GUEST_PAGE_SIZE);
+	madvise(region->hva + (first - region->gpa), end - first, MADV_POPULATE_WRITE);
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dirty tracking: KVM's log of the slots, and the bitmaps of what ferry itself wrote. */
+#include "mem/dirty.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <ferry/error.h>
+
+#include "base/cleanup.h"
+#include "base/util.h"
+#include "kvm/kvm.h"
+#include "mem/mem_impl.h"
+
+/* Which bits of a word belong to the pages [first, end). */
+static uint64_t word_mask(uint64_t word, uint64_t first, uint64_t end)
+{
+	uint64_t mask = UINT64_MAX;
+
+	if (first > word * 64)
+		mask <<= first - word * 64;
+	if (end < (word + 1) * 64)
+		mask &= UINT64_MAX >> ((word + 1) * 64 - end);
+	return mask;
+}
+
+/* Release: who clears the bit sees what was written before. Always a store, even where the bit is
+ * set: a look at it could pass the write, and a clearing between the two be missed. */
+void mem_mark_region(const struct mem_region *region, uint64_t offset, uint64_t len)
+{
+	uint64_t first = offset / GUEST_PAGE_SIZE;
+	uint64_t end = (offset + len + GUEST_PAGE_SIZE - 1) / GUEST_PAGE_SIZE;
+
+	if (!len)
+		return;
+	for (uint64_t word = first / 64; word <= (end - 1) / 64; word++)
+		atomic_fetch_or_explicit(&region->dirty[word], word_mask(word, first, end),
+					 memory_order_release);
+}
+
+void mem_mark_tracked(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	const struct mem_map *map = mem_map(mem);
+	gpa_t end = gpa + min_u64(len, UINT64_MAX - gpa);
+
+	for (size_t i = 0; i < map->count; i++) {
+		const struct mem_region *region = &map->regions[i];
+		gpa_t from = max_u64(gpa, region->gpa);
+		gpa_t to = min_u64(end, region->gpa + region->size);
+
+		if (from < to)
+			mem_mark_region(region, from - region->gpa, to - from);
+	}
+}
+
+void mem_mark_tracked_hva(struct mem *mem, const void *hva, uint64_t len)
+{
+	const struct mem_map *map = mem_map(mem);
+
+	for (size_t i = 0; i < map->count; i++) {
+		const struct mem_region *region = &map->regions[i];
+		uint64_t offset = (uintptr_t)hva - (uintptr_t)region->hva;
+
+		if (offset < region->size)
+			mem_mark_region(region, offset, min_u64(len, region->size - offset));
+	}
+}
+
+/* After this every other thread sees what this one has stored, and this one what they have. */
+static int barrier_everywhere(void)
+{
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0 ||
+	    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
+		return because(-errno, "dirty tracking needs membarrier(2): %s", strerror(errno));
+	return 0;
+}
+
+/* Without it KVM_GET_DIRTY_LOG also clears, and protects a whole slot at once. */
+static bool enable_manual_protect(const struct mem *mem)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 };
+	int offered;
+
+	if (mem->vm_fd < 0)
+		return false;
+	offered = kvm_check_extension(mem->vm_fd, cap.cap);
+	if (offered <= 0)
+		return false;
+	cap.args[0] = (unsigned)offered &
+		      (KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
+	return kvm_enable_cap(mem->vm_fd, &cap) == 0;
+}
+
+static int log_slots(const struct mem *mem)
+{
+	const struct mem_map *map = mem_map(mem);
+	int err = 0;
+
+	for (size_t i = 0; i < map->count; i++) {
+		const struct mem_region *region = &map->regions[i];
+		int r = region->flags & MEM_READONLY ? 0 : mem_set_slot(mem, region);
+
+		if (r < 0 && err == 0)
+			err = because(r, "KVM's dirty log of memory %s: %s", region->name,
+				      strerror(-r));
+	}
+	return err;
+}
+
+static int start_locked(struct mem *mem)
+{
+	const struct mem_map *map = mem_map(mem);
+	int r;
+
+	if (atomic_load(&mem->tracked))
+		return because(-EBUSY, "the writes to memory are tracked already");
+	if (sysconf(_SC_PAGESIZE) != GUEST_PAGE_SIZE)
+		return because(-EOPNOTSUPP, "dirty tracking needs a host with pages of %lu bytes",
+			       GUEST_PAGE_SIZE);
+	for (size_t i = 0; i < map->count; i++)
+		for (uint64_t word = 0; word < mem_dirty_words(&map->regions[i]); word++)
+			atomic_store_explicit(&map->regions[i].dirty[word], 0,
+					      memory_order_relaxed);
+	mem->manual_protect = enable_manual_protect(mem);
+	atomic_store(&mem->tracked, true);
+	r = barrier_everywhere();
+	if (r == 0)
+		r = log_slots(mem);
+	if (r < 0) {
+		atomic_store(&mem->tracked, false);
+		log_slots(mem);
+	}
+	return r;
+}
+
+int mem_dirty_start(struct mem *mem)
+{
+	int r;
+
+	pthread_mutex_lock(&mem->lock);
+	r = start_locked(mem);
+	pthread_mutex_unlock(&mem->lock);
+	return r;
+}
+
+void mem_dirty_stop(struct mem *mem)
+{
+	pthread_mutex_lock(&mem->lock);
+	if (atomic_exchange(&mem->tracked, false))
+		log_slots(mem);
+	pthread_mutex_unlock(&mem->lock);
+}
+
+/* The region as the map has it now. */
+static int find_tracked(const struct mem *mem, const struct mem_region *region,
+			const struct mem_region **ret_region)
+{
+	const struct mem_region *same = mem_find_same(mem, region);
+
+	if (!atomic_load(&mem->tracked))
+		return because(-EINVAL, "the writes to memory are not tracked");
+	if (!same)
+		return because(-ENOENT, "memory %s is not there any more", region->name);
+	*ret_region = same;
+	return 0;
+}
+
+static bool has_log(const struct mem *mem, const struct mem_region *region)
+{
+	return mem->vm_fd >= 0 && !(region->flags & MEM_READONLY);
+}
+
+/* KVM's part. Where asking clears, what was told is kept with ferry's own until it is cleared. */
+static int collect_log(struct mem *mem, const struct mem_region *region, uint64_t *bitmap)
+{
+	uint64_t words = mem_dirty_words(region);
+	AUTO_FREE uint64_t *bits = calloc(words, sizeof(*bits));
+	struct kvm_dirty_log log = { .slot = region->slot, .dirty_bitmap = bits };
+	int r;
+
+	if (!bits)
+		return -ENOMEM;
+	r = kvm_get_dirty_log(mem->vm_fd, &log);
+	if (r < 0)
+		return because(r, "KVM's dirty log of memory %s: %s", region->name, strerror(-r));
+	for (uint64_t i = 0; i < words; i++) {
+		if (mem->manual_protect)
+			bitmap[i] |= bits[i];
+		else if (bits[i])
+			atomic_fetch_or(&region->dirty[i], bits[i]);
+	}
+	return 0;
+}
+
+static void collect_always(const struct mem *mem, const struct mem_region *region, uint64_t *bitmap)
+{
+	for (size_t i = 0; i < mem->always_count; i++) {
+		const struct mem_range *range = &mem->always[i];
+		uint64_t offset = range->gpa - region->gpa;
+
+		if (offset >= region->size)
+			continue;
+		for (uint64_t end = offset + min_u64(range->len, region->size - offset),
+			      at = align_down(offset, GUEST_PAGE_SIZE);
+		     at < end; at += GUEST_PAGE_SIZE)
+			bitmap[at / GUEST_PAGE_SIZE / 64] |= 1ULL << at / GUEST_PAGE_SIZE % 64;
+	}
+}
+
+static int collect_locked(struct mem *mem, const struct mem_region *region, uint64_t *bitmap)
+{
+	int r = find_tracked(mem, region, &region);
+
+	if (r == 0 && has_log(mem, region))
+		r = collect_log(mem, region, bitmap);
+	if (r < 0)
+		return r;
+	for (uint64_t i = 0; i < mem_dirty_words(region); i++)
+		bitmap[i] |= atomic_load_explicit(&region->dirty[i], memory_order_acquire);
+	collect_always(mem, region, bitmap);
+	return 0;
+}
+
+int mem_dirty_collect(struct mem *mem, const struct mem_region *region, uint64_t *bitmap)
+{
+	int r;
+
+	pthread_mutex_lock(&mem->lock);
+	r = collect_locked(mem, region, bitmap);
+	pthread_mutex_unlock(&mem->lock);
+	return r;
+}
+
+static int clear_log(struct mem *mem, const struct mem_region *region, uint64_t first,
+		     uint64_t count, const uint64_t *bits)
+{
+	struct kvm_clear_dirty_log log = {
+		.slot = region->slot,
+		.num_pages = (uint32_t)count,
+		.first_page = first,
+		.dirty_bitmap = (void *)(uintptr_t)bits,
+	};
+	int r = kvm_clear_dirty_log(mem->vm_fd, &log);
+
+	return r < 0 ? because(r, "KVM's dirty log of memory %s: %s", region->name, strerror(-r))
+		     : 0;
+}
+
+/*
+ * KVM clears words, or up to the slot's end: a last word that is not wholly meant goes by itself,
+ * masked. So does what is more than num_pages can say.
+ */
+static int clear_log_words(struct mem *mem, const struct mem_region *region, uint64_t first,
+			   uint64_t end, const uint64_t *bitmap)
+{
+	uint64_t pages = region->size / GUEST_PAGE_SIZE;
+	uint64_t whole = end == pages ? end : align_down(end, 64);
+	int r = 0;
+
+	for (uint64_t at = first, count; r == 0 && at < whole; at += count) {
+		count = min_u64(whole - at, 1 << 30);
+		r = clear_log(mem, region, at, count, &bitmap[at / 64]);
+	}
+	if (r == 0 && whole < end) {
+		uint64_t last = bitmap[whole / 64] & word_mask(whole / 64, whole, end);
+
+		r = clear_log(mem, region, whole, min_u64(64, pages - whole), &last);
+	}
+	return r;
+}
+
+static int clear_locked(struct mem *mem, const struct mem_region *region, uint64_t first,
+			uint64_t end, const uint64_t *bitmap)
+{
+	uint64_t any = 0;
+	int r = find_tracked(mem, region, &region);
+
+	if (r < 0)
+		return r;
+	for (uint64_t word = first / 64; word * 64 < end; word++) {
+		uint64_t bits = bitmap[word] & word_mask(word, first, end);
+
+		any |= bits;
+		if (bits)
+			atomic_fetch_and(&region->dirty[word], ~bits);
+	}
+	if (!any || !mem->manual_protect || !has_log(mem, region))
+		return 0;
+	return clear_log_words(mem, region, first, end, bitmap);
+}
+
+int mem_dirty_clear(struct mem *mem, const struct mem_region *region, uint64_t first,
+		    uint64_t count, const uint64_t *bitmap)
+{
+	int r;
+
+	if (first % 64 || !range_inside(first, count, region->size / GUEST_PAGE_SIZE))
+		return because(-EINVAL, "no pages %llu+%llu to clear in memory %s",
+			       (unsigned long long)first, (unsigned long long)count, region->name);
+	pthread_mutex_lock(&mem->lock);
+	r = clear_locked(mem, region, first, first + count, bitmap);
+	pthread_mutex_unlock(&mem->lock);
+	return r;
+}
+
+static int add_always(struct mem *mem, struct mem_range range)
+{
+	struct mem_range *more;
+
+	if (!mem_ptr(mem, range.gpa, range.len))
+		return because(-EFAULT, "%#llx is not guest memory", (unsigned long long)range.gpa);
+	more = realloc(mem->always, (mem->always_count + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	more[mem->always_count++] = range;
+	mem->always = more;
+	return 0;
+}
+
+int mem_mark_always_dirty(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	int r;
+
+	pthread_mutex_lock(&mem->lock);
+	r = add_always(mem, (struct mem_range){ gpa, len });
+	pthread_mutex_unlock(&mem->lock);
+	return r;
+}
+
+static int remove_always(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	for (size_t i = 0; i < mem->always_count; i++) {
+		if (mem->always[i].gpa != gpa || mem->always[i].len != len)
+			continue;
+		mem->always[i] = mem->always[--mem->always_count];
+		return 0;
+	}
+	return because(-ENOENT, "memory at %#llx is not always dirty", (unsigned long long)gpa);
+}
+
+int mem_unmark_always_dirty(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	int r;
+
+	pthread_mutex_lock(&mem->lock);
+	r = remove_always(mem, gpa, len);
+	/* What was written while it was marked is told once more. */
+	if (r == 0)
+		mem_mark_dirty(mem, gpa, len);
+	pthread_mutex_unlock(&mem->lock);
+	return r;
+}

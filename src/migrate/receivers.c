@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The connections besides the first: a thread for each, which puts pages where they belong. */
+#include <errno.h>
+#include <string.h>
+
+#include <ferry/error.h>
+
+#include "migrate/dest_impl.h"
+
+void receivers_fail(struct migrate_dest *dest, int err)
+{
+	pthread_mutex_lock(&dest->lock);
+	if (!dest->err && !dest->complete) {
+		dest->err = err;
+		strncpy(dest->err_text, error_text(err), sizeof(dest->err_text) - 1);
+		stream_abort(&dest->control, err);
+		for (unsigned i = 0; i < dest->receiver_count; i++)
+			channel_shutdown(dest->receivers[i].channel);
+		channel_shutdown(dest->channel);
+	}
+	pthread_mutex_unlock(&dest->lock);
+}
+
+static int receive_pages(struct receiver *receiver)
+{
+	struct record record;
+	int err;
+
+	for (;;) {
+		err = stream_receive(&receiver->stream, &record);
+		if (err || record.type == RECORD_DONE)
+			return err;
+		if (!page_record(&record))
+			return because(-EBADMSG, "a record of %s among pages",
+				       record_name(record.type));
+		err = page_unpacker_receive(&receiver->unpacker, &receiver->stream, &record);
+		if (err)
+			return err;
+	}
+}
+
+static void *receiver_main(void *arg)
+{
+	struct receiver *receiver = arg;
+	int err = receive_pages(receiver);
+
+	if (err)
+		receivers_fail(receiver->dest, err);
+	return NULL;
+}
+
+/* A connection of this migration's. -EINVAL: somebody else's. */
+static int greet(struct migrate_dest *dest, const struct stream *stream, enum stream_kind kind)
+{
+	uint8_t session[SESSION_SIZE];
+	struct record record;
+	int err = stream_receive_header(stream, kind);
+
+	if (!err)
+		err = stream_expect(stream, RECORD_HELLO, &record);
+	if (!err)
+		err = stream_receive_payload(stream, &record, session);
+	if (!err && memcmp(session, dest->session, SESSION_SIZE) != 0)
+		err = because(-EINVAL, "a connection of another migration");
+	return err;
+}
+
+static int start(struct receiver *receiver)
+{
+	int err = -pthread_create(&receiver->thread, NULL, receiver_main, receiver);
+
+	receiver->has_thread = !err;
+	return err ? because(err, "cannot start a thread: %s", strerror(-err)) : 0;
+}
+
+static int add(struct migrate_dest *dest, struct channel *channel, enum stream_kind kind)
+{
+	struct receiver *receiver = &dest->receivers[dest->receiver_count];
+	struct stream stream = stream_of_channel(channel);
+	int err = greet(dest, &stream, kind);
+
+	if (err) {
+		stream_abort(&stream, err);
+		channel_destroy(channel);
+		return 0;
+	}
+	*receiver = (struct receiver){ .dest = dest, .channel = channel, .stream = stream };
+	pthread_mutex_lock(&dest->lock);
+	dest->receiver_count++;
+	if (kind == STREAM_URGENT)
+		dest->urgent = channel;
+	err = dest->cancelled ? because(-ECANCELED, "cancelled") : 0;
+	pthread_mutex_unlock(&dest->lock);
+	if (!err)
+		err = page_unpacker_init(&receiver->unpacker, dest->guest->mem, dest->pager);
+	return err;
+}
+
+static int accept_until(struct migrate_dest *dest, unsigned count, enum stream_kind kind)
+{
+	struct channel *channel;
+	int err = 0;
+
+	while (!err && dest->receiver_count < count) {
+		err = channel_accept(dest->listener, CHANNEL_TIMEOUT_MS, &channel);
+		if (err == -ETIMEDOUT || err == -ECANCELED || err == -EOPNOTSUPP)
+			return because_of(err, "connection %u of %u", dest->receiver_count + 2,
+					  dest->expected + 1);
+		err = err ? 0 : add(dest, channel, kind);
+	}
+	return err;
+}
+
+int receivers_accept(struct migrate_dest *dest)
+{
+	struct record record;
+	int err = stream_expect(&dest->control, RECORD_CONNECTIONS, &record);
+
+	if (!err && record.a >= MIGRATE_CONNECTIONS_MAX)
+		err = because(-EBADMSG, "%llu connections", (unsigned long long)record.a);
+	if (err)
+		return err;
+	dest->expected = (unsigned)record.a;
+	err = accept_until(dest, dest->expected, STREAM_DATA);
+	/* In pre-copy nothing comes on the urgent one. */
+	for (unsigned i = 0; i < dest->receiver_count && !err && !dest->postcopy; i++)
+		err = start(&dest->receivers[i]);
+	if (!err && record.b & HELLO_POSTCOPY)
+		err = accept_until(dest, dest->expected + 1, STREAM_URGENT);
+	return err;
+}
+
+int receivers_restart(struct migrate_dest *dest)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < dest->receiver_count && !err; i++) {
+		dest->receivers[i].unpacker.pager = dest->pager;
+		err = start(&dest->receivers[i]);
+	}
+	return err;
+}
+
+static void join(struct receiver *receiver)
+{
+	if (receiver->has_thread)
+		pthread_join(receiver->thread, NULL);
+	receiver->has_thread = false;
+}
+
+static int first_failure(struct migrate_dest *dest)
+{
+	int err;
+
+	pthread_mutex_lock(&dest->lock);
+	err = dest->err;
+	pthread_mutex_unlock(&dest->lock);
+	return err ? because(err, "%s", dest->err_text) : 0;
+}
+
+int receivers_join(struct migrate_dest *dest)
+{
+	for (unsigned i = 0; i < dest->receiver_count; i++)
+		join(&dest->receivers[i]);
+	return first_failure(dest);
+}
+
+int receivers_complete(struct migrate_dest *dest)
+{
+	int err;
+
+	for (unsigned i = 0; i < dest->expected && i < dest->receiver_count; i++)
+		join(&dest->receivers[i]);
+	err = first_failure(dest);
+	if (err)
+		return err;
+	pthread_mutex_lock(&dest->lock);
+	dest->complete = true;
+	pthread_mutex_unlock(&dest->lock);
+	if (dest->urgent)
+		channel_shutdown(dest->urgent);
+	return receivers_join(dest);
+}
+
+void receivers_close(struct migrate_dest *dest)
+{
+	unsigned count;
+
+	receivers_join(dest);
+	pthread_mutex_lock(&dest->lock);
+	count = dest->receiver_count;
+	dest->receiver_count = 0;
+	dest->urgent = NULL;
+	pthread_mutex_unlock(&dest->lock);
+	for (unsigned i = 0; i < count; i++) {
+		page_unpacker_finish(&dest->receivers[i].unpacker);
+		channel_destroy(dest->receivers[i].channel);
+	}
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where memory may hold data, and which pages are zero. */
+#include "mem/data.h"
+
+#include <stdalign.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "check_main.h"
+#include "mem/adopt.h"
+
+#define PAGE GUEST_PAGE_SIZE
+
+static struct mem mem;
+
+static void setup(void)
+{
+	struct mem_options options = { .name = "test" };
+
+	ck_assert_int_eq(mem_init(&mem, -1, 8, &options), 0);
+	ck_assert_int_eq(mem_map_ram(&mem, "low", 0, 8 * MIB, 0), 0);
+	ck_assert_int_eq(mem_map_ram(&mem, "next", 8 * MIB, 8 * MIB, 0), 0);
+}
+
+/* "5+2 300+1": the runs of pages of a region. The host may have made huge pages: see said(). */
+static const char *runs(unsigned region)
+{
+	static char text[256];
+	uint64_t offset = 0, len;
+	int r;
+
+	text[0] = '\0';
+	while ((r = mem_next_data(&mem, &mem_map(&mem)->regions[region], &offset, &len)) == 1) {
+		ck_assert_uint_gt(len, 0);
+		ck_assert(is_aligned(offset | len, PAGE));
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u+%u",
+			 text[0] ? " " : "", (unsigned)(offset / PAGE), (unsigned)(len / PAGE));
+		offset += len;
+	}
+	ck_assert_int_eq(r, 0);
+	return text;
+}
+
+/* Where shared memory gets huge pages by advice, neighbours are there too. */
+static bool has_huge_shmem(void)
+{
+	char text[128] = { 0 };
+	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "r");
+
+	if (!f)
+		return false;
+	fgets(text, sizeof(text), f);
+	fclose(f);
+	return !strstr(text, "[never]");
+}
+
+START_TEST(test_page_with_one_bit_set_is_not_zero)
+{
+	static alignas(64) uint8_t page[3 * PAGE];
+
+	memset(page, 1, sizeof(page));
+	memset(page + PAGE, 0, PAGE);
+	ck_assert(page_is_zero(page + PAGE));
+	for (unsigned i = 0; i < PAGE; i++) {
+		page[PAGE + i] = (uint8_t)(1 << i % 8);
+		if (page_is_zero(page + PAGE))
+			ck_abort_msg("byte %u is not seen", i);
+		page[PAGE + i] = 0;
+	}
+	ck_assert(page_is_zero(page + PAGE));
+}
+END_TEST
+
+START_TEST(test_memory_that_nobody_wrote_has_no_data)
+{
+	setup();
+	ck_assert_str_eq(runs(0), "");
+	ck_assert_str_eq(runs(1), "");
+	mem_finish(&mem);
+}
+END_TEST
+
+START_TEST(test_data_is_where_it_was_written)
+{
+	if (has_huge_shmem())
+		return;
+	setup();
+	mem_write(&mem, 9 * MIB, "x", 1);
+	ck_assert_str_eq(runs(0), "");
+	ck_assert_str_eq(runs(1), "256+1");
+	ck_assert_int_eq(mem_discard(&mem, 9 * MIB, PAGE), 0);
+	mem_write(&mem, 0, "x", 1);
+	mem_write(&mem, 5 * PAGE - 1, "xy", 2);
+	mem_write(&mem, 8 * MIB - 1, "xy", 2);
+	ck_assert_str_eq(runs(0), "0+1 4+2 2047+1");
+	ck_assert_str_eq(runs(1), "0+1");
+	ck_assert_int_eq(mem_discard(&mem, 4 * PAGE, PAGE), 0);
+	ck_assert_str_eq(runs(0), "0+1 5+1 2047+1");
+	mem_finish(&mem);
+}
+END_TEST
+
+START_TEST(test_data_of_a_snapshot_is_the_files_and_what_was_written_since)
+{
+	char path[] = "/tmp/ferry-data-XXXXXX";
+	int fd = mkstemp(path);
+	static uint8_t read[PAGE];
+
+	ck_assert_int_ge(fd, 0);
+	unlink(path);
+	ck_assert_int_eq(ftruncate(fd, 16 * MIB), 0);
+	ck_assert_int_eq(pwrite(fd, "xy", 2, 10 * PAGE - 1), 2);
+	ck_assert_int_eq(pwrite(fd, "x", 1, 2047 * PAGE), 1);
+	setup();
+	ck_assert_int_eq(mem_adopt(&mem, fd, MEM_ADOPT_PRIVATE), 0);
+	ck_assert_str_eq(runs(0), "9+2 2047+1");
+	ck_assert_str_eq(runs(1), "");
+	mem_write(&mem, 3 * PAGE, "x", 1);
+	mem_write(&mem, 11 * PAGE, "x", 1);
+	mem_write(&mem, 16 * MIB - 1, "x", 1);
+	mem_read(&mem, 20 * PAGE, read, PAGE); /* the file's hole, mapped now */
+	ck_assert_str_eq(runs(0), "3+1 9+2 11+1 2047+1");
+	ck_assert_str_eq(runs(1), "2047+1");
+	ck_assert_int_eq(mem_discard(&mem, 30 * PAGE, 2 * PAGE), 0);
+	ck_assert_str_eq(runs(0), "3+1 9+2 11+1 2047+1");
+	mem_write(&mem, 31 * PAGE, "x", 1);
+	ck_assert_str_eq(runs(0), "3+1 9+2 11+1 31+1 2047+1");
+	/* Where the page tables cannot be read, all of it may be data. */
+	close(mem.pagemap);
+	mem.pagemap = -1;
+	ck_assert_str_eq(runs(0), "0+2048");
+	mem_finish(&mem);
+}
+END_TEST
+
+CHECK_MAIN("data", test_page_with_one_bit_set_is_not_zero,
+	   test_memory_that_nobody_wrote_has_no_data, test_data_is_where_it_was_written,
+	   test_data_of_a_snapshot_is_the_files_and_what_was_written_since)
