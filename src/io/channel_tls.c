@@ -89,7 +89,7 @@ static int pull_timeout(gnutls_transport_ptr_t self, unsigned timeout_ms)
 	return tls->in_ended || tls->in_at < tls->in_len;
 }
 
-/* GnuTLS has taken everything when it asks for more. */
+/* The bytes that were read into .in, when all before them have been taken. */
 static int received(struct channel *channel, ssize_t n)
 {
 	struct channel_tls *tls = channel->tls;
@@ -181,6 +181,21 @@ static void tell_peer(struct channel *channel, int err)
 	because(0, "%s", text);
 }
 
+static int too_late(struct channel *channel)
+{
+	return because(-ETIMEDOUT, "%s: no agreement on TLS within %u ms; does the peer use TLS?",
+		       channel->name, channel->timeout_ms);
+}
+
+static int wait_and_fill(struct channel *channel, uint64_t deadline)
+{
+	int r = channel_wait(channel, channel->in.fd, POLLIN, deadline);
+
+	if (r == 0)
+		return too_late(channel);
+	return r < 0 ? r : fill(channel);
+}
+
 /* One deadline for all of it: a peer that sends a byte now and then holds nobody up. */
 static int shake_hands(struct channel *channel, const char *host)
 {
@@ -195,17 +210,12 @@ static int shake_hands(struct channel *channel, const char *host)
 			return r;
 		}
 		r = flush(channel);
-		if (r == 0 && gnutls_record_get_direction(tls->session) == 0)
-			r = channel_wait(channel, channel->in.fd, POLLIN, deadline);
-		else if (r == 0)
+		if (r == 0 &&
+		    (gnutls_record_get_direction(tls->session) || tls->in_at < tls->in_len))
 			continue;
 		if (r == 0)
-			return because(-ETIMEDOUT,
-				       "%s: no agreement on TLS within %u ms; does the "
-				       "peer use TLS?",
-				       channel->name, channel->timeout_ms);
-		if (r > 0)
-			r = fill(channel);
+			r = channel_now_ms() < deadline ? wait_and_fill(channel, deadline)
+							: too_late(channel);
 		if (r < 0)
 			return r;
 	}
@@ -358,7 +368,10 @@ int channel_tls_write(struct channel *channel, const struct iovec *iov, unsigned
 	return r < 0 ? r : flush(channel);
 }
 
-/* Decrypts what is at hand. 1: .plain has bytes; 0: the peer has closed; -EAGAIN: .in is empty. */
+/*
+ * Decrypts what is at hand. 1: .plain has bytes; 0: the peer has closed; -EAGAIN: .in is empty,
+ * which it need not be when GnuTLS says so: it does after a change of keys, too.
+ */
 static int open_record(struct channel *channel)
 {
 	struct channel_tls *tls = channel->tls;
@@ -371,7 +384,7 @@ static int open_record(struct channel *channel)
 		pthread_mutex_lock(&tls->lock);
 		n = gnutls_record_recv_packet(tls->session, &tls->packet);
 		pthread_mutex_unlock(&tls->lock);
-	} while (n == GNUTLS_E_WARNING_ALERT_RECEIVED || n == GNUTLS_E_INTERRUPTED);
+	} while (is_again((int)n) && (n != GNUTLS_E_AGAIN || tls->in_at < tls->in_len));
 	if (n > 0) {
 		gnutls_packet_get(tls->packet, &tls->plain, NULL);
 		return 1;
