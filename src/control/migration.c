@@ -20,7 +20,8 @@ struct migration {
 	enum migration_kind kind;
 	struct migration_options options;
 	char *target;
-	struct migrate_source *source;	 /* of a move */
+	bool recovers;			  /* the thread is one of migration_recover() */
+	struct migrate_source *source;	  /* of a move */
 	struct snapshot_writer *snapshot; /* of a snapshot */
 	pthread_t thread;
 	bool has_thread;
@@ -39,12 +40,14 @@ static void run(struct migration *migration)
 	struct migration_end *end = &migration->end;
 
 	error_clear();
-	if (migration->kind == MIGRATION_MOVE) {
+	end->refusals = "";
+	if (migration->kind == MIGRATION_SNAPSHOT) {
+		end->err = snapshot_writer_run(migration->snapshot);
+	} else if (migration->recovers) {
+		end->outcome = migrate_source_recover(migration->source, migration->target, &end->err);
+	} else {
 		end->outcome = migrate_source_run(migration->source, &end->err);
 		end->refusals = migrate_source_refusals(migration->source);
-	} else {
-		end->err = snapshot_writer_run(migration->snapshot);
-		end->refusals = "";
 	}
 	snprintf(end->text, sizeof(end->text), "%s", error_text(end->err));
 	migration_progress(migration, &end->progress);
@@ -124,12 +127,35 @@ int migration_snapshot(const struct migration_options *options, const char *dir,
 			    ret_migration);
 }
 
+static void join(struct migration *migration)
+{
+	if (migration->has_thread)
+		pthread_join(migration->thread, NULL);
+	migration->has_thread = false;
+}
+
+int migration_recover(struct migration *migration, const char *uri)
+{
+	char *target;
+	int err = uri ? channel_uri_check(uri) : 0;
+
+	if (err)
+		return err;
+	target = strdup(uri ? uri : migration->target);
+	if (!target)
+		return because(-ENOMEM, "out of memory");
+	free(migration->target);
+	migration->target = target;
+	migration->recovers = true;
+	join(migration);
+	return start(migration);
+}
+
 void migration_destroy(struct migration *migration)
 {
 	if (!migration)
 		return;
-	if (migration->has_thread)
-		pthread_join(migration->thread, NULL);
+	join(migration);
 	migrate_source_destroy(migration->source);
 	snapshot_writer_destroy(migration->snapshot);
 	free(migration->target);
@@ -140,6 +166,13 @@ int migration_cancel(struct migration *migration)
 {
 	return migration->kind == MIGRATION_MOVE ? migrate_source_cancel(migration->source) :
 						   snapshot_writer_cancel(migration->snapshot);
+}
+
+int migration_postcopy(struct migration *migration)
+{
+	if (migration->kind != MIGRATION_MOVE)
+		return because(-EINVAL, "a snapshot is under way, no migration");
+	return migrate_source_postcopy(migration->source);
 }
 
 enum migration_kind migration_kind(const struct migration *migration)
@@ -170,12 +203,12 @@ static void add_count(struct json_object *object, const char *key, uint64_t valu
 	json_object_object_add(object, key, json_object_new_uint64(value));
 }
 
-static void add_ms(struct json_object *object, const char *key, uint64_t ns)
+struct json_object *migration_ms(uint64_t ns)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "%.3f", (double)ns / 1e6);
-	json_object_object_add(object, key, json_object_new_double_s((double)ns / 1e6, text));
+	return json_object_new_double_s((double)ns / 1e6, text);
 }
 
 struct json_object *migration_describe(struct migration *migration)
@@ -195,9 +228,9 @@ struct json_object *migration_describe(struct migration *migration)
 	add_count(object, "sent_bytes", p.sent);
 	add_count(object, "throughput_bytes_per_s", p.throughput);
 	add_count(object, "dirty_bytes_per_s", p.dirty_rate);
-	add_ms(object, "expected_downtime_ms", p.expected_downtime_ns);
-	add_ms(object, "downtime_ms", p.downtime_ns);
-	add_ms(object, "elapsed_ms", p.elapsed_ns);
+	json_object_object_add(object, "expected_downtime_ms", migration_ms(p.expected_downtime_ns));
+	json_object_object_add(object, "downtime_ms", migration_ms(p.downtime_ns));
+	json_object_object_add(object, "elapsed_ms", migration_ms(p.elapsed_ns));
 	add_count(object, "throttle_percent", p.throttle);
 	return object;
 }
