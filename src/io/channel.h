@@ -9,10 +9,10 @@
 #include <sys/uio.h>
 
 /*
- * Calls here block, each with a deadline: for threads of their own, never the loop's. No call raises
- * SIGPIPE. One thread may read from a channel while another writes to it; two readers, or two
- * writers, at the same time may not be. channel_send_fd() counts as writing, channel_receive_fd()
- * and channel_wait_readable() as reading.
+ * Calls here block, each with a deadline: for threads of their own, never the loop's. No call
+ * raises SIGPIPE. One thread may read from a channel while another writes to it; two readers, or
+ * two writers, at the same time may not be. channel_send_fd() counts as writing,
+ * channel_receive_fd() and channel_wait_readable() as reading.
  *
  * Where a URI leads:
  *   tcp:HOST:PORT   HOST a name, an IPv4 address or [an IPv6 address]; every address of a name is
@@ -35,8 +35,8 @@ struct channel;
 struct channel_listener;
 
 enum channel_op {
-	CHANNEL_CONNECT, /* before anything is done */
-	CHANNEL_ACCEPT,	 /* somebody has connected; before TLS begins */
+	CHANNEL_CONNECT, /* the connection stands; before TLS begins */
+	CHANNEL_ACCEPT,	 /* the same, for the side that listens */
 	CHANNEL_READ,	 /* one channel_read() */
 	CHANNEL_WRITE,	 /* one channel_write() */
 	CHANNEL_FD,	 /* one channel_send_fd() or channel_receive_fd() */
@@ -44,8 +44,9 @@ enum channel_op {
 
 enum channel_fault_kind {
 	CHANNEL_FAULT_NONE,
-	CHANNEL_FAULT_CLOSE, /* the connection is closed first; the operation fails as it then does */
-	CHANNEL_FAULT_STALL, /* nothing moves: -ETIMEDOUT after the deadline; the connection stays */
+	CHANNEL_FAULT_CLOSE, /* the connection is closed, for both sides: -EPIPE */
+	CHANNEL_FAULT_STALL, /* nothing moves: -ETIMEDOUT after the deadline; the connection stays
+			      */
 	CHANNEL_FAULT_SHORT, /* .at bytes pass, then the connection is closed; READ, WRITE */
 	CHANNEL_FAULT_FLIP,  /* the byte .at arrives with all its bits turned; READ, WRITE */
 };
@@ -75,7 +76,7 @@ struct channel_fault {
 struct channel_options {
 	const char *tls;	 /* directory of ca-cert.pem, cert.pem, key.pem; NULL: no TLS */
 	bool insecure_plaintext; /* tcp without TLS beyond loopback is allowed */
-	unsigned timeout_ms; /* how long a step may make no progress; 0: CHANNEL_TIMEOUT_MS */
+	unsigned timeout_ms;	 /* how long a step may make no progress; 0: CHANNEL_TIMEOUT_MS */
 	const struct channel_fault *fault;
 };
 
@@ -87,8 +88,8 @@ int channel_uri_check(const char *uri);
 const char *channel_uri_help(void);
 
 /*
- * Connects, TLS included. Resolving a name takes as long as the system's resolver does; each address
- * has the deadline for itself, and so has TLS.
+ * Connects, TLS included. Resolving a name takes as long as the system's resolver does; each
+ * address has the deadline for itself, and so has TLS.
  *
  * -EINVAL: not a URI, or TLS with unix: or exec:. -EPERM: plain TCP beyond loopback without
  * insecure_plaintext. -EACCES: the peer's certificate is none that we accept, or it accepts none of
@@ -99,9 +100,9 @@ int channel_connect(const char *uri, const struct channel_options *options,
 		    struct channel **ret_channel);
 
 /*
- * Listens; exec: starts its command. -EADDRINUSE: somebody listens there. -EEXIST: the path of unix:
- * is something else than a socket. TLS's files are read for the first time here. Errors otherwise as
- * for channel_connect().
+ * Listens; exec: starts its command. -EADDRINUSE: somebody listens there. -EEXIST: the path of
+ * unix: is something else than a socket. TLS's files are read for the first time here. Errors
+ * otherwise as for channel_connect().
  */
 int channel_listen(const char *uri, const struct channel_options *options,
 		   struct channel_listener **ret_listener);
@@ -110,14 +111,13 @@ int channel_listen(const char *uri, const struct channel_options *options,
 const char *channel_listener_uri(const struct channel_listener *listener);
 
 /*
- * Waits for the next connection, and brings its TLS about. timeout_ms is for the coming of it; -1: for
- * ever, until channel_listener_stop(). -ETIMEDOUT: nobody came. -ECANCELED: stopped.
+ * Waits for the next connection, and brings its TLS about. timeout_ms is for the coming of it; -1:
+ * for ever, until channel_listener_stop(). -ETIMEDOUT: nobody came. -ECANCELED: stopped.
  * -EOPNOTSUPP: fd: and exec: have given the one connection they have. Any other error is one
  * connection's (as for channel_connect()): the listener stands, and may accept the next. One thread
  * at a time.
  */
-int channel_accept(struct channel_listener *listener, int timeout_ms,
-		   struct channel **ret_channel);
+int channel_accept(struct channel_listener *listener, int timeout_ms, struct channel **ret_channel);
 
 /* channel_accept() returns -ECANCELED, now and from now on. Any thread. */
 void channel_listener_stop(struct channel_listener *listener);

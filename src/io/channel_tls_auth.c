@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Certificates: the directory they come from, and what a refusal is called. */
+#include "io/channel_tls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <gnutls/x509.h>
+
+#include <ferry/error.h>
+
+#include "base/cleanup.h"
+
+static int join(char *path, const char *directory, const char *name)
+{
+	if (snprintf(path, PATH_MAX, "%s/%s", directory, name) >= PATH_MAX)
+		return because(-ENAMETOOLONG, "TLS: the directory's name is too long");
+	return 0;
+}
+
+static int check_file(const char *path, mode_t forbidden)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat info;
+
+	if (fd < 0 || fstat(fd, &info) < 0)
+		return because(-errno, "TLS: cannot read %s: %s", path, strerror(errno));
+	if (info.st_mode & forbidden)
+		return because(-EACCES, "TLS: everybody may read the key %s: chmod 600 it", path);
+	return 0;
+}
+
+int channel_tls_load(const char *directory, gnutls_certificate_credentials_t *ret_credentials)
+{
+	char ca[PATH_MAX], cert[PATH_MAX], key[PATH_MAX];
+	gnutls_certificate_credentials_t credentials;
+	int r = join(ca, directory, "ca-cert.pem");
+
+	if (r == 0)
+		r = join(cert, directory, "cert.pem");
+	if (r == 0)
+		r = join(key, directory, "key.pem");
+	if (r == 0)
+		r = check_file(ca, 0);
+	if (r == 0)
+		r = check_file(cert, 0);
+	if (r == 0)
+		r = check_file(key, S_IRWXO);
+	if (r < 0)
+		return r;
+	if (gnutls_certificate_allocate_credentials(&credentials) < 0)
+		return -ENOMEM;
+	r = gnutls_certificate_set_x509_trust_file(credentials, ca, GNUTLS_X509_FMT_PEM);
+	if (r > 0)
+		r = gnutls_certificate_set_x509_key_file(credentials, cert, key,
+							 GNUTLS_X509_FMT_PEM);
+	else
+		r = because(-EINVAL, "TLS: no certificate in %s", ca);
+	if (r == -EINVAL || r < 0) {
+		gnutls_certificate_free_credentials(credentials);
+		return r == -EINVAL ? r
+				    : because(-EINVAL, "TLS: %s and %s: %s", cert, key,
+					      gnutls_strerror(r));
+	}
+	*ret_credentials = credentials;
+	return 0;
+}
+
+int channel_tls_check_files(const char *directory)
+{
+	gnutls_certificate_credentials_t credentials;
+	int r = channel_tls_load(directory, &credentials);
+
+	if (r == 0)
+		gnutls_certificate_free_credentials(credentials);
+	return r;
+}
+
+/* What GnuTLS finds, the alert that says it, and the words. More than one bit: the first counts. */
+static const struct finding {
+	unsigned status;
+	gnutls_alert_description_t alert;
+	const char *text;
+} findings[] = {
+	{ GNUTLS_CERT_SIGNER_NOT_FOUND, GNUTLS_A_UNKNOWN_CA, "is not signed by our ca-cert.pem" },
+	{ GNUTLS_CERT_SIGNER_NOT_CA, GNUTLS_A_UNKNOWN_CA, "is signed by what is not a CA" },
+	{ GNUTLS_CERT_SIGNATURE_FAILURE, GNUTLS_A_UNKNOWN_CA, "has a false signature" },
+	{ GNUTLS_CERT_REVOKED, GNUTLS_A_CERTIFICATE_REVOKED, "has been revoked" },
+	{ GNUTLS_CERT_EXPIRED, GNUTLS_A_CERTIFICATE_EXPIRED, "has expired" },
+	{ GNUTLS_CERT_NOT_ACTIVATED, GNUTLS_A_BAD_CERTIFICATE, "is not valid yet" },
+	{ GNUTLS_CERT_UNEXPECTED_OWNER, GNUTLS_A_BAD_CERTIFICATE, "is for another host" },
+	{ GNUTLS_CERT_PURPOSE_MISMATCH, GNUTLS_A_UNSUPPORTED_CERTIFICATE,
+	  "is not for this purpose (its extended key usage)" },
+	{ GNUTLS_CERT_INSECURE_ALGORITHM, GNUTLS_A_BAD_CERTIFICATE, "is signed too weakly" },
+	{ UINT_MAX, GNUTLS_A_BAD_CERTIFICATE, "is invalid" },
+};
+
+static const struct finding *find(gnutls_session_t session)
+{
+	unsigned status = gnutls_session_get_verify_cert_status(session);
+	const struct finding *finding = findings;
+
+	while (!(finding->status & status) && finding->status != UINT_MAX)
+		finding++;
+	return finding;
+}
+
+gnutls_alert_description_t channel_tls_refusal(gnutls_session_t session)
+{
+	return find(session)->alert;
+}
+
+/* The peer chose these letters: what is not plain text would speak to a terminal. */
+static void make_plain(char *text)
+{
+	for (; *text; text++)
+		if (*text < 0x20 || *text >= 0x7f)
+			*text = '?';
+}
+
+static void describe(gnutls_session_t session, char *text, size_t size)
+{
+	unsigned count = 0;
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+	gnutls_x509_crt_t cert;
+	char subject[256];
+	size_t len = sizeof(subject);
+	struct tm tm;
+	time_t end;
+
+	text[0] = '\0';
+	if (!count || gnutls_x509_crt_init(&cert) < 0)
+		return;
+	if (gnutls_x509_crt_import(cert, &chain[0], GNUTLS_X509_FMT_DER) == 0 &&
+	    gnutls_x509_crt_get_dn(cert, subject, &len) == 0) {
+		end = gnutls_x509_crt_get_expiration_time(cert);
+		make_plain(subject);
+		snprintf(text, size, " (%s, valid until ", subject);
+		if (gmtime_r(&end, &tm))
+			strftime(text + strlen(text), size - strlen(text), "%F %T UTC)", &tm);
+	}
+	gnutls_x509_crt_deinit(cert);
+}
+
+int channel_tls_refused(gnutls_session_t session, const char *name, const char *host)
+{
+	const struct finding *finding = find(session);
+	char who[320];
+
+	describe(session, who, sizeof(who));
+	if (finding->status == GNUTLS_CERT_UNEXPECTED_OWNER)
+		return because(-EACCES, "%s: TLS: the peer's certificate%s is not for the host %s",
+			       name, who, host);
+	return because(-EACCES, "%s: TLS: the peer's certificate%s %s", name, who, finding->text);
+}
+
+int channel_tls_alerted(gnutls_session_t session, const char *name)
+{
+	gnutls_alert_description_t alert = gnutls_alert_get(session);
+	const char *text = NULL;
+
+	switch (alert) {
+	case GNUTLS_A_CERTIFICATE_EXPIRED:
+		text = "it has expired";
+		break;
+	case GNUTLS_A_UNKNOWN_CA:
+		text = "it is not signed by the CA that the peer trusts";
+		break;
+	case GNUTLS_A_CERTIFICATE_REVOKED:
+		text = "it has been revoked";
+		break;
+	case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
+		text = "it is not for this purpose";
+		break;
+	case GNUTLS_A_BAD_CERTIFICATE:
+		text = "it is not valid for this host or not yet";
+		break;
+	case GNUTLS_A_CERTIFICATE_REQUIRED:
+		text = "the peer asks for one, and got none";
+		break;
+	default:
+		break;
+	}
+	if (text)
+		return because(-EACCES, "%s: TLS: the peer refused our certificate: %s", name,
+			       text);
+	return because(-EPROTO, "%s: TLS: the peer refused: %s", name,
+		       gnutls_alert_get_name(alert) ?: "an alert without a name");
+}
