@@ -59,6 +59,12 @@ void vm_resume(struct vm *vm);
 bool vm_is_paused(const struct vm *vm);
 
 /*
+ * Withholds so many percent (0 … 99) of its time from each vCPU, in periods of a few milliseconds. A
+ * pause or an end need not wait for it. Any thread; the loop must be running for it to count.
+ */
+void vm_throttle(struct vm *vm, unsigned percent);
+
+/*
  * Ends the VM: the first reason given counts. vCPUs stop at their next exit and the loop returns.
  * Any thread. text may be NULL; it is copied.
  */

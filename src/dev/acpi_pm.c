@@ -128,6 +128,17 @@ void acpi_pm_power_button(struct acpi_pm *pm)
 	irq_pulse_raise(&pm->irq);
 }
 
+void acpi_pm_arrived(struct acpi_pm *pm)
+{
+	bool pending;
+
+	pthread_mutex_lock(&pm->lock);
+	pending = pm->ged;
+	pthread_mutex_unlock(&pm->lock);
+	if (pending)
+		irq_pulse_raise(&pm->irq);
+}
+
 static int claim(struct acpi_pm *pm, const char *name, uint16_t port, const struct bus_ops *ops)
 {
 	int r = bus_add(vm_pio(pm->vm), name, port, 1, ops, pm);

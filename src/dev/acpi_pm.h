@@ -33,4 +33,7 @@ int acpi_pm_add_bank(struct acpi_pm *pm, struct reg_file *file);
 /* Presses the power button: what the guest does about it is its own affair. Any thread. */
 void acpi_pm_power_button(struct acpi_pm *pm);
 
+/* The guest arrived from elsewhere: interrupts it once more for the events that it has not read. */
+void acpi_pm_arrived(struct acpi_pm *pm);
+
 #endif

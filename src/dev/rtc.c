@@ -139,7 +139,7 @@ static void catch_up(struct rtc *rtc)
 {
 	int64_t now = guest_now(rtc), t;
 
-	if (is_held(rtc) || now <= rtc->seen)
+	if (is_held(rtc) || rtc->held || now <= rtc->seen)
 		return;
 	rtc->cmos[RTC_C] |= RTC_UF;
 	for (t = now - rtc->seen > DAY ? now - DAY : rtc->seen; t < now; t++)
@@ -162,7 +162,7 @@ static void update_irq(struct rtc *rtc)
 
 static bool wants_ticks(const struct rtc *rtc)
 {
-	return !is_held(rtc) && (rtc->cmos[RTC_B] & (RTC_AF | RTC_UF));
+	return !is_held(rtc) && !rtc->held && (rtc->cmos[RTC_B] & (RTC_AF | RTC_UF));
 }
 
 static void ticked(struct loop_timer *timer);
@@ -305,6 +305,33 @@ static void port_write(void *self, uint64_t offset, const void *data, unsigned l
 }
 
 static const struct bus_ops port_ops = { .read = port_read, .write = port_write };
+
+void rtc_hold(struct rtc *rtc)
+{
+	pthread_mutex_lock(&rtc->lock);
+	catch_up(rtc);
+	update_irq(rtc);
+	rtc->held = true;
+	pthread_mutex_unlock(&rtc->lock);
+}
+
+void rtc_go_on(struct rtc *rtc, bool arrived)
+{
+	int64_t seconds;
+
+	pthread_mutex_lock(&rtc->lock);
+	rtc->held = false;
+	if (arrived && rtc->options.freeze) {
+		host_now(&seconds);
+		rtc->offset = rtc->seen - seconds;
+	}
+	if (arrived && rtc->cmos[RTC_C] & RTC_IRQF)
+		irq_pulse_raise(&rtc->irq);
+	catch_up(rtc);
+	update_irq(rtc);
+	rtc_watch(rtc);
+	pthread_mutex_unlock(&rtc->lock);
+}
 
 int rtc_create(struct vm *vm, const struct rtc_options *options, struct rtc **ret_rtc)
 {

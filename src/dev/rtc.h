@@ -3,6 +3,7 @@
 #ifndef DEV_RTC_H
 #define DEV_RTC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct vm;
@@ -12,6 +13,7 @@ struct reg_file;
 struct rtc_options {
 	uint16_t port; /* index; data is at port + 1 */
 	uint32_t gsi;  /* edge-triggered */
+	bool freeze;   /* the time in which the guest was carried elsewhere does not count */
 };
 
 /* Claims the two ports. The clock shows the host's UTC. -EEXIST; -errno of the interrupt. */
@@ -30,12 +32,22 @@ enum rtc_field {
 	/*
 	 * Number 0. Seconds by which the guest's clock is ahead of UTC, int64_t. It means the same
 	 * on every host and can be written back at any time; a battery-backed clock goes on while
-	 * its machine is saved or carried elsewhere, and so does this one.
+	 * its machine is saved or carried elsewhere, and so does this one, unless it is told not to.
 	 */
 	RTC_FIELD_OFFSET = 1,
 	/* Number 0. Bytes 0 … 9 and 0x32 as the guest holds them while it sets the clock, else
 	 * zeros. */
 	RTC_FIELD_HELD = 2,
+	/* Number 0. Seconds, int64_t: the guest's clock up to which alarms have been noticed. */
+	RTC_FIELD_SEEN = 3,
 };
+
+/*
+ * Between the two its registers stay as they are. What was due meanwhile is noticed at the end, if
+ * the time counts. go_on, for a guest that arrived from elsewhere, interrupts it once more when there
+ * is a cause. Loop thread; hold also before the loop runs.
+ */
+void rtc_hold(struct rtc *rtc);
+void rtc_go_on(struct rtc *rtc, bool arrived);
 
 #endif

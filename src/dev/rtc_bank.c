@@ -23,6 +23,7 @@ static const struct rtc_reg {
 	uint8_t field, size_log2, number;
 } rtc_regs[] = {
 	{ "offset", RTC_FIELD_OFFSET, 3, 0 },
+	{ "seen", RTC_FIELD_SEEN, 3, 0 }, /* after it, which makes it now */
 	{ "seconds_alarm", RTC_FIELD_CMOS, 0, RTC_SECONDS_ALARM },
 	{ "minutes_alarm", RTC_FIELD_CMOS, 0, RTC_MINUTES_ALARM },
 	{ "hours_alarm", RTC_FIELD_CMOS, 0, RTC_HOURS_ALARM },
@@ -53,7 +54,8 @@ static int list(void *self, uint32_t vcpu, struct reg_list *out)
 
 	(void)self;
 	for (size_t i = 0; i < ARRAY_SIZE(rtc_regs) && r == 0; i++)
-		r = reg_list_add(out, vcpu, reg_id(&rtc_regs[i]), 0);
+		r = reg_list_add(out, vcpu, reg_id(&rtc_regs[i]),
+				 rtc_regs[i].field == RTC_FIELD_SEEN ? REG_TIME : 0);
 	return r;
 }
 
@@ -96,6 +98,8 @@ static int get(void *self, struct reg_key key, void *val)
 	pthread_mutex_lock(&rtc->lock);
 	if (reg->field == RTC_FIELD_OFFSET)
 		memcpy(val, &rtc->offset, sizeof(rtc->offset));
+	else if (reg->field == RTC_FIELD_SEEN)
+		memcpy(val, &rtc->seen, sizeof(rtc->seen));
 	else if (reg->field == RTC_FIELD_HELD)
 		get_held(rtc, val);
 	else if (reg->number == RTC_MEMORY)
@@ -115,6 +119,17 @@ static int set_offset(struct rtc *rtc, const void *val)
 		return because(-EINVAL, "rtc: %lld seconds from UTC", (long long)offset);
 	rtc->offset = offset;
 	rtc->seen = time(NULL) + offset;
+	return 0;
+}
+
+static int set_seen(struct rtc *rtc, const void *val)
+{
+	int64_t seen;
+
+	memcpy(&seen, val, sizeof(seen));
+	if (seen > 2 * OFFSET_MAX || seen < -2 * OFFSET_MAX)
+		return because(-EINVAL, "rtc: a time of %lld seconds", (long long)seen);
+	rtc->seen = seen;
 	return 0;
 }
 
@@ -158,6 +173,8 @@ static int set(void *self, struct reg_key key, const void *val)
 	pthread_mutex_lock(&rtc->lock);
 	if (reg->field == RTC_FIELD_OFFSET)
 		r = set_offset(rtc, val);
+	else if (reg->field == RTC_FIELD_SEEN)
+		r = set_seen(rtc, val);
 	else if (reg->field == RTC_FIELD_HELD)
 		set_held(rtc, val);
 	else if (reg->number == RTC_MEMORY)

@@ -67,6 +67,7 @@ struct rtc {
 	int64_t offset;		     /* the guest's clock minus the host's UTC, seconds */
 	int64_t seen;		     /* the guest's time up to which the flags are set */
 	bool ticking;		     /* the loop looks at every second */
+	bool held;		     /* between rtc_hold() and rtc_go_on() */
 };
 
 /* With the lock held: has the loop look at every second from now on, if that can interrupt. */

@@ -317,6 +317,8 @@ static void send(struct serial *serial)
 {
 	bool found = false;
 
+	if (serial->held)
+		return;
 	while (send_piece(serial))
 		found = true;
 	if (found)
@@ -337,6 +339,8 @@ static void kicked(struct kick *kick)
 	struct serial *serial = container_of(kick, struct serial, kick);
 	bool room, refused;
 
+	if (serial->held)
+		return;
 	pthread_mutex_lock(&serial->lock);
 	room = serial->rx_refused && serial->rx_count < rx_capacity(serial);
 	if (room)
@@ -376,6 +380,28 @@ void serial_flush(struct serial *serial)
 {
 	while (send_piece(serial))
 		;
+}
+
+void serial_hold(struct serial *serial)
+{
+	bool refused;
+
+	pthread_mutex_lock(&serial->lock);
+	refused = serial->tx_refused;
+	pthread_mutex_unlock(&serial->lock);
+	if (!refused)
+		serial_flush(serial);
+	serial->held = true;
+}
+
+void serial_go_on(struct serial *serial, bool arrived)
+{
+	serial->held = false;
+	pthread_mutex_lock(&serial->lock);
+	if (arrived && serial->asserted)
+		irq_pulse_raise(&serial->irq);
+	pthread_mutex_unlock(&serial->lock);
+	kicked(&serial->kick);
 }
 
 int serial_create(struct vm *vm, const struct serial_options *options, struct serial **ret_serial)

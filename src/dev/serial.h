@@ -4,6 +4,7 @@
 #ifndef DEV_SERIAL_H
 #define DEV_SERIAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,5 +53,12 @@ void serial_output_ready(struct serial *serial);
 
 /* Hands out everything that the console takes now, not waiting for more. Loop thread. */
 void serial_flush(struct serial *serial);
+/*
+ * Between the two its registers stay as they are: nothing is handed out, and there must be no input.
+ * go_on, for a guest that arrived from elsewhere, interrupts it once more when there is a cause. Loop
+ * thread; hold also before the loop runs.
+ */
+void serial_hold(struct serial *serial);
+void serial_go_on(struct serial *serial, bool arrived);
 
 #endif

@@ -87,6 +87,7 @@ struct serial {
 	struct irq_pulse irq;
 	struct kick kick;	 /* vCPU threads: output began, or input has room */
 	struct loop_timer timer; /* loop thread: the next look at the transmit buffer */
+	bool held;		 /* loop thread: between serial_hold() and serial_go_on() */
 
 	pthread_mutex_t lock; /* all below */
 	uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening disk images. */
+/* Opening and locking disk images. */
 #include "io/disk_image.h"
 
 #include <errno.h>
@@ -33,16 +33,23 @@ static int open_path(const char *path, bool readonly, bool direct)
 	return because(-errno, "%s: cannot open: %s", path, strerror(errno));
 }
 
-static int lock(int fd, const char *path, bool readonly)
+int disk_image_lock(const struct disk_image *image, const char *path, bool readonly)
 {
 	struct flock lock = { .l_type = readonly ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
 
-	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+	if (fcntl(image->fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
 	if (errno != EAGAIN && errno != EACCES)
 		return 0; /* the file system has no locks */
 	return because(-EBUSY, "%s: another process uses it%s", path,
 		       readonly ? " and may write to it" : ": only read-only images can be shared");
+}
+
+void disk_image_unlock(const struct disk_image *image)
+{
+	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	(void)!fcntl(image->fd, F_OFD_SETLK, &lock);
 }
 
 static int measure(struct disk_image *image, const char *path, const struct stat *st)
@@ -121,9 +128,6 @@ int disk_image_init(struct disk_image *image, const char *path, bool readonly, b
 	if (direct)
 		find_alignment(image, &st);
 	r = check_size(image, path);
-	if (r < 0)
-		goto fail;
-	r = lock(image->fd, path, readonly);
 	if (r < 0)
 		goto fail;
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A disk image: a file or a block device, opened, locked and measured. */
+/* A disk image: a file or a block device, opened, measured and locked. */
 #ifndef IO_DISK_IMAGE_H
 #define IO_DISK_IMAGE_H
 
@@ -18,9 +18,7 @@ struct disk_image {
 #define DISK_IMAGE_SECTOR 512
 
 /*
- * Opens path. A writable image is locked against every other opener, a read-only one against
- * writers (fcntl(2), open file description locks); file systems without locks are trusted.
- *   -EBUSY   another process has it open
+ * Opens path; it is not locked.
  *   -EINVAL  not a file or a block device; empty; not a multiple of 512 bytes long; or direct I/O
  *            is not to be had for it
  * and what open(2) says; each with a text that names the file and what can be done. On failure the
@@ -28,5 +26,13 @@ struct disk_image {
  */
 int disk_image_init(struct disk_image *image, const char *path, bool readonly, bool direct);
 void disk_image_finish(struct disk_image *image);
+
+/*
+ * Locks a writable image against everybody, a read-only one against writers (fcntl(2), open file
+ * description locks); file systems without locks are trusted. -EBUSY, with a text that names path:
+ * another process uses it. Repeating either of the two changes nothing. Any thread.
+ */
+int disk_image_lock(const struct disk_image *image, const char *path, bool readonly);
+void disk_image_unlock(const struct disk_image *image);
 
 #endif

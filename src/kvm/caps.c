@@ -12,7 +12,6 @@ const struct kvm_cap_info kvm_cap_infos[] = {
 	CAP(MAX_VCPU_ID, max_vcpu_id),
 	CAP(NR_MEMSLOTS, nr_memslots),
 	CAP(IMMEDIATE_EXIT, immediate_exit),
-	CAP(SYNC_REGS, sync_regs),
 	CAP(IRQCHIP, irqchip),
 	CAP(IRQFD, irqfd),
 	CAP(IOEVENTFD, ioeventfd),

@@ -8,7 +8,7 @@
 /* Each field is KVM_CHECK_EXTENSION's answer for the capability of that name; 0: it has not got it. */
 struct kvm_caps {
 	int max_vcpus, max_vcpu_id, nr_memslots;
-	int immediate_exit, sync_regs, irqchip, irqfd, ioeventfd, ioeventfd_any_length, irq_routing;
+	int immediate_exit, irqchip, irqfd, ioeventfd, ioeventfd_any_length, irq_routing;
 	int readonly_mem, mp_state, binary_stats_fd, dirty_log_ring, manual_dirty_log_protect2;
 	int signal_msi, guest_memfd;
 	/* x86 */

@@ -70,6 +70,16 @@ EXIT_PATH int kvm_run(int vcpu)
 	return KVM_IOCTL_VAL(vcpu, KVM_RUN, 0);
 }
 
+int kvm_get_device_attr(int fd, struct kvm_device_attr *attr)
+{
+	return KVM_IOCTL(fd, KVM_GET_DEVICE_ATTR, attr);
+}
+
+int kvm_set_device_attr(int fd, struct kvm_device_attr *attr)
+{
+	return KVM_IOCTL(fd, KVM_SET_DEVICE_ATTR, attr);
+}
+
 int kvm_get_mp_state(int vcpu, struct kvm_mp_state *state)
 {
 	return KVM_IOCTL(vcpu, KVM_GET_MP_STATE, state);

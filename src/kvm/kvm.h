@@ -28,6 +28,8 @@ int kvm_enable_cap(int fd, struct kvm_enable_cap *cap);
 
 /* a vCPU */
 int kvm_run(int vcpu);
+int kvm_get_device_attr(int fd, struct kvm_device_attr *attr); /* on a vCPU, or on a device */
+int kvm_set_device_attr(int fd, struct kvm_device_attr *attr);
 int kvm_get_mp_state(int vcpu, struct kvm_mp_state *state);
 int kvm_set_mp_state(int vcpu, struct kvm_mp_state *state);
 

@@ -183,3 +183,8 @@ int kvm_set_tsc_khz(int vcpu, long khz)
 {
 	return KVM_IOCTL_VAL(vcpu, KVM_SET_TSC_KHZ, khz);
 }
+
+int kvm_kvmclock_ctrl(int vcpu)
+{
+	return KVM_IOCTL_VAL(vcpu, KVM_KVMCLOCK_CTRL, 0);
+}

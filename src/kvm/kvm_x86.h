@@ -46,5 +46,6 @@ int kvm_get_nested_state(int vcpu, struct kvm_nested_state *state);
 int kvm_set_nested_state(int vcpu, struct kvm_nested_state *state);
 int kvm_get_tsc_khz(int vcpu);
 int kvm_set_tsc_khz(int vcpu, long khz);
+int kvm_kvmclock_ctrl(int vcpu);
 
 #endif

@@ -6,8 +6,6 @@
 
 #define CAP(field) offsetof(struct kvm_caps, field)
 
-static const char one_by_one[] = "reads and writes these registers by an ioctl each";
-
 const struct host_cap host_caps[] = {
 	{ "vCPUs in a VM, at most", CAP(max_vcpus), true, true, "runs no VM" },
 	{ "largest APIC id + 1", CAP(max_vcpu_id), false, true, NULL },
@@ -21,7 +19,6 @@ const struct host_cap host_caps[] = {
 	  "listens for two-byte kicks only" },
 	{ "message interrupts", CAP(irq_routing), true, false, "runs no VM: virtio needs MSI-X" },
 	{ "read-only memory", CAP(readonly_mem), false, false, "has no read-only regions" },
-	{ "registers beside KVM_RUN", CAP(sync_regs), false, false, one_by_one },
 	{ "APIC ids above 255", CAP(x2apic_api), false, false, "gives a VM at most 255 vCPUs" },
 	{ "XSAVE beyond 4K", CAP(xsave2), false, false, "saves the first 4K (no AMX)" },
 	{ "nested virtualization", CAP(nested_state), false, false,

@@ -24,9 +24,12 @@ int machine_create(const struct machine_options *options, struct machine **ret_m
 	machine->input_ready = options->input_ready;
 	machine->self = options->self;
 	machine->memory = options->memory;
+	machine_hold_init(machine);
 	r = vm_create(&options->vm, &machine->vm);
 	while (r == 0 && machine->parts_added < machine_parts_count)
 		r = machine_parts[machine->parts_added++].add(machine);
+	if (r == 0 && options->blank)
+		r = machine_hold_blank(machine);
 	machine->options = NULL;
 	if (r < 0)
 		goto fail;
@@ -49,6 +52,7 @@ void machine_destroy(struct machine *machine)
 			part->remove(machine);
 	}
 	vm_destroy(machine->vm);
+	machine_hold_finish(machine);
 	free(machine);
 }
 
@@ -60,6 +64,10 @@ struct vm *machine_vm(struct machine *machine)
 size_t machine_input(struct machine *machine, enum machine_console console, const void *buf,
 		     size_t len)
 {
+	if (machine->hold.at_rest) {
+		machine->hold.input_refused[console] = true;
+		return 0;
+	}
 	if (console == MACHINE_CONSOLE_SERIAL)
 		return serial_input(machine->serial, buf, len);
 	return machine->console ? console_input(machine->console, buf, len) : len;
@@ -67,33 +75,53 @@ size_t machine_input(struct machine *machine, enum machine_console console, cons
 
 void machine_output_ready(struct machine *machine, enum machine_console console)
 {
-	if (console == MACHINE_CONSOLE_SERIAL)
+	if (machine->hold.at_rest)
+		machine->hold.output_ready[console] = true;
+	else if (console == MACHINE_CONSOLE_SERIAL)
 		serial_output_ready(machine->serial);
 	else if (machine->console)
 		console_output_ready(machine->console);
 }
 
+/* What a machine at rest still holds goes with it. */
 void machine_flush(struct machine *machine)
 {
+	if (machine->hold.at_rest)
+		return;
 	serial_flush(machine->serial);
 	if (machine->console)
 		console_output_ready(machine->console);
 }
 
+void machine_throttle(struct machine *machine, unsigned percent)
+{
+	vm_throttle(machine->vm, percent);
+}
+
 void machine_console_size(struct machine *machine, uint16_t columns, uint16_t rows)
 {
-	if (machine->console)
+	if (machine->hold.at_rest) {
+		machine->hold.resized = true;
+		machine->hold.columns = columns;
+		machine->hold.rows = rows;
+	} else if (machine->console) {
 		console_resize(machine->console, columns, rows);
+	}
 }
 
 void machine_power_button(struct machine *machine)
 {
-	acpi_pm_power_button(machine->pm);
+	if (machine->hold.at_rest)
+		machine->hold.power_button = true;
+	else
+		acpi_pm_power_button(machine->pm);
 }
 
 int machine_balloon(struct machine *machine, uint64_t bytes)
 {
 	if (!machine->balloon)
 		return because(-ENODEV, "the machine has no balloon: start it with --balloon");
+	if (machine->hold.at_rest)
+		return because(-EBUSY, "the machine is being saved or moved: try again later");
 	return balloon_set_target(machine->balloon, bytes);
 }

@@ -3,6 +3,8 @@
 #ifndef MACHINE_MACHINE_H
 #define MACHINE_MACHINE_H
 
+#include <pthread.h>
+
 #include <ferry/machine.h>
 
 struct acpi_pm;
@@ -15,6 +17,40 @@ struct pvpanic;
 struct rng;
 struct rtc;
 struct serial;
+
+enum hold_state {
+	HOLD_NONE,
+	HOLD_BEGINNING,
+	HOLD_HELD,
+	HOLD_BLANK, /* held since it was made */
+};
+
+/* What hold.c knows. */
+struct machine_hold {
+	/* lock: what follows it, up to the loop's share; nothing is taken under it. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* step_ended, CLOCK_MONOTONIC */
+	enum hold_state state;
+	bool disks_given_up;
+	bool arrived;	 /* how the last release was */
+	unsigned step;	 /* number of the last that was asked of the loop */
+	bool step_ended;
+	int step_result;
+	char culprit[64]; /* who is to blame for it */
+	uint64_t limit_ns; /* that a device may take to come to rest; fixed */
+
+	/* The loop's, from here on. */
+	unsigned steps_begun;
+	unsigned quiesce_step, flush_step;
+	unsigned flushing; /* disks */
+	int flush_result;
+	char flush_culprit[64];
+	bool at_rest;
+	/* What came meanwhile, for later. */
+	bool input_refused[MACHINE_CONSOLES], output_ready[MACHINE_CONSOLES];
+	bool power_button, resized;
+	uint16_t columns, rows;
+};
 
 struct machine {
 	struct vm *vm;
@@ -38,6 +74,7 @@ struct machine {
 	size_t disk_count;
 	struct net **nets;
 	size_t net_count;
+	struct machine_hold hold;
 };
 
 /* One line of a machine's list: added in order, removed in reverse. remove may be NULL. */
@@ -49,6 +86,12 @@ struct machine_part {
 /* The architecture's list. Its order is the order in which registers are restored. */
 extern const struct machine_part machine_parts[];
 extern const size_t machine_parts_count;
+
+/* hold.c */
+void machine_hold_init(struct machine *machine);
+void machine_hold_finish(struct machine *machine);
+/* The machine is complete, and blank. */
+int machine_hold_blank(struct machine *machine);
 
 /* Parts that both architectures have. */
 int machine_add_memory(struct machine *machine, uint64_t low_base, uint64_t low_max,

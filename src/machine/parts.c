@@ -90,6 +90,7 @@ int machine_add_disks(struct machine *machine)
 			.direct = disk->direct,
 			.queues = disk->queues,
 			.serial = disk->serial,
+			.unlocked = options->blank,
 		};
 
 		snprintf(id, sizeof(id), "disk%zu", i);

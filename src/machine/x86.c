@@ -61,7 +61,7 @@ static int add_memory(struct machine *machine)
 
 static int add_clock(struct machine *machine)
 {
-	return x86_clock_bank_add(machine->vm);
+	return x86_clock_bank_add(machine->vm, machine->options->clock == MACHINE_CLOCK_FREEZE);
 }
 
 static int add_irqchip(struct machine *machine)
@@ -84,6 +84,11 @@ static int add_msr(struct machine *machine)
 	return x86_msr_bank_add(machine->vm);
 }
 
+static int add_tsc(struct machine *machine)
+{
+	return x86_tsc_bank_add(machine->vm);
+}
+
 static int add_vcpu(struct machine *machine)
 {
 	return x86_vcpu_bank_add(machine->vm);
@@ -96,7 +101,11 @@ static int add_serial(struct machine *machine)
 
 static int add_rtc(struct machine *machine)
 {
-	static const struct rtc_options options = { .port = RTC_PORT, .gsi = RTC_GSI };
+	const struct rtc_options options = {
+		.port = RTC_PORT,
+		.gsi = RTC_GSI,
+		.freeze = machine->options->clock == MACHINE_CLOCK_FREEZE,
+	};
 	int r = rtc_create(machine->vm, &options, &machine->rtc);
 
 	return r < 0 ? r : rtc_add_bank(machine->rtc, &machine->vm->regs);
@@ -186,6 +195,8 @@ static int add_tables(struct machine *machine)
 		.pvpanic_port = PVPANIC_PORT,
 	};
 
+	if (machine->options->blank)
+		return 0;
 	return acpi_build(vm_mem(machine->vm), ACPI_BASE, ACPI_SIZE - RESET_VECTOR_SIZE, &options,
 			  &machine->rsdp);
 }
@@ -204,6 +215,8 @@ static int add_reset_vector(struct machine *machine)
 		0xeb, 0xfd,				  /* jmp to the hlt */
 	};
 
+	if (machine->options->blank)
+		return 0;
 	return mem_write(vm_mem(machine->vm), RESET_VECTOR, code, sizeof(code));
 }
 
@@ -229,8 +242,11 @@ static int add_kernel(struct machine *machine)
 		.low_end = machine->low_end,
 	};
 	struct boot_entry entry = { .mode = BOOT_NONE };
-	int r = boot_load(vm_mem(machine->vm), &options, &entry);
+	int r;
 
+	if (machine->options->blank)
+		return 0;
+	r = boot_load(vm_mem(machine->vm), &options, &entry);
 	return r < 0 ? r : arch_vcpu_set_entry(&machine->vm->vcpus[0], &entry);
 }
 
@@ -240,7 +256,8 @@ const struct machine_part machine_parts[] = {
 	{ add_clock, NULL },   /* before msr: kvmclock's pages are filled from it */
 	{ add_irqchip, NULL }, /* before cpu: a LAPIC in virtual wire mode listens to the PIC */
 	{ add_cpuid, NULL },   /* decides which of the next three exist */
-	{ add_cpu, NULL },     /* regs.h says why these three in this order */
+	{ add_cpu, NULL },     /* regs.h says why these four in this order */
+	{ add_tsc, NULL },
 	{ add_msr, NULL },
 	{ add_vcpu, NULL },
 	{ add_serial, machine_remove_serial },
@@ -253,7 +270,7 @@ const struct machine_part machine_parts[] = {
 	{ machine_add_nets, machine_remove_nets },
 	{ machine_add_rng, machine_remove_rng },
 	{ machine_add_balloon, machine_remove_balloon },
-	{ add_tables, NULL },
+	{ add_tables, NULL }, /* from here on memory: a blank machine's comes from elsewhere */
 	{ add_reset_vector, NULL },
 	{ add_kernel, NULL }, /* last: it takes the memory that is left */
 };

@@ -39,14 +39,17 @@ int arch_vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry);
 /* An exit that only this architecture has, on the vCPU's thread. -ENOSYS: not one of its own. */
 int arch_vcpu_exit(struct vcpu *vcpu);
 
-/*
- * Around the KVM_RUN that retires the last exit before a pause: begin asks KVM to leave the
- * registers in the run page, end notes which of them are there, so that reading them costs no
- * ioctl. arch_vcpu_resume() forgets them. On the vCPU's thread.
- */
-void arch_vcpu_retire_begin(struct vcpu *vcpu);
-void arch_vcpu_retire_end(struct vcpu *vcpu);
+/* A pause is over: what was remembered of the vCPU's registers is forgotten. On its thread. */
 void arch_vcpu_resume(struct vcpu *vcpu);
+
+/*
+ * Around the time in which registers are read to be carried elsewhere, or come from elsewhere; the
+ * vCPUs are paused. Hold stops what KVM would go on to change by itself (timers of the irqchip);
+ * go_on starts it again, tells the guest that it stood still, and when it has arrived here, sets
+ * its clocks as the VM's policy says. Any thread.
+ */
+int arch_vm_hold(struct vm *vm);
+int arch_vm_go_on(struct vm *vm, bool arrived);
 
 /* One line for a person: where the vCPU was ("rip=… cr0=…"). On its thread, outside KVM_RUN. */
 void arch_vcpu_describe(struct vcpu *vcpu, char *buf, size_t size);

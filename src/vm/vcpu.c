@@ -3,6 +3,7 @@
 #include "vm/vcpu.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -174,7 +175,6 @@ static int retire(struct vcpu *vcpu)
 {
 	int r;
 
-	arch_vcpu_retire_begin(vcpu);
 	do {
 		vcpu->run->immediate_exit = 1;
 		r = run_once(vcpu);
@@ -183,8 +183,21 @@ static int retire(struct vcpu *vcpu)
 			dispatch(vcpu);
 		}
 	} while (r > 0);
-	arch_vcpu_retire_end(vcpu);
 	return r;
+}
+
+/* Any request ends it at once: with the kick blocked, none comes between the look and the sleep. */
+static void sleep_throttled(struct vcpu *vcpu)
+{
+	struct timespec left;
+	sigset_t kick, before;
+
+	sigemptyset(&kick);
+	sigaddset(&kick, KICK_SIGNAL);
+	pthread_sigmask(SIG_BLOCK, &kick, &before);
+	if (vm_throttle_left(vcpu->vm, &left) && !atomic_load(&vcpu->requests))
+		ppoll(NULL, 0, &left, &before);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* 1: go on, 0: the thread shall end, or -errno. */
@@ -202,6 +215,8 @@ static int serve_requests(struct vcpu *vcpu)
 		vm_park(vcpu->vm);
 		arch_vcpu_resume(vcpu);
 	}
+	if (requests & VCPU_REQUEST_THROTTLE)
+		sleep_throttled(vcpu);
 	return 1;
 }
 

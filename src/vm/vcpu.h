@@ -16,6 +16,7 @@ struct vm;
 enum vcpu_request {
 	VCPU_REQUEST_PAUSE = 1 << 0, /* park while the VM is paused */
 	VCPU_REQUEST_STOP = 1 << 1,  /* leave the run loop for good */
+	VCPU_REQUEST_THROTTLE = 1 << 2, /* sleep until vm->throttle.until */
 };
 
 #define VCPU_EXIT_REASONS 64

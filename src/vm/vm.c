@@ -174,6 +174,8 @@ void vm_destroy(struct vm *vm)
 	reg_file_finish(&vm->regs);
 	bus_finish(&vm->pio);
 	bus_finish(&vm->mmio);
+	if (vm->loop)
+		loop_timer_disarm(vm->loop, &vm->throttle.period);
 	loop_destroy(vm->loop);
 	mem_finish(&vm->mem);
 	close_fds(vm);

@@ -4,6 +4,8 @@
 #define VM_VM_H
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
 
 #include <ferry/vm.h>
 
@@ -51,6 +53,12 @@ struct vm {
 	bool has_run;     /* vm_start() was called: what is fixed by then is fixed */
 	enum vm_end end;
 	char *end_text;
+
+	struct {
+		atomic_uint percent;
+		_Atomic uint64_t until; /* ns of CLOCK_MONOTONIC: vCPUs sleep so long */
+		struct loop_timer period; /* the loop's */
+	} throttle;
 };
 
 /* The calling thread works for this VM: its ioctls are traced. */
@@ -58,6 +66,9 @@ void vm_adopt_thread(struct vm *vm);
 
 /* The vCPU's thread stays here while the VM is paused. */
 void vm_park(struct vm *vm);
+/* How long the vCPUs shall sleep from now on; false: no longer. */
+bool vm_throttle_left(const struct vm *vm, struct timespec *ret_left);
+
 /* The vCPU's thread is about to end. */
 void vm_thread_ended(struct vm *vm);
 

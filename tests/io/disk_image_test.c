@@ -65,22 +65,56 @@ START_TEST(test_what_is_no_image_is_refused_with_a_reason)
 }
 END_TEST
 
+static void lock_refused(bool readonly)
+{
+	struct disk_image image;
+	int r;
+
+	ck_assert_int_eq(disk_image_init(&image, path, readonly, false), 0);
+	r = disk_image_lock(&image, path, readonly);
+	ck_assert_int_eq(r, -EBUSY);
+	ck_assert_ptr_nonnull(strstr(error_text(r), path));
+	ck_assert_ptr_nonnull(strstr(error_text(r), "another process uses it"));
+	disk_image_finish(&image);
+}
+
 START_TEST(test_a_second_writer_is_refused)
 {
 	struct disk_image first, second;
 
 	make(4096);
 	ck_assert_int_eq(disk_image_init(&first, path, false, false), 0);
-	refused(-EBUSY, path, false, "another process uses it");
-	refused(-EBUSY, path, true, "another process uses it");
+	ck_assert_int_eq(disk_image_lock(&first, path, false), 0);
+	lock_refused(false);
+	lock_refused(true);
 	disk_image_finish(&first);
 	ck_assert_int_eq(disk_image_init(&first, path, true, false), 0);
 	ck_assert_int_eq(disk_image_init(&second, path, true, false), 0);
-	refused(-EBUSY, path, false, "another process uses it");
+	ck_assert_int_eq(disk_image_lock(&first, path, true), 0);
+	ck_assert_int_eq(disk_image_lock(&second, path, true), 0);
+	lock_refused(false);
 	disk_image_finish(&first);
 	disk_image_finish(&second);
+	unlink(path);
+}
+END_TEST
+
+START_TEST(test_a_lock_is_handed_over)
+{
+	struct disk_image first, second;
+
+	make(4096);
 	ck_assert_int_eq(disk_image_init(&first, path, false, false), 0);
+	ck_assert_int_eq(disk_image_init(&second, path, false, false), 0);
+	ck_assert_int_eq(disk_image_lock(&first, path, false), 0);
+	ck_assert_int_eq(disk_image_lock(&second, path, false), -EBUSY);
+	disk_image_unlock(&first);
+	disk_image_unlock(&first);
+	ck_assert_int_eq(disk_image_lock(&second, path, false), 0);
+	ck_assert_int_eq(disk_image_lock(&second, path, false), 0);
+	ck_assert_int_eq(disk_image_lock(&first, path, false), -EBUSY);
 	disk_image_finish(&first);
+	disk_image_finish(&second);
 	unlink(path);
 }
 END_TEST
@@ -103,4 +137,4 @@ END_TEST
 
 CHECK_MAIN("disk_image", test_a_file_has_its_size_and_sectors_of_512,
 	   test_what_is_no_image_is_refused_with_a_reason, test_a_second_writer_is_refused,
-	   test_direct_io_gives_its_alignment)
+	   test_a_lock_is_handed_over, test_direct_io_gives_its_alignment)

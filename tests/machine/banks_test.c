@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The three tests that every register bank passes, present and future. */
+/* The tests that every register bank passes, present and future. */
 #include "machine_for_test.h"
+
+#include "image.h"
 
 static struct test_machine t;
 
@@ -10,14 +12,6 @@ static void create_used_machine(void)
 	test_machine_create(&t, "basic/state", "", 2);
 	test_machine_run(&t, "ready", true);
 	vm_pause(t.vm);
-}
-
-static const char *name_of(struct reg_file *regs, struct reg_key key)
-{
-	static char name[128];
-
-	ck_assert_int_eq(reg_file_name(regs, key, name, sizeof(name)), 0);
-	return name;
 }
 
 START_TEST(test_every_listed_register_is_read_and_written_back)
@@ -35,15 +29,15 @@ START_TEST(test_every_listed_register_is_read_and_written_back)
 		struct reg_key key = list.entries[i].key;
 
 		r = reg_file_get(regs, key, value);
-		ck_assert_msg(r == 0, "get %s: %s", name_of(regs, key), error_text(r));
+		ck_assert_msg(r == 0, "get %s: %s", image_name_of(regs, key), error_text(r));
 		r = reg_file_set(regs, key, value);
-		ck_assert_msg(r == 0, "set %s: %s", name_of(regs, key), error_text(r));
+		ck_assert_msg(r == 0, "set %s: %s", image_name_of(regs, key), error_text(r));
 		if (list.entries[i].flags & REG_TIME)
 			continue;
 		r = reg_file_get(regs, key, again);
 		ck_assert_int_eq(r, 0);
 		ck_assert_msg(memcmp(value, again, reg_size(key.id)) == 0,
-			      "%s changed by writing what was read", name_of(regs, key));
+			      "%s changed by writing what was read", image_name_of(regs, key));
 	}
 	reg_list_finish(&list);
 	test_machine_finish(&t);
@@ -77,88 +71,126 @@ START_TEST(test_names_are_unique_and_unknown_ids_are_refused)
 }
 END_TEST
 
-struct saved {
-	struct reg_list list;
-	uint8_t *values;
-};
-
-static void save(struct reg_file *regs, struct saved *saved)
-{
-	uint8_t *at;
-	size_t size = 0;
-
-	memset(saved, 0, sizeof(*saved));
-	ck_assert_int_eq(reg_file_list(regs, &saved->list), 0);
-	for (size_t i = 0; i < saved->list.count; i++)
-		size += reg_size(saved->list.entries[i].key.id);
-	at = saved->values = malloc(size);
-	for (size_t i = 0; i < saved->list.count; i++) {
-		ck_assert_int_eq(reg_file_get(regs, saved->list.entries[i].key, at), 0);
-		at += reg_size(saved->list.entries[i].key.id);
-	}
-}
-
-static void finish(struct saved *saved)
-{
-	reg_list_finish(&saved->list);
-	free(saved->values);
-}
-
-static void restore(struct reg_file *regs, const struct saved *saved)
-{
-	const uint8_t *at = saved->values;
-
-	for (size_t i = 0; i < saved->list.count; i++) {
-		struct reg_key key = saved->list.entries[i].key;
-		int r = reg_file_set(regs, key, at);
-
-		ck_assert_msg(r == 0, "restore %s: %s", name_of(regs, key), error_text(r));
-		at += reg_size(key.id);
-	}
-}
-
-static void compare(struct reg_file *regs, const struct saved *a, const struct saved *b)
-{
-	const uint8_t *in_a = a->values, *in_b = b->values;
-
-	ck_assert_uint_eq(a->list.count, b->list.count);
-	for (size_t i = 0; i < a->list.count; i++) {
-		struct reg_key key = a->list.entries[i].key;
-
-		ck_assert_uint_eq(key.id, b->list.entries[i].key.id);
-		ck_assert_uint_eq(key.vcpu, b->list.entries[i].key.vcpu);
-		for (size_t k = 0; k < reg_size(key.id); k++)
-			ck_assert_msg(in_a[k] == in_b[k] ||
-					      (a->list.entries[i].flags & REG_TIME),
-				      "%s of vCPU %d: byte %zu was %#x and is %#x",
-				      name_of(regs, key), (int)key.vcpu, k, in_a[k], in_b[k]);
-		in_a += reg_size(key.id);
-		in_b += reg_size(key.id);
-	}
-}
-
 START_TEST(test_saved_restored_saved_gives_identical_bytes)
 {
-	struct saved first, second;
+	struct image first, second;
 	struct test_machine fresh;
 
 	create_used_machine();
-	save(vm_regs(t.vm), &first);
+	image_save(vm_regs(t.vm), &first);
 	test_machine_create(&fresh, "basic/state", "", 2);
-	restore(vm_regs(fresh.vm), &first);
-	save(vm_regs(fresh.vm), &second);
-	compare(vm_regs(fresh.vm), &first, &second);
-	finish(&first);
-	finish(&second);
+	image_restore(vm_regs(fresh.vm), &first);
+	image_save(vm_regs(fresh.vm), &second);
+	image_compare(vm_regs(fresh.vm), &first, &second);
+	image_finish(&first);
+	image_finish(&second);
 	test_machine_finish(&fresh);
 	test_machine_finish(&t);
+}
+END_TEST
+
+/* Set B over A, in a machine that nothing has run in: what a preflight and a move do. */
+static void check_replaced(struct reg_file *regs, const struct image *a, const struct image *b)
+{
+	struct image now;
+
+	image_restore(regs, a);
+	image_restore(regs, b);
+	image_save(regs, &now);
+	image_compare(regs, b, &now);
+	image_finish(&now);
+}
+
+static struct machine_options everything(const struct machine_disk *disk)
+{
+	return (struct machine_options){
+		.kernel = GUEST_DIR "/basic/state",
+		.cmdline = "",
+		.vm.vcpus = 2,
+		.disks = disk,
+		.disk_count = 1,
+		.balloon = true,
+		.virtio_console = true,
+	};
+}
+
+/* As a driver leaves them: rings in memory, queues on, vectors routed and some pending. */
+static void bring_drivers_up(struct reg_file *regs, const struct image *image)
+{
+	static const struct {
+		const char *name;
+		uint64_t value;
+	} registers[] = {
+		{ "pci.00:01.0.bar0", 0xc0008000 }, /* they have exchanged their places */
+		{ "pci.00:02.0.bar0", 0xc0000000 },
+		{ "pci.00:02.0.bar1", 0xc1000000 },
+		{ "pci.00:02.0.command", 0x00100406 },
+		{ "pci.00:02.0.msix_control", 0x80028811 },
+		{ "msix.00:02.0.vector1", 0xfee00000 }, /* unmasked; but it may not interrupt */
+		{ "msix.00:02.0.pending0", 2 },
+		{ "virtio.00:01.0.queue0.size", 16 },
+		{ "virtio.00:01.0.queue0.msix_vector", 1 },
+		{ "virtio.00:01.0.queue0.desc", 0x100000 },
+		{ "virtio.00:01.0.queue0.driver", 0x101000 },
+		{ "virtio.00:01.0.queue0.device", 0x102000 },
+		{ "virtio.00:01.0.queue0.last_avail", 7 },
+		{ "virtio.00:01.0.queue0.used_idx", 6 },
+		{ "virtio.00:01.0.queue0.enable", 1 },
+		{ "virtio.00:01.0.driver_feature", 1ULL << 32 },
+		{ "virtio.00:01.0.isr", 1 },
+		{ "virtio.00:01.0.status", 0xf },
+		{ "virtio.00:02.0.driver_feature", 1ULL << 32 },
+		{ "virtio.00:02.0.status", 0x4b },
+		{ "msix.00:01.0.pending0", 2 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
+		struct reg_key key;
+		void *at = image_find(regs, image, registers[i].name, &key);
+
+		memcpy(at, &registers[i].value, min_u64(reg_size(key.id), 8));
+	}
+}
+
+START_TEST(test_a_second_image_replaces_the_first)
+{
+	char path[] = "/tmp/ferry-banks-XXXXXX";
+	int fd = mkstemp(path);
+	const struct machine_disk disk = { .path = path };
+	struct machine_options options = everything(&disk);
+	struct image created, used, running;
+	struct test_machine blank;
+
+	ck_assert_int_eq(ftruncate(fd, MIB), 0);
+	test_machine_create_with(&t, options);
+	image_save(vm_regs(t.vm), &created);
+	test_machine_run(&t, "ready", true);
+	vm_pause(t.vm);
+	image_save(vm_regs(t.vm), &used);
+	image_save(vm_regs(t.vm), &running);
+	bring_drivers_up(vm_regs(t.vm), &running);
+	test_machine_finish(&t);
+
+	options.blank = true;
+	test_machine_create_with(&blank, options);
+	check_replaced(vm_regs(blank.vm), &created, &used);
+	check_replaced(vm_regs(blank.vm), &used, &created);
+	check_replaced(vm_regs(blank.vm), &created, &running);
+	check_replaced(vm_regs(blank.vm), &running, &used);
+	check_replaced(vm_regs(blank.vm), &running, &created);
+	test_machine_finish(&blank);
+	image_finish(&created);
+	image_finish(&used);
+	image_finish(&running);
+	close(fd);
+	unlink(path);
 }
 END_TEST
 
 static bool has(struct reg_file *regs, const struct reg_list *list, const char *name)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(name_of(regs, list->entries[i].key), name) == 0)
+		if (strcmp(image_name_of(regs, list->entries[i].key), name) == 0)
 			return true;
 	return false;
 }
@@ -188,4 +220,5 @@ END_TEST
 CHECK_MAIN_KVM("banks", test_every_listed_register_is_read_and_written_back,
 	       test_names_are_unique_and_unknown_ids_are_refused,
 	       test_saved_restored_saved_gives_identical_bytes,
+	       test_a_second_image_replaces_the_first,
 	       test_list_contains_the_blessed_list_of_each_release)

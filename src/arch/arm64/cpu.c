@@ -34,19 +34,21 @@ int arch_vcpu_exit(struct vcpu *vcpu)
 	return -ENOSYS;
 }
 
-void arch_vcpu_retire_begin(struct vcpu *vcpu)
-{
-	(void)vcpu;
-}
-
-void arch_vcpu_retire_end(struct vcpu *vcpu)
-{
-	(void)vcpu;
-}
-
 void arch_vcpu_resume(struct vcpu *vcpu)
 {
 	(void)vcpu;
+}
+
+int arch_vm_hold(struct vm *vm)
+{
+	(void)vm;
+	return arm64_not_ported("holding a VM");
+}
+
+int arch_vm_go_on(struct vm *vm, bool arrived)
+{
+	(void)vm, (void)arrived;
+	return arm64_not_ported("holding a VM");
 }
 
 void arch_vcpu_describe(struct vcpu *vcpu, char *buf, size_t size)

@@ -8,18 +8,28 @@
 
 struct kvm_cpuid2;
 struct kvm_msr_list;
+struct kvm_pit_state2;
 
 struct arch_vm {
 	struct kvm_cpuid2 *supported_cpuid; /* KVM_GET_SUPPORTED_CPUID */
 	struct kvm_msr_list *msrs;          /* those of KVM_GET_MSR_INDEX_LIST that can be read */
 	bool msrs_checked;
+	struct kvm_pit_state2 *held_pit; /* what the PIT was when it was stopped; NULL: it is not */
+	uint64_t pit_held_at;		 /* ns of CLOCK_MONOTONIC */
+	struct {
+		bool freeze; /* enum machine_clock */
+		bool known;  /* the rest was set */
+		uint64_t ns, realtime, tsc;
+	} clock; /* what the guest's clocks were when it stood still elsewhere */
 	bool extended_destination; /* MSIs carry 15 bits of APIC id (KVM_FEATURE_MSI_EXT_DEST_ID) */
 };
 
 struct arch_vcpu {
 	struct kvm_cpuid2 *cpuid;
 	uint32_t cpuid_capacity;
-	uint64_t synced; /* KVM_SYNC_X86_*: what the run page holds since the pause */
+	bool settled;	/* KVM has nothing more to do to the paused vCPU's registers */
+	bool gprs_read; /* the run page holds the general registers: one ioctl reads them all */
+	bool tsc_set;	/* by the clock's register of it: IA32_TSC has nothing to add */
 };
 
 #endif

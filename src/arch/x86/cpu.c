@@ -9,6 +9,7 @@
 
 #include "ident.h"
 #include "kvm/kvm_x86.h"
+#include "regs.h"
 #include "vm/vm.h"
 
 /*
@@ -86,6 +87,8 @@ int arch_vm_init(struct vm *vm)
 void arch_vm_finish(struct vm *vm)
 {
 	x86_ident_finish(vm);
+	free(vm->arch.held_pit);
+	vm->arch.held_pit = NULL;
 	free(vm->arch.msrs);
 	vm->arch.msrs = NULL;
 }
@@ -128,20 +131,33 @@ int arch_vcpu_exit(struct vcpu *vcpu)
 	return -ENOSYS;
 }
 
-void arch_vcpu_retire_begin(struct vcpu *vcpu)
-{
-	vcpu->run->kvm_valid_regs = (__u64)vcpu->vm->caps.sync_regs & KVM_SYNC_X86_VALID_FIELDS;
-}
-
-void arch_vcpu_retire_end(struct vcpu *vcpu)
-{
-	vcpu->arch.synced = vcpu->run->kvm_valid_regs;
-	vcpu->run->kvm_valid_regs = 0;
-}
-
 void arch_vcpu_resume(struct vcpu *vcpu)
 {
-	vcpu->arch.synced = 0;
+	vcpu->arch.settled = false;
+	vcpu->arch.gprs_read = false;
+}
+
+int arch_vm_hold(struct vm *vm)
+{
+	return x86_pit_hold(vm);
+}
+
+/* A guest without kvmclock has no watchdogs that look there: KVM says -EINVAL. */
+static void tell_stood_still(const struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		kvm_kvmclock_ctrl(vm->vcpus[i].fd);
+}
+
+int arch_vm_go_on(struct vm *vm, bool arrived)
+{
+	int r = arrived ? x86_clock_arrive(vm) : 0;
+
+	if (r == 0)
+		r = x86_pit_go_on(vm, arrived);
+	if (r == 0)
+		tell_stood_still(vm);
+	return r;
 }
 
 void arch_vcpu_describe(struct vcpu *vcpu, char *buf, size_t size)

@@ -34,6 +34,10 @@ struct wide {
 	int (*set)(struct vcpu *vcpu, void *buf);
 };
 
+/* Intel SDM 3, table 11-1: offsets in struct kvm_lapic_state too */
+#define LAPIC_LVT_TIMER	 0x320
+#define LAPIC_LVT_MASKED (1U << 16)
+
 #define SIZE_OF(name, type, condition)                                                             \
 	static size_t name##_size(const struct kvm_caps *caps)                                     \
 	{                                                                                          \
@@ -59,6 +63,7 @@ SIZE_OF(debugregs, struct kvm_debugregs, caps->debugregs)
 SIZE_OF(lapic, struct kvm_lapic_state, true)
 SIZE_OF(mp_state, struct kvm_mp_state, caps->mp_state)
 SIZE_OF(vcpu_events, struct kvm_vcpu_events, caps->vcpu_events)
+IOCTL_PAIR(sregs)
 IOCTL_PAIR(sregs2)
 IOCTL_PAIR(xcrs)
 IOCTL_PAIR(debugregs)
@@ -76,31 +81,22 @@ static int tsc_khz_get(struct vcpu *vcpu, void *buf)
 	return 0;
 }
 
-/* The frequency that it has needs no scaling; any other does, and a host without says so. */
+/*
+ * Hosts measure the same crystal a little differently: KVM takes 250 ppm (its tsc_tolerance_ppm) for
+ * the same frequency. More needs scaling; without, the guest's sense of time would be wrong.
+ */
 static int tsc_khz_set(struct vcpu *vcpu, void *buf)
 {
-	uint32_t khz = *(uint32_t *)buf;
+	int64_t khz = *(uint32_t *)buf, here = kvm_get_tsc_khz(vcpu->fd);
 
-	if (kvm_get_tsc_khz(vcpu->fd) == (int)khz)
+	if (here == khz)
 		return 0;
-	if (!vcpu->vm->caps.tsc_control)
-		return because(-EINVAL, "the guest's TSC runs at %u kHz: this host cannot scale to it",
-			       khz);
-	return kvm_set_tsc_khz(vcpu->fd, khz);
-}
-
-static int sregs_get(struct vcpu *vcpu, void *buf)
-{
-	if (vcpu->arch.synced & KVM_SYNC_X86_SREGS) {
-		memcpy(buf, &vcpu->run->s.regs.sregs, sizeof(struct kvm_sregs));
-		return 0;
-	}
-	return kvm_get_sregs(vcpu->fd, buf);
-}
-
-static int sregs_set(struct vcpu *vcpu, void *buf)
-{
-	return kvm_set_sregs(vcpu->fd, buf);
+	if (!vcpu->vm->caps.tsc_control && llabs(khz - here) > here / 4000)
+		return because(-EINVAL,
+			       "the guest's TSC runs at %lld kHz, this host's at %lld kHz, and it "
+			       "cannot be scaled here",
+			       (long long)khz, (long long)here);
+	return kvm_set_tsc_khz(vcpu->fd, (long)khz);
 }
 
 /* KVM_GET_XSAVE2 gives as much as the guest's XCR0 can grow to; without it, it is 4096 bytes. */
@@ -167,6 +163,18 @@ static uint64_t wide_id(const struct wide *wide, size_t size)
 	return REG_ID(wide->bank, FIELD_WIDE, log2_up(size), wide->number);
 }
 
+/* Intel SDM 3, figure 11-8: with the timer unmasked the LAPIC counts, and may interrupt. */
+static unsigned flags_of(struct vcpu *vcpu, const struct wide *wide)
+{
+	struct kvm_lapic_state lapic;
+	uint32_t timer;
+
+	if (wide->get != lapic_get || kvm_get_lapic(vcpu->fd, &lapic) < 0)
+		return 0;
+	memcpy(&timer, lapic.regs + LAPIC_LVT_TIMER, sizeof(timer));
+	return timer & LAPIC_LVT_MASKED ? 0 : REG_TIME;
+}
+
 static int list_wides(struct vm *vm, uint32_t v, enum reg_bank_number bank,
 		      struct reg_list *out)
 {
@@ -176,8 +184,20 @@ static int list_wides(struct vm *vm, uint32_t v, enum reg_bank_number bank,
 		size_t size = wides[i].size(&vm->caps);
 
 		if (wides[i].bank == bank && size)
-			r = reg_list_add(out, v, wide_id(&wides[i], size), 0);
+			r = reg_list_add(out, v, wide_id(&wides[i], size),
+					 flags_of(&vm->vcpus[v], &wides[i]));
 	}
+	return r;
+}
+
+int x86_vcpu_settle(struct vcpu *vcpu)
+{
+	struct kvm_mp_state state;
+	int r = 0;
+
+	if (!vcpu->arch.settled && vcpu->vm->caps.mp_state)
+		r = kvm_get_mp_state(vcpu->fd, &state);
+	vcpu->arch.settled = r == 0;
 	return r;
 }
 
@@ -208,7 +228,9 @@ static int get_wide(void *self, struct reg_key key, void *val)
 		return no_such(key.id);
 	if (!aligned)
 		return -ENOMEM;
-	r = wide->get(&vm->vcpus[key.vcpu], aligned);
+	r = x86_vcpu_settle(&vm->vcpus[key.vcpu]);
+	if (r == 0)
+		r = wide->get(&vm->vcpus[key.vcpu], aligned);
 	if (r == 0)
 		memcpy(val, aligned, reg_size(key.id));
 	return r < 0 ? because(r, "cannot read %s: %s", wide->name, strerror(-r)) : 0;
@@ -227,7 +249,7 @@ static int set_wide(void *self, struct reg_key key, const void *val)
 	if (!aligned)
 		return -ENOMEM;
 	memcpy(aligned, val, reg_size(key.id));
-	vcpu->arch.synced = 0;
+	vcpu->arch.gprs_read = false;
 	error_clear();
 	r = wide->set(vcpu, aligned);
 	return r < 0 ? because_of(r, "cannot set %s", wide->name) : 0;
@@ -255,11 +277,16 @@ static const struct gpr *find_gpr(uint64_t id)
 
 static int read_gprs(struct vcpu *vcpu, struct kvm_regs *regs)
 {
-	if (vcpu->arch.synced & KVM_SYNC_X86_REGS) {
-		*regs = vcpu->run->s.regs.regs;
-		return 0;
-	}
-	return kvm_get_regs(vcpu->fd, regs);
+	struct kvm_regs *kept = &vcpu->run->s.regs.regs;
+	int r = x86_vcpu_settle(vcpu);
+
+	if (r == 0 && !vcpu->arch.gprs_read)
+		r = kvm_get_regs(vcpu->fd, kept);
+	if (r < 0)
+		return r;
+	vcpu->arch.gprs_read = true;
+	*regs = *kept;
+	return 0;
 }
 
 static int get_gpr(struct vm *vm, struct reg_key key, void *val)
@@ -289,7 +316,7 @@ static int set_gpr(struct vm *vm, struct reg_key key, const void *val)
 	if (r < 0)
 		return r;
 	memcpy((char *)&regs + gpr->offset, val, sizeof(uint64_t));
-	vcpu->arch.synced = 0;
+	vcpu->arch.gprs_read = false;
 	return kvm_set_regs(vcpu->fd, &regs);
 }
 

@@ -20,6 +20,7 @@
 
 /* Intel SDM volume 4; Documentation/virt/kvm/x86/msr.rst; TLFS appendix B */
 #define MSR_IA32_TSC           0x10
+#define MSR_IA32_TSC_DEADLINE  0x6e0
 #define MSR_HV_TIME_REF_COUNT  0x40000020
 #define MSR_HV_VP_RUNTIME      0x40000010
 
@@ -29,7 +30,7 @@ union one_msr {
 	unsigned char room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
 };
 
-static int read_msr(struct vcpu *vcpu, uint32_t index, uint64_t *ret_value)
+int x86_msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *ret_value)
 {
 	union one_msr one = { .msrs.nmsrs = 1 };
 	int r;
@@ -45,7 +46,7 @@ static int read_msr(struct vcpu *vcpu, uint32_t index, uint64_t *ret_value)
 }
 
 /* KVM_SET_MSRS returns how many it could set. */
-static int write_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
+int x86_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
 	union one_msr one = { .msrs.nmsrs = 1 };
 	int r;
@@ -123,7 +124,7 @@ static int find_readable(struct vm *vm)
 	if (vm->arch.msrs_checked)
 		return 0;
 	for (uint32_t i = 0; i < list->nmsrs; i++)
-		if (read_msr(&vm->vcpus[0], list->indices[i], &value) == 0)
+		if (x86_msr_read(&vm->vcpus[0], list->indices[i], &value) == 0)
 			list->indices[n++] = list->indices[i];
 	list->nmsrs = n;
 	vm->arch.msrs_checked = true;
@@ -134,6 +135,7 @@ static unsigned flags_of(uint32_t index)
 {
 	switch (index) {
 	case MSR_IA32_TSC:
+	case MSR_IA32_TSC_DEADLINE: /* 0 once it has passed */
 	case MSR_HV_TIME_REF_COUNT:
 	case MSR_HV_VP_RUNTIME:
 		return REG_TIME;
@@ -159,7 +161,10 @@ static int msr_get(void *self, struct reg_key key, void *val)
 {
 	struct vm *vm = self;
 	uint64_t value;
-	int r = read_msr(&vm->vcpus[key.vcpu], REG_ID_NUMBER(key.id), &value);
+	int r = x86_vcpu_settle(&vm->vcpus[key.vcpu]);
+
+	if (r == 0)
+		r = x86_msr_read(&vm->vcpus[key.vcpu], REG_ID_NUMBER(key.id), &value);
 
 	if (r == -ENOENT)
 		return because(r, "no MSR %#x", REG_ID_NUMBER(key.id));
@@ -178,9 +183,11 @@ static int msr_set(void *self, struct reg_key key, const void *val)
 	int r;
 
 	memcpy(&value, val, sizeof(value));
-	if (write_msr(vcpu, index, value) == 0)
+	if (index == MSR_IA32_TSC && vcpu->arch.tsc_set)
+		return 0; /* what it has gained since then is the clock's affair */
+	if (x86_msr_write(vcpu, index, value) == 0)
 		return 0;
-	r = read_msr(vcpu, index, &now);
+	r = x86_msr_read(vcpu, index, &now);
 	if (r == -ENOENT)
 		return because(r, "no MSR %#x", index);
 	if (r < 0)

@@ -94,18 +94,34 @@ EXIT_PATH void pci_config_read(struct pci_device *device, uint32_t reg, void *da
 		device->options.config_read(device->options.self, reg, data, len);
 }
 
-bool pci_config_write(struct pci_device *device, uint32_t reg, const void *data, unsigned len)
+/* lock held. */
+static void store(struct pci_device *device, uint32_t reg, const uint8_t *bytes, unsigned len)
 {
-	const uint8_t *bytes = data;
-	bool stale;
-
-	pthread_mutex_lock(&device->lock);
 	for (unsigned i = 0; i < len; i++) {
 		uint8_t mask = device->writable[reg + i];
 
 		device->config[reg + i] &= ~mask;
 		device->config[reg + i] |= bytes[i] & mask;
 	}
+}
+
+bool pci_config_store(struct pci_device *device, uint32_t reg, const void *data, unsigned len)
+{
+	bool stale;
+
+	pthread_mutex_lock(&device->lock);
+	store(device, reg, data, len);
+	stale = map_is_stale(device);
+	pthread_mutex_unlock(&device->lock);
+	return stale;
+}
+
+bool pci_config_write(struct pci_device *device, uint32_t reg, const void *data, unsigned len)
+{
+	bool stale;
+
+	pthread_mutex_lock(&device->lock);
+	store(device, reg, data, len);
 	if (device->msix_capability)
 		pci_msix_update(device);
 	stale = map_is_stale(device);

@@ -42,6 +42,8 @@ struct pci_device {
 	/* Where each BAR is on the bus. Written with map_lock held as well. */
 	uint64_t mapped[PCI_BARS];
 	struct msix_vector *vectors; /* options.msix_vectors of them */
+
+	bool quiescing; /* the loop's: asked, and not quiet yet */
 };
 
 /*
@@ -69,6 +71,8 @@ struct pci_host {
 void pci_config_read(struct pci_device *device, uint32_t reg, void *data, unsigned len);
 /* True when BARs are no longer where they should be: pci_host_update_map() then. */
 bool pci_config_write(struct pci_device *device, uint32_t reg, const void *data, unsigned len);
+/* The same for a register that is restored: nothing is delivered, nobody is told. */
+bool pci_config_store(struct pci_device *device, uint32_t reg, const void *data, unsigned len);
 int pci_function_init(struct pci_device *device);
 /* Where the guest wants a BAR, or PCI_BAR_NOWHERE. lock held. */
 uint64_t pci_bar_wanted(const struct pci_device *device, unsigned bar);
@@ -85,8 +89,8 @@ int pci_msix_init(struct pci_device *device);
 void pci_msix_finish(struct pci_device *device);
 /* Delivers what became deliverable, or forgets it with MSI-X off. lock held. */
 void pci_msix_update(struct pci_device *device);
-void pci_msix_set_entry(struct pci_device *device, unsigned vector,
-			const struct pci_msix_entry *entry);
+/* Writes an entry, and delivers nothing. lock held. */
+void pci_msix_store_entry(struct msix_vector *vector, const struct pci_msix_entry *entry);
 extern const struct bus_ops pci_msix_ops;
 
 /* regs.c */

@@ -123,15 +123,20 @@ void pci_msix_update(struct pci_device *device)
 	}
 }
 
-void pci_msix_set_entry(struct pci_device *device, unsigned vector,
-			const struct pci_msix_entry *entry)
+void pci_msix_store_entry(struct msix_vector *vector, const struct pci_msix_entry *entry)
+{
+	if (entry->address != vector->entry.address || entry->data != vector->entry.data)
+		vector->stale = true;
+	vector->entry = *entry;
+	vector->entry.control &= PCI_MSIX_ENTRY_MASKED;
+}
+
+static void set_entry(struct pci_device *device, unsigned vector,
+		      const struct pci_msix_entry *entry)
 {
 	struct msix_vector *v = &device->vectors[vector];
 
-	if (entry->address != v->entry.address || entry->data != v->entry.data)
-		v->stale = true;
-	v->entry = *entry;
-	v->entry.control &= PCI_MSIX_ENTRY_MASKED;
+	pci_msix_store_entry(v, entry);
 	if (v->pending && !is_masked(device, v))
 		deliver(device, v);
 }
@@ -181,7 +186,7 @@ static void bar_write(void *self, uint64_t offset, const void *data, unsigned le
 	pthread_mutex_lock(&device->lock);
 	entry = device->vectors[number].entry;
 	memcpy((uint8_t *)&entry + offset % sizeof(entry), data, len);
-	pci_msix_set_entry(device, number, &entry);
+	set_entry(device, number, &entry);
 	pthread_mutex_unlock(&device->lock);
 }
 

@@ -30,11 +30,14 @@ void pci_host_destroy(struct pci_host *host);
 
 /*
  * Before a paused VM is saved: calls done(arg) when every device is quiet, and what it is stands in
- * registers and memory. resume ends that; a restored VM needs it too, since devices that were running
- * wait for it. Loop thread.
+ * registers and memory. resume ends that, also before done() was called; a restored VM needs it too,
+ * since devices that were running wait for it. arrived: what was on its way to the guest elsewhere
+ * may have been lost there, so every interrupt is raised once more. Loop thread.
  */
 void pci_host_quiesce(struct pci_host *host, void (*done)(void *arg), void *arg);
-void pci_host_resume(struct pci_host *host);
+void pci_host_resume(struct pci_host *host, bool arrived);
+/* A device that is not quiet yet, by its name; NULL: there is none. */
+const char *pci_host_busy(const struct pci_host *host);
 
 #define PCI_BARS 6
 
@@ -69,7 +72,7 @@ struct pci_device_options {
 	 * thread; NULL: nothing is ever under way.
 	 */
 	void (*quiesce)(void *self);
-	void (*resume)(void *self);
+	void (*resume)(void *self, bool arrived);
 	void *self;
 };
 

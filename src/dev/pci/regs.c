@@ -2,7 +2,8 @@
 /*
  * Registers of a PCI function. Bank "pci": number = ECAM offset, 4 bytes, every one that the guest
  * can write and the identity; field 1 of 00:00.0's 0xcf8 is CONFIG_ADDRESS. Bank "msix": number =
- * bdf << 16 | vector; field 0 the table's entry, field 1 the pending bits of 64 vectors.
+ * bdf << 16 | vector; field 0 the table's entry, field 1 the pending bits of 64 vectors. Setting one
+ * raises no interrupt: pci_host_resume() does, when all of them have been set.
  */
 #include "dev/pci/function.h"
 
@@ -96,7 +97,7 @@ static int set_ports(struct pci_host *host, uint32_t value)
 	return 0;
 }
 
-/* As a guest's write, but for the vendor capabilities' side effects: they are operations. */
+/* As a guest's write without its side effects: they are operations. */
 static int set_config(struct pci_device *device, uint32_t reg, uint32_t value)
 {
 	uint32_t mask = writable(device, reg);
@@ -106,13 +107,8 @@ static int set_config(struct pci_device *device, uint32_t reg, uint32_t value)
 	if ((now ^ value) & ~mask)
 		return because(-EINVAL, "%s: PCI register %#x cannot be %#x here (it is %#x)",
 			       device->name, reg, value, now);
-	if (device->vendor_dwords >> (reg / 4) & 1) {
-		pthread_mutex_lock(&device->lock);
-		memcpy(&device->config[reg], &value, 4);
-		pthread_mutex_unlock(&device->lock);
-	} else if (pci_config_write(device, reg, &value, 4)) {
+	if (pci_config_store(device, reg, &value, 4))
 		pci_host_update_map(device->host);
-	}
 	return 0;
 }
 
@@ -249,7 +245,6 @@ static int set_pending(struct pci_device *device, unsigned first, uint64_t bits)
 	pthread_mutex_lock(&device->lock);
 	for (unsigned i = 0; i < 64 && i < count; i++)
 		device->vectors[first + i].pending = bits >> i & 1;
-	pci_msix_update(device);
 	pthread_mutex_unlock(&device->lock);
 	return 0;
 }
@@ -260,7 +255,7 @@ static int set_entry(struct pci_device *device, unsigned vector, const struct pc
 		return because(-EINVAL, "%s: %#x is not an MSI-X vector control", device->name,
 			       entry->control);
 	pthread_mutex_lock(&device->lock);
-	pci_msix_set_entry(device, vector, entry);
+	pci_msix_store_entry(&device->vectors[vector], entry);
 	pthread_mutex_unlock(&device->lock);
 	return 0;
 }

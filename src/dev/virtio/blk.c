@@ -228,10 +228,12 @@ static int check_options(const struct blk_options *options)
 	return 0;
 }
 
-static int allocate(struct blk *blk)
+static int allocate(struct blk *blk, const struct blk_options *options)
 {
+	blk->id = strdup(options->id);
+	blk->path = strdup(options->path);
 	blk->scratch = calloc(VIRTQ_IOV_MAX, sizeof(*blk->scratch));
-	if (!blk->scratch)
+	if (!blk->id || !blk->path || !blk->scratch)
 		return -ENOMEM;
 	/* Never written, so it is the kernel's zero page throughout. */
 	blk->zeroes = mmap(NULL, BLK_ZEROES_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -301,8 +303,12 @@ int blk_create(struct vm *vm, struct pci_host *host, const struct blk_options *o
 	r = disk_image_init(&blk->image, options->path, options->readonly, options->direct);
 	if (r < 0)
 		goto fail;
+	if (!options->unlocked || options->readonly)
+		r = disk_image_lock(&blk->image, options->path, options->readonly);
+	if (r < 0)
+		goto fail;
 	fill_config(blk);
-	r = allocate(blk);
+	r = allocate(blk, options);
 	if (r == 0)
 		r = make_device(blk, vm, host, options);
 	if (r < 0)
@@ -321,6 +327,7 @@ void blk_destroy(struct blk *blk)
 	blk->closing = true;
 	blk_drop_waiting(blk);
 	loop_drain(blk->loop, &blk->in_flight);
+	loop_drain(blk->loop, &blk->flush.running);
 	virtio_device_destroy(blk->device);
 	for (unsigned q = 0; q < blk->queue_count; q++) {
 		loop_defer_cancel(blk->loop, &blk->queues[q].burst);
@@ -331,6 +338,8 @@ void blk_destroy(struct blk *blk)
 	if (blk->zeroes)
 		munmap(blk->zeroes, BLK_ZEROES_SIZE);
 	free(blk->scratch);
+	free(blk->id);
+	free(blk->path);
 	disk_image_finish(&blk->image);
 	free(blk);
 }
@@ -338,4 +347,36 @@ void blk_destroy(struct blk *blk)
 struct virtio_device *blk_device(struct blk *blk)
 {
 	return blk->device;
+}
+
+int blk_lock(struct blk *blk)
+{
+	return blk->readonly ? 0 : disk_image_lock(&blk->image, blk->path, false);
+}
+
+void blk_unlock(struct blk *blk)
+{
+	if (!blk->readonly)
+		disk_image_unlock(&blk->image);
+}
+
+static void flushed(struct loop_op *op, int res)
+{
+	struct blk *blk = container_of(op, struct blk, flush.op);
+
+	blk->flush.running = 0;
+	blk->flush.done(blk->flush.arg, blk->id, res < 0 ? res : 0);
+}
+
+void blk_flush(struct blk *blk, void (*done)(void *arg, const char *id, int res), void *arg)
+{
+	if (blk->readonly) {
+		done(arg, blk->id, 0);
+		return;
+	}
+	blk->flush.done = done;
+	blk->flush.arg = arg;
+	blk->flush.running = 1;
+	blk->flush.op.done = flushed;
+	loop_fdatasync(blk->loop, &blk->flush.op, blk->image.fd);
 }

@@ -65,6 +65,7 @@ struct blk {
 	struct virtio_device *device;
 	struct loop *loop;
 	struct disk_image image;
+	char *id, *path;
 	bool readonly;
 	unsigned queue_count;
 	struct virtio_blk_config config; /* fixed, but for writeback */
@@ -75,6 +76,12 @@ struct blk {
 	/* The loop's, from here on. */
 	unsigned in_flight;
 	bool resetting, quiescing, closing;
+	struct {
+		struct loop_op op;
+		unsigned running; /* 0 or 1 */
+		void (*done)(void *arg, const char *id, int res);
+		void *arg;
+	} flush;	       /* blk_flush() */
 	struct iovec *scratch; /* VIRTQ_IOV_MAX */
 	void *zeroes;
 	void *bounces[BLK_BOUNCES]; /* free ones */

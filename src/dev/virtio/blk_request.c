@@ -229,7 +229,7 @@ void blk_serve(struct blk_queue *queue)
 	struct blk *blk = queue->blk;
 
 	queue->starved = false;
-	while (!blk->resetting && !blk->quiescing && !blk->closing) {
+	while (!blk->resetting && !blk->closing) {
 		struct blk_request *request = request_take(queue);
 		struct virtq_chain chain;
 

@@ -54,6 +54,7 @@ struct console {
 	uint32_t sent;	 /* bytes of the first chain in the transmit queue that were taken */
 	bool refused;	 /* output() took less than all */
 	bool wants_room; /* console_input() took less than all */
+	bool held;	 /* between console_hold() and console_go_on() */
 	struct loop_deferred rx_interrupt, tx_interrupt;
 	struct iovec iov[VIRTQ_IOV_MAX];
 };
@@ -109,6 +110,8 @@ static void send_emergency(struct kick *kick)
 	uint8_t bytes[EMERGENCY_MAX];
 	size_t count, taken;
 
+	if (console->held)
+		return;
 	pthread_mutex_lock(&console->lock);
 	count = console->emergency_count;
 	memcpy(bytes, console->emergency, count);
@@ -154,6 +157,18 @@ static void serve_rx(struct console *console)
 		return;
 	console->wants_room = false;
 	console->options.input_room(console->options.self);
+}
+
+void console_hold(struct console *console)
+{
+	console->held = true;
+}
+
+void console_go_on(struct console *console)
+{
+	console->held = false;
+	send_emergency(&console->kick);
+	serve_rx(console);
 }
 
 static void notify(void *self, unsigned q)

@@ -41,6 +41,12 @@ struct virtio_device *console_device(struct console *console);
 size_t console_input(struct console *console, const void *buf, size_t len);
 /* The terminal can take output again; at the VM's end: hands out what it takes now. */
 void console_output_ready(struct console *console);
+/*
+ * Between the two nothing is handed out that is in registers; resume() of the device does the rest.
+ * hold also before the loop runs.
+ */
+void console_hold(struct console *console);
+void console_go_on(struct console *console);
 /* The terminal has another size now: the guest is told. */
 void console_resize(struct console *console, uint16_t columns, uint16_t rows);
 

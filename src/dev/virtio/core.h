@@ -118,16 +118,20 @@ void virtio_needs_reset(struct virtio_device *device, const char *why);
 
 /*
  * Stops serving the queues and calls done(arg), at once or later, when nothing is under way. Resume
- * goes on after that, or begins after DRIVER_OK was restored through the registers. Loop's thread.
+ * goes on after that, or begins after DRIVER_OK was restored through the registers; when the guest
+ * has arrived from elsewhere, it interrupts the driver once for each queue and for the configuration.
+ * A done() that has not been called by then is not called any more. Loop's thread.
  */
 void virtio_device_quiesce(struct virtio_device *device, void (*done)(void *arg), void *arg);
-void virtio_device_resume(struct virtio_device *device);
+void virtio_device_resume(struct virtio_device *device, bool arrived);
 
 /* virtqueue.c. Loop's thread. */
 void virtq_clear(struct virtqueue *queue);
 /* false: the rings are not in memory. */
 bool virtq_start(struct virtqueue *queue);
 void virtq_dispatch(struct virtqueue *queue);
+/* Interrupts the driver, whether or not it wants to be. */
+void virtq_raise(struct virtqueue *queue);
 
 /* chain.c: the chain that begins at chain->head, as virtq_pop() returns it. -EPROTO: broken. */
 int virtq_walk(struct virtqueue *queue, struct iovec *iov, struct virtq_chain *chain);

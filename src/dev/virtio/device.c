@@ -127,9 +127,11 @@ static bool start_queues(struct virtio_device *device)
 	bool ok = true;
 
 	pthread_mutex_lock(&device->lock);
+	/* Checked when it was enabled; registers can have been set in any order since. */
 	for (unsigned q = 0; q < device->queue_count; q++)
 		if (device->queues[q].setup.enabled)
-			ok &= virtq_start(&device->queues[q]);
+			ok &= virtio_check_queue(device, &device->queues[q].setup) == 0 &&
+			      virtq_start(&device->queues[q]);
 	device->broken = device->status & VIRTIO_STATUS_NEEDS_RESET;
 	pthread_mutex_unlock(&device->lock);
 	return ok;
@@ -307,11 +309,24 @@ void virtio_device_quiesced(struct virtio_device *device)
 		done(device->quiesce_arg);
 }
 
-void virtio_device_resume(struct virtio_device *device)
+/*
+ * Where the guest was, an interrupt may have been raised after the interrupt controller was read, and
+ * lost. Drivers look at what an interrupt is about and find nothing in the worst case.
+ */
+static void interrupt_all(struct virtio_device *device)
+{
+	for (unsigned q = 0; q < device->queue_count; q++)
+		if (device->queues[q].live)
+			virtq_raise(&device->queues[q]);
+	virtio_device_config_changed(device);
+}
+
+void virtio_device_resume(struct virtio_device *device, bool arrived)
 {
 	bool begin;
 
 	device->held = false;
+	device->quiesce_done = NULL;
 	pthread_mutex_lock(&device->lock);
 	begin = device->started && !device->resetting && !device->running;
 	pthread_mutex_unlock(&device->lock);
@@ -319,6 +334,8 @@ void virtio_device_resume(struct virtio_device *device)
 		start(device);
 	else
 		dispatch_all(device);
+	if (arrived && device->running)
+		interrupt_all(device);
 }
 
 static struct virtio_device *device_new(struct vm *vm, const struct virtio_options *options)

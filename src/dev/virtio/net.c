@@ -74,14 +74,6 @@ static const struct virtio_ops net_ops = {
 	.config_read = config_read,
 };
 
-void net_announce(struct net *net)
-{
-	if (!net_has_feature(net, VIRTIO_NET_F_GUEST_ANNOUNCE))
-		return;
-	atomic_fetch_or(&net->status, VIRTIO_NET_S_ANNOUNCE);
-	virtio_device_config_changed(net->device);
-}
-
 void net_lost(struct net *net, const char *why)
 {
 	log_write(vm_log(net->vm), LOG_LEVEL_WARN, "%s: the network is gone: %s", net->id, why);
@@ -238,6 +230,7 @@ void net_destroy(struct net *net)
 {
 	if (!net)
 		return;
+	net_announce_stop(net);
 	if (net->backend_ops)
 		net->backend_ops->destroy(net->backend);
 	virtio_device_destroy(net->device);

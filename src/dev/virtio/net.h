@@ -34,8 +34,11 @@ void net_destroy(struct net *net);
 /* For quiesce and resume. */
 struct virtio_device *net_device(struct net *net);
 
-/* Asks the guest to announce its addresses, because it now is elsewhere on the network (5.1.6.5.4).
- * Drivers without the feature are not asked. Loop thread. */
+/*
+ * The guest is elsewhere on the network now: asks it to announce its addresses (5.1.6.5.4), if its
+ * driver can, and on a tap tells the switches where its MAC address is by a few RARP requests
+ * (RFC 903), for which the guest's IP address need not be known. Loop thread.
+ */
 void net_announce(struct net *net);
 
 #endif

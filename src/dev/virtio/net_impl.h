@@ -39,6 +39,7 @@ struct net_backend_ops {
 	/* The driver may have given buffers: go on with net_receive(). */
 	void (*receive)(void *self);
 	void (*destroy)(void *self);
+	bool has_switches; /* that learn where an address is */
 };
 
 enum {
@@ -63,6 +64,8 @@ struct net {
 	const struct net_backend_ops *backend_ops;
 	void *backend;
 	struct loop_deferred rx_interrupt, tx_interrupt;
+	struct loop_timer rarp;
+	unsigned rarps_left;
 	bool tx_blocked; /* send() refused: the queue waits for net_can_send() */
 	struct iovec iov[VIRTQ_IOV_MAX];
 	struct {
@@ -75,6 +78,9 @@ static inline bool net_has_feature(const struct net *net, unsigned bit)
 {
 	return virtio_device_features(net->device) & FEATURE(bit);
 }
+
+/* net_announce.c. No more RARP requests. */
+void net_announce_stop(struct net *net);
 
 /* net_queue.c. The driver may have given packets, or commands. */
 void net_serve_tx(struct net *net);

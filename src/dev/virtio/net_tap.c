@@ -136,6 +136,7 @@ static const struct net_backend_ops tap_ops = {
 	.send = tap_send,
 	.receive = tap_receive,
 	.destroy = tap_destroy,
+	.has_switches = true,
 };
 
 int net_tap_create(struct net *net, struct loop *loop, const char *name,

@@ -295,9 +295,9 @@ static void quiesce(void *self)
 	virtio_device_quiesce(self, quiet, self);
 }
 
-static void resume(void *self)
+static void resume(void *self, bool arrived)
 {
-	virtio_device_resume(self);
+	virtio_device_resume(self, arrived);
 }
 
 static int add_capability(struct virtio_device *device, uint8_t type, uint32_t offset,

@@ -25,7 +25,7 @@
 #define OFFSET(member) offsetof(struct virtio_pci_common_cfg, member)
 
 /*
- * fixed: what the driver may not change once the device runs; get and set work on the value of
+ * fixed: what the driver may not change once the device runs, nor anybody else once the VM has; get and set work on the value of
  * size bytes with the device's lock held.
  */
 struct virtio_reg {
@@ -164,7 +164,7 @@ static int set_status(struct virtio_device *device, struct virtqueue *queue, uin
 	(void)queue;
 	if (device->status == value)
 		return 0;
-	if (device->status)
+	if (device->status && device->vm->has_run)
 		return because(-EBUSY, "its driver has begun already");
 	if (!is_status(value))
 		return because(-EINVAL, "%#llx is not a status", (unsigned long long)value);
@@ -172,8 +172,8 @@ static int set_status(struct virtio_device *device, struct virtqueue *queue, uin
 		r = virtio_check_features(device);
 	if (r < 0)
 		return r;
-	if (value & VIRTIO_STATUS_FEATURES_OK)
-		atomic_store(&device->features, device->driver_features);
+	atomic_store(&device->features,
+		     value & VIRTIO_STATUS_FEATURES_OK ? device->driver_features : 0);
 	device->status = (uint8_t)value;
 	device->started = value & VIRTIO_STATUS_DRIVER_OK;
 	return 0;
@@ -282,7 +282,7 @@ static int set(void *self, struct reg_key key, const void *val)
 		return -ENOENT;
 	memcpy(&value, val, reg_size(key.id));
 	pthread_mutex_lock(&device->lock);
-	if (!reg->fixed || !device->started)
+	if (!reg->fixed || !device->started || !device->vm->has_run)
 		r = reg->set(device, queue, value);
 	else if (reg->get(device, queue) != value)
 		r = because(-EBUSY, "%s is fixed while the driver runs the device", reg->name);

@@ -240,11 +240,15 @@ static bool driver_wants_interrupt(struct virtqueue *queue)
 
 void virtq_interrupt(struct virtqueue *queue)
 {
+	if (is_usable(queue) && driver_wants_interrupt(queue))
+		virtq_raise(queue);
+}
+
+void virtq_raise(struct virtqueue *queue)
+{
 	struct virtio_device *device = queue->device;
 	uint16_t vector = get(&queue->vector);
 
-	if (!is_usable(queue) || !driver_wants_interrupt(queue))
-		return;
 	if (vector != VIRTIO_MSI_NO_VECTOR) {
 		pci_device_raise(device->pci, vector);
 		return;

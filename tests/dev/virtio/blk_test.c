@@ -14,6 +14,7 @@
 
 #include "base/util.h"
 #include "dev/virtio/blk.h"
+#include "io/disk_image.h"
 
 #define DISK_SIZE (4u << 20)
 #define SECTORS	  (DISK_SIZE / 512)
@@ -417,7 +418,7 @@ START_TEST(test_ranges_beyond_what_was_promised_are_errors)
 	make_file();
 	ck_assert_int_eq(ftruncate(file, 1L << 33), 0);
 	fake_vm_init(&vm);
-	ck_assert_int_eq(blk_create(&vm, NULL, &(struct blk_options){ .path = path }, &blk), 0);
+	ck_assert_int_eq(blk_create(&vm, NULL, &(struct blk_options){ .id = "disk0", .path = path }, &blk), 0);
 	device = fake_device;
 	ck_assert_uint_eq(config().max_discard_sectors, 1u << 22);
 	ck_assert_uint_eq(ranges(VIRTIO_BLK_T_DISCARD, &range, 16), VIRTIO_BLK_S_OK);
@@ -538,6 +539,62 @@ START_TEST(test_quiesce_ends_when_everything_was_answered)
 	ck_assert_uint_eq(read_disk(0, bufs[0], 4096), VIRTIO_BLK_S_OK);
 	device->ops->quiesce(device->self);
 	ck_assert_uint_eq(device->quiesced, 2); /* at once */
+	teardown();
+}
+END_TEST
+
+START_TEST(test_a_quiesce_that_was_taken_back_holds_nothing_up)
+{
+	static struct request requests[100], later;
+	static uint8_t bufs[100][4096];
+
+	setup((struct blk_options){ 0 });
+	add_many(requests, bufs, 100);
+	fake_notify(device, 0);
+	device->ops->quiesce(device->self);
+	device->held = false; /* resumed before it was quiet */
+	add_to(&later, 0, VIRTIO_BLK_T_FLUSH, 0, NULL, 0, NULL, 0);
+	fake_notify(device, 0);
+	fake_wait(&vm, device->queues[0].pushed == 101);
+	teardown();
+}
+END_TEST
+
+static int flush_result;
+
+static void flush_ended(void *arg, const char *id, int res)
+{
+	ck_assert_str_eq(id, "disk0");
+	flush_result = res;
+	*(bool *)arg = true;
+}
+
+START_TEST(test_a_flush_from_outside_tells_its_result)
+{
+	bool ended = false;
+
+	setup((struct blk_options){ 0 });
+	blk_flush(blk, flush_ended, &ended);
+	ck_assert(!ended);
+	fake_wait(&vm, ended);
+	ck_assert_int_eq(flush_result, 0);
+	blk_flush(blk, flush_ended, &ended); /* under way when the disk goes */
+	teardown();
+}
+END_TEST
+
+START_TEST(test_an_unlocked_disk_is_locked_later)
+{
+	struct disk_image second;
+
+	setup((struct blk_options){ .unlocked = true });
+	ck_assert_int_eq(disk_image_init(&second, path, false, false), 0);
+	ck_assert_int_eq(blk_lock(blk), 0);
+	ck_assert_int_eq(disk_image_lock(&second, path, false), -EBUSY);
+	blk_unlock(blk);
+	ck_assert_int_eq(disk_image_lock(&second, path, false), 0);
+	ck_assert_int_eq(blk_lock(blk), -EBUSY);
+	disk_image_finish(&second);
 	teardown();
 }
 END_TEST
@@ -713,6 +770,8 @@ CHECK_MAIN("virtio-blk", test_reads_and_writes_reach_the_image, test_a_request_m
 	   test_a_burst_is_one_interrupt, test_more_requests_than_the_queue_has_are_served_in_turn,
 	   test_reset_waits_for_what_is_under_way_and_returns_nothing,
 	   test_quiesce_ends_when_everything_was_answered,
+	   test_a_quiesce_that_was_taken_back_holds_nothing_up,
+	   test_a_flush_from_outside_tells_its_result, test_an_unlocked_disk_is_locked_later,
 	   test_a_disk_goes_away_with_requests_under_way,
 	   test_direct_io_takes_buffers_of_any_alignment,
 	   test_reset_forgets_requests_that_wait_for_a_buffer,

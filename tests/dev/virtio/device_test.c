@@ -452,7 +452,7 @@ START_TEST(test_quiesced_device_waits_for_resume)
 	notify(d, 0);
 	turn(d->vm);
 	ck_assert_uint_eq(used_index(d, 0), 0);
-	pci_host_resume(e.pci.host);
+	pci_host_resume(e.pci.host, false);
 	ck_assert_uint_eq(used_index(d, 0), 1);
 	echo_finish(&e);
 }
@@ -467,7 +467,7 @@ START_TEST(test_start_under_way_is_not_done_twice)
 	setup_queue(d, 0, RING_SIZE);
 	set_status(d, ALL_OK);
 	pci_host_quiesce(e.pci.host, NULL, NULL);
-	pci_host_resume(e.pci.host);
+	pci_host_resume(e.pci.host, false);
 	turn(d->vm);
 	ck_assert_uint_eq(e.starts, 1);
 	echo_finish(&e);
@@ -536,7 +536,7 @@ START_TEST(test_restored_device_goes_on_where_it_was)
 	restore_registers(d->vm, &list, bytes, size);
 	turn(d->vm);
 	ck_assert_uint_eq(e.starts, 0); /* not before the VM goes on */
-	pci_host_resume(e.pci.host);
+	pci_host_resume(e.pci.host, false);
 	ck_assert_uint_eq(e.starts, 1);
 	ck_assert_uint_eq(used_index(d, 0), 4);
 	ck_assert_uint_eq(virtio_device_features(e.device), V1 | EVENT_IDX | 1 << ECHO_FEATURE);
@@ -567,6 +567,7 @@ START_TEST(test_registers_refuse_what_they_cannot_hold)
 	ck_assert_int_eq(set_named("virtio.00:01.0.queue1.msix_vector", 3), -EINVAL);
 	ck_assert_int_eq(set_named("virtio.00:01.0.isr", 4), -EINVAL);
 	echo_run(&e, V1);
+	e.pci.vm->has_run = true;
 	ck_assert_int_eq(set_named("virtio.00:01.0.queue0.desc", 0), -EBUSY);
 	ck_assert_int_eq(set_named("virtio.00:01.0.status", 0), -EBUSY);
 	ck_assert_int_eq(set_named("virtio.00:01.0.queue0.size", RING_SIZE), 0);
