@@ -12,6 +12,7 @@ enum option_flags {
 	OPTION_NO_FILE = 1 << 2,  /* not in the config file */
 	OPTION_RARE = 1 << 3,	  /* `ferry help COMMAND` shows it, --help does not */
 	OPTION_NEGATED = 1 << 4,  /* on is the default: the help shows --no-NAME */
+	OPTION_MACHINE = 1 << 5,  /* describes a machine, also to another host: config_read_machine() */
 };
 
 /*

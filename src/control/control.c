@@ -148,6 +148,7 @@ void control_destroy(struct control *control)
 	free(control->name);
 	free(control->description);
 	free(control->doubt);
+	free(control->advice);
 	free(control->gone_to);
 	free(control);
 }

@@ -73,7 +73,7 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 		json_object_object_add(status, "doubt", json_object_new_string(control->doubt));
 	if (control->doubt)
 		json_object_object_add(status, "advice",
-				       json_object_new_string(control_doubt_advice));
+				       json_object_new_string(control->advice));
 	*ret_result = status;
 	return 0;
 }
@@ -119,7 +119,7 @@ static int do_resume(void *self, struct json_object *params, struct json_object 
 	else if (force)
 		err = settle_doubt(control);
 	else
-		err = because(-EBUSY, "%s: %s", control->doubt, control_doubt_advice);
+		err = because(-EBUSY, "%s: %s", control->doubt, control->advice);
 	if (!err)
 		*ret_result = state_object(control);
 	return err;

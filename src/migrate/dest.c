@@ -251,6 +251,9 @@ static enum migrate_arrival take_over(struct migrate_dest *dest, int *ret_err)
 		stream_abort(&dest->control, *ret_err);
 		return MIGRATE_NOT_ARRIVED;
 	}
+	pthread_mutex_lock(&dest->lock);
+	dest->runs = true;
+	pthread_mutex_unlock(&dest->lock);
 	/* The guest runs, whether its source hears of it or not. */
 	err = stream_send(&dest->control, RECORD_RUNNING, 0, 0, NULL, 0);
 	if (dest->postcopy)
@@ -285,7 +288,7 @@ int migrate_dest_cancel(struct migrate_dest *dest)
 	bool loaded;
 
 	pthread_mutex_lock(&dest->lock);
-	loaded = dest->loaded;
+	loaded = dest->loaded && !dest->runs;
 	dest->cancelled = true;
 	pthread_mutex_unlock(&dest->lock);
 	if (loaded)

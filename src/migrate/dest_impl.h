@@ -46,6 +46,7 @@ struct migrate_dest {
 	struct channel *urgent; /* a receiver's */
 	bool complete;		/* all memory is here: what an urgent connection ends with matters no more */
 	bool cancelled, loaded;
+	bool runs; /* here; in post-copy its memory is still to come */
 	int err; /* the first failure of a receiver */
 	char err_text[ERROR_TEXT_MAX];
 	struct migrate_progress progress;
