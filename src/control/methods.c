@@ -66,9 +66,7 @@ static int do_pause(void *self, struct json_object *params, struct json_object *
 	struct control *control = ((struct control_client *)self)->control;
 
 	(void)params;
-	if (!control->is_paused)
-		vm_pause(vm_of(self));
-	control->is_paused = true;
+	vm_set_suspended(vm_of(self), true);
 	*ret_result = state_object(control);
 	return 0;
 }
@@ -78,9 +76,7 @@ static int do_resume(void *self, struct json_object *params, struct json_object 
 	struct control *control = ((struct control_client *)self)->control;
 
 	(void)params;
-	if (control->is_paused)
-		vm_resume(vm_of(self));
-	control->is_paused = false;
+	vm_set_suspended(vm_of(self), false);
 	*ret_result = state_object(control);
 	return 0;
 }

@@ -27,7 +27,6 @@ struct control {
 	struct sockaddr_un address;
 	bool is_bound;
 	bool is_full;	   /* not listening until a client leaves */
-	bool is_paused;	   /* by the method pause */
 	uint64_t patience; /* ns: how long a client may take nothing of what is sent to it */
 	struct control_client *clients;
 	unsigned client_count;
