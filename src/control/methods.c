@@ -33,7 +33,7 @@ static const char *state_of(const struct control *control)
 		return "incoming";
 	/* What the engine holds for a moment does not count. */
 	if (atomic_load(&guest->is_held))
-		return atomic_load(&guest->is_paused) ? "paused" : "running";
+		return vm_is_suspended(vm) ? "paused" : "running";
 	return vm_is_paused(vm) ? "paused" : "running";
 }
 
@@ -81,7 +81,7 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 static int do_pause(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	struct control *control = ((struct control_client *)self)->control;
-	int err = control_guest_pause(&control->guest, true);
+	int err = control_guest_suspend(&control->guest, true);
 
 	(void)params;
 	if (!err)
@@ -115,7 +115,7 @@ static int do_resume(void *self, struct json_object *params, struct json_object 
 	int err;
 
 	if (!control->doubt)
-		err = control_guest_pause(&control->guest, false);
+		err = control_guest_suspend(&control->guest, false);
 	else if (force)
 		err = settle_doubt(control);
 	else
