@@ -133,7 +133,7 @@ int mem_write(struct mem *mem, gpa_t gpa, const void *buf, uint64_t len)
 	return for_each_piece(mem, gpa, len, copy_in, &write);
 }
 
-static int discard_hole(struct mem *mem, const struct mem_region *region, uint64_t offset,
+int mem_punch(const struct mem *mem, const struct mem_region *region, uint64_t offset,
 			uint64_t size)
 {
 	int r = fallocate(mem->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -149,8 +149,10 @@ int mem_discard_pages(struct mem *mem, const struct mem_region *region, uint64_t
 
 	if (region->flags & MEM_PRIVATE)
 		r = mem_discard_private(mem, region, offset, size);
+	else if (mem->pager && pager_has(mem->pager, region))
+		r = pager_discard(mem->pager, region, offset, size);
 	else
-		r = discard_hole(mem, region, offset, size);
+		r = mem_punch(mem, region, offset, size);
 	if (mem_is_tracked(mem))
 		mem_mark_region(region, offset, size);
 	return r;

@@ -326,7 +326,9 @@ static int unmap_locked(struct mem *mem, gpa_t gpa)
 		return r;
 	}
 	mem_publish(mem, next);
-	return mem_discard_pages(mem, &map->regions[at], 0, map->regions[at].size);
+	if (map->regions[at].flags & MEM_PRIVATE)
+		return mem_discard_private(mem, &map->regions[at], 0, map->regions[at].size);
+	return mem_punch(mem, &map->regions[at], 0, map->regions[at].size);
 }
 
 int mem_unmap(struct mem *mem, gpa_t gpa)

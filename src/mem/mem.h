@@ -68,6 +68,8 @@ struct mem {
 	bool manual_protect; /* lock: KVM's log is cleared by KVM_CLEAR_DIRTY_LOG */
 	struct mem_range *always; /* lock: the pages that are always dirty */
 	size_t always_count;	  /* lock */
+
+	struct pager *pager; /* lock: see mem/pager.h */
 };
 
 struct mem_options {

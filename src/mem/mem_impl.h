@@ -4,6 +4,7 @@
 #define MEM_MEM_IMPL_H
 
 #include "mem/mem.h"
+#include "mem/pager.h"
 
 /* What transparent huge pages and KVM's large mappings are made of. */
 #define HUGE_PAGE_SIZE (1UL << 21)
@@ -22,6 +23,9 @@ const struct mem_region *mem_find_same(const struct mem *mem, const struct mem_r
 /* Whole pages of a region become zero. lock held. */
 int mem_discard_pages(struct mem *mem, const struct mem_region *region, uint64_t offset,
 		      uint64_t size);
+/* Takes pages out of the memory's file: they are zero, or missing where there is a pager. lock held. */
+int mem_punch(const struct mem *mem, const struct mem_region *region, uint64_t offset,
+	      uint64_t size);
 
 /* dirty.c. Marks [offset, offset + len) of the region, whether memory is tracked or not. */
 void mem_mark_region(const struct mem_region *region, uint64_t offset, uint64_t len);
@@ -35,5 +39,10 @@ int mem_discard_private(struct mem *mem, const struct mem_region *region, uint64
  * file system does not know of holes, all is data.
  */
 int mem_next_in_file(int fd, uint64_t from, uint64_t end, uint64_t *ret_from, uint64_t *ret_to);
+
+/* pager.c. Whether pages of the region may be missing; and mem_discard_pages() for such a region. */
+bool pager_has(const struct pager *pager, const struct mem_region *region);
+int pager_discard(struct pager *pager, const struct mem_region *region, uint64_t offset,
+		  uint64_t size);
 
 #endif

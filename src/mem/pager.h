@@ -12,14 +12,23 @@
 struct pager;
 
 /*
- * Pages that are present stay as they are: drop (mem_discard()) before what is not valid, and that is
- * everything that was not received or was dirtied since. "Never written" is not enough: a huge page
- * has brought its neighbours, as zeros.
+ * Makes whole pages missing for the pager that is made next (and zero as long as there is none).
+ * Before the guest runs. The range lies in one region.
+ *   -EFAULT   -EOPNOTSUPP as below   -EBUSY a huge page stays and so the pages are zero, not missing
+ */
+int mem_drop(struct mem *mem, gpa_t gpa, uint64_t len);
+
+/*
+ * Pages that are present stay as they are: drop before what is not valid, and that is everything that
+ * was not received or was dirtied since. "Never written" is not enough: a huge page has brought its
+ * neighbours, as zeros. While there is a pager mem_discard() stores zeros; memory that is mapped new
+ * is not missing.
  *
  * A thread of the pager's own calls fault(self, gpa) for each page that somebody waits for, once;
- * gpa is the page's. fault() may be called before this function returns.
+ * gpa is the page's. fault() may be called before this function returns, and may place pages.
  *   -EPERM       userfaultfd is not permitted; the text says what to do
- *   -EOPNOTSUPP  huge pages, or memory that was adopted privately
+ *   -EOPNOTSUPP  huge pages, or memory that was adopted privately; an old kernel
+ *   -EBUSY       there is a pager
  */
 int pager_create(struct mem *mem, void (*fault)(void *self, gpa_t page), void *self,
 		 struct pager **ret_pager);
@@ -38,7 +47,11 @@ int pager_missing(struct pager *pager, const struct mem_region *region, uint64_t
 /* Calls fault() again, from this thread, for what was asked for and is missing: after a new connection. */
 int pager_repeat(struct pager *pager);
 
-/* Missing pages read as zero from here, and nobody waits any more. NULL is harmless. Before mem_finish(). */
+/*
+ * Missing pages read as zero from here, and nobody waits any more. NULL is harmless. Before
+ * mem_finish(), and before anyone waits for a thread that may be waiting for a page: not every kernel
+ * lets a vCPU be interrupted while it does.
+ */
 void pager_destroy(struct pager *pager);
 
 #endif
