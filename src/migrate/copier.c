@@ -36,6 +36,8 @@ struct worker {
 	pthread_t thread;
 	bool has_thread;
 	struct page_sink sink;
+	const struct piece *data_of; /* the run of data found last */
+	uint64_t data_from, data_to;
 };
 
 struct copier {
@@ -116,18 +118,41 @@ static uint64_t count_bits(const uint64_t *words, uint64_t count)
 	return sum;
 }
 
+/*
+ * The next run of data at or behind offset, as far as this worker does not know it yet: what was data
+ * once may be taken for data later, while a hole must be seen to be one after the chunk was cleared.
+ */
+static int next_data(struct worker *worker, const struct piece *piece, uint64_t offset,
+		     uint64_t *ret_from, uint64_t *ret_to)
+{
+	uint64_t len;
+	int r = 1;
+
+	if (worker->data_of != piece || offset < worker->data_from || offset >= worker->data_to) {
+		r = mem_next_data(worker->copier->mem, piece->region, &offset, &len);
+		if (r <= 0)
+			return r;
+		worker->data_of = piece;
+		worker->data_from = offset;
+		worker->data_to = offset + len;
+	}
+	*ret_from = max_u64(offset, worker->data_from);
+	*ret_to = worker->data_to;
+	return r;
+}
+
 /* Leaves the bits of pages that hold data. After the chunk was cleared: what comes later is dirty. */
-static int keep_data(const struct copier *copier, const struct piece *piece, uint64_t first,
+static int keep_data(struct worker *worker, const struct piece *piece, uint64_t first,
 		     uint64_t pages, uint64_t *bits)
 {
 	uint64_t end = (first + pages) * GUEST_PAGE_SIZE, offset = first * GUEST_PAGE_SIZE;
-	uint64_t data[CHUNK_WORDS] = { 0 }, len;
+	uint64_t data[CHUNK_WORDS] = { 0 }, to;
 	int r;
 
-	while (offset < end && (r = mem_next_data(copier->mem, piece->region, &offset, &len)) != 0) {
+	while (offset < end && (r = next_data(worker, piece, offset, &offset, &to)) != 0) {
 		if (r < 0)
 			return r;
-		for (; len && offset < end; offset += GUEST_PAGE_SIZE, len -= GUEST_PAGE_SIZE) {
+		for (; offset < to && offset < end; offset += GUEST_PAGE_SIZE) {
 			uint64_t page = offset / GUEST_PAGE_SIZE - first;
 
 			data[page / 64] |= 1ULL << page % 64;
@@ -181,7 +206,7 @@ static int copy_chunk(struct worker *worker, const struct piece *piece, uint64_t
 				 mem_dirty_clear(copier->mem, piece->region, first, pages,
 						 piece->bitmap);
 	if (!err && copier->skip_zero)
-		err = keep_data(copier, piece, first, pages, bits);
+		err = keep_data(worker, piece, first, pages, bits);
 	if (!err && !may_send(copier, count_bits(bits, words) * GUEST_PAGE_SIZE))
 		return -ECANCELED;
 	if (!err)

@@ -7,17 +7,25 @@
 
 #include "migrate/dest_impl.h"
 
+/* Without the lock while the source is told: that may take until its deadline. */
 void receivers_fail(struct migrate_dest *dest, int err)
 {
+	bool is_first;
+
 	pthread_mutex_lock(&dest->lock);
-	if (!dest->err && !dest->complete) {
+	is_first = !dest->err && !dest->complete;
+	if (is_first) {
 		dest->err = err;
 		strncpy(dest->err_text, error_text(err), sizeof(dest->err_text) - 1);
-		stream_abort(&dest->control, err);
-		for (unsigned i = 0; i < dest->receiver_count; i++)
-			channel_shutdown(dest->receivers[i].channel);
-		channel_shutdown(dest->channel);
 	}
+	pthread_mutex_unlock(&dest->lock);
+	if (!is_first)
+		return;
+	stream_abort(&dest->control, err);
+	pthread_mutex_lock(&dest->lock);
+	for (unsigned i = 0; i < dest->receiver_count; i++)
+		channel_shutdown(dest->receivers[i].channel);
+	channel_shutdown(dest->channel);
 	pthread_mutex_unlock(&dest->lock);
 }
 

@@ -57,7 +57,7 @@ static int read_ns(const struct vm *vm, uint64_t *ret_ns)
 /* The other two clocks between two looks at the first, which may be far apart on a busy host. */
 static int read_moment(const struct vm *vm, struct moment *ret_moment)
 {
-	uint64_t before, after, best = UINT64_MAX;
+	uint64_t before = 0, after = 0, best = UINT64_MAX;
 
 	for (int i = 0; i < READ_TRIES && best > READ_CLOSE_NS; i++) {
 		struct moment now = { 0 };

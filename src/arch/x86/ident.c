@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <abi/cpuid.h>
 #include <ferry/error.h>
 
+#include "base/util.h"
 #include "kvm/kvm_x86.h"
 #include "vm/vm.h"
 
@@ -202,6 +204,63 @@ static struct kvm_cpuid_entry2 *append_leaf(struct vcpu *vcpu, uint64_t id)
 	return entry;
 }
 
+static uint32_t reg_of(const struct kvm_cpuid_entry2 *entry, char reg)
+{
+	switch (reg) {
+	case 'a':
+		return entry->eax;
+	case 'b':
+		return entry->ebx;
+	case 'c':
+		return entry->ecx;
+	default:
+		return entry->edx;
+	}
+}
+
+/* Every feature that is missing, in the error's text. */
+static int refuse_features(const struct cpuid_features *features, uint32_t missing)
+{
+	int r = because(-EINVAL, "this host does not offer");
+	char text[ERROR_TEXT_MAX];
+
+	for (unsigned bit = 0; bit < CPUID_FEATURE_BITS; bit++) {
+		const char *name = features->names[bit];
+
+		if (!(missing >> bit & 1))
+			continue;
+		snprintf(text, sizeof(text), "%s", error_text(r));
+		if (name && name[0])
+			r = because(r, "%s %s", text, name);
+		else
+			r = because(r, "%s e%cx[%u]", text, features->reg, bit);
+	}
+	return r;
+}
+
+/* KVM takes any leaf; the guest would find out by an invalid opcode. */
+static int check_features(const struct vcpu *vcpu, const struct kvm_cpuid_entry2 *wanted)
+{
+	static const struct cpuid_features table[] = CPUID_FEATURES;
+	const struct kvm_cpuid2 *offer = vcpu->vm->arch.supported_cpuid;
+	struct kvm_cpuid_entry2 here = { 0 };
+
+	for (uint32_t i = 0; i < offer->nent; i++)
+		if (offer->entries[i].function == wanted->function &&
+		    offer->entries[i].index == wanted->index)
+			here = offer->entries[i];
+	if (here.function)
+		fit(&here, vcpu);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		uint32_t missing = reg_of(wanted, table[i].reg) & ~reg_of(&here, table[i].reg);
+
+		if (table[i].leaf == wanted->function && table[i].index == wanted->index &&
+		    missing)
+			return refuse_features(&table[i], missing);
+	}
+	return 0;
+}
+
 static int bank_set(void *self, struct reg_key key, const void *val)
 {
 	struct vm *vm = self;
@@ -224,6 +283,9 @@ static int bank_set(void *self, struct reg_key key, const void *val)
 		return 0;
 	if (vm->has_run)
 		return because(-EBUSY, "CPUID is fixed once the VM has run");
+	r = check_features(vcpu, &wanted);
+	if (r < 0)
+		return r;
 	if (!entry)
 		entry = append_leaf(vcpu, key.id);
 	if (!entry)
