@@ -148,6 +148,7 @@ int precopy_run(struct migrate_source *source)
 {
 	int err = mem_dirty_start(source->guest->mem);
 
+	source->is_tracking = !err;
 	if (!err)
 		err = precopy_start_copier(source);
 	if (!err)

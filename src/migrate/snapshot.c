@@ -43,6 +43,7 @@ struct writer {
 	int dir_fd;
 	struct memory_file memory;
 	struct copier *copier;
+	bool is_tracking;
 	struct buffer names, state;
 	struct migrate_progress progress;
 	uint64_t begun;
@@ -109,6 +110,7 @@ static int copy_live(struct writer *writer)
 	};
 	int err = mem_dirty_start(writer->guest->mem);
 
+	writer->is_tracking = !err;
 	if (!err)
 		err = copier_create(&options, &writer->copier);
 	for (unsigned round = 1; !err && round <= ROUNDS_MAX; round++) {
@@ -258,7 +260,8 @@ int snapshot_write(const struct migrate_guest *guest, const struct snapshot_opti
 		err = copy_live(&writer);
 	if (!err)
 		err = copy_held(&writer);
-	mem_dirty_stop(guest->mem);
+	if (writer.is_tracking)
+		mem_dirty_stop(guest->mem);
 	if (!err)
 		err = write_state(&writer);
 	if (!err)

@@ -373,7 +373,8 @@ enum migrate_outcome migrate_source_run(struct migrate_source *source, int *ret_
 		err = prefer_reason(source, err);
 	if (err && source->cancelled && !source->committed)
 		err = source_was_cancelled();
-	mem_dirty_stop(source->guest->mem);
+	if (source->is_tracking)
+		mem_dirty_stop(source->guest->mem);
 	if (outcome == MIGRATE_WENT_ON)
 		undo(source, err);
 	strncpy(text, error_text(err), sizeof(text) - 1);
