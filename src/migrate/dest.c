@@ -233,11 +233,8 @@ static int receive(struct migrate_dest *dest)
 static enum migrate_arrival take_over(struct migrate_dest *dest, int *ret_err)
 {
 	struct record record;
-	int err;
+	int err, failed;
 
-	pthread_mutex_lock(&dest->lock);
-	dest->loaded = true;
-	pthread_mutex_unlock(&dest->lock);
 	dest_set_phase(dest, MIGRATE_HANDING);
 	*ret_err = stream_send(&dest->control, RECORD_LOADED, 0, 0, NULL, 0);
 	if (!*ret_err)
@@ -253,8 +250,9 @@ static enum migrate_arrival take_over(struct migrate_dest *dest, int *ret_err)
 	}
 	/* The guest runs, whether its source hears of it or not. */
 	err = stream_send(&dest->control, RECORD_RUNNING, 0, 0, NULL, 0);
+	failed = receivers_running(dest);
 	if (dest->postcopy)
-		*ret_err = pull_finish(dest, err);
+		*ret_err = pull_finish(dest, err ? err : failed);
 	return *ret_err ? MIGRATE_ARRIVED_IN_PART : MIGRATE_ARRIVED;
 }
 
@@ -268,6 +266,8 @@ enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct mi
 	dest->progress.total = mem_total(guest->mem);
 	dest_set_phase(dest, MIGRATE_CHECKING);
 	err = receive(dest);
+	if (!err)
+		err = receivers_loaded(dest);
 	if (err) {
 		receivers_fail(dest, err);
 		receivers_join(dest);
@@ -282,16 +282,7 @@ enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct mi
 
 int migrate_dest_cancel(struct migrate_dest *dest)
 {
-	bool loaded;
-
-	pthread_mutex_lock(&dest->lock);
-	loaded = dest->loaded;
-	dest->cancelled = true;
-	pthread_mutex_unlock(&dest->lock);
-	if (loaded)
-		return because(-EALREADY, "too late: everything has arrived");
-	receivers_fail(dest, because(-ECANCELED, "cancelled"));
-	return 0;
+	return receivers_cancel(dest);
 }
 
 void migrate_dest_progress(struct migrate_dest *dest, struct migrate_progress *ret_progress)

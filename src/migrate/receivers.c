@@ -7,26 +7,84 @@
 
 #include "migrate/dest_impl.h"
 
-/* Without the lock while the source is told: that may take until its deadline. */
-void receivers_fail(struct migrate_dest *dest, int err)
+/* lock held. Whether this is the first failure. */
+static bool note_failure(struct migrate_dest *dest, int err)
 {
-	bool is_first;
+	if (dest->err || dest->complete)
+		return false;
+	dest->err = err;
+	strncpy(dest->err_text, error_text(err), sizeof(dest->err_text) - 1);
+	return true;
+}
 
-	pthread_mutex_lock(&dest->lock);
-	is_first = !dest->err && !dest->complete;
-	if (is_first) {
-		dest->err = err;
-		strncpy(dest->err_text, error_text(err), sizeof(dest->err_text) - 1);
-	}
-	pthread_mutex_unlock(&dest->lock);
-	if (!is_first)
-		return;
-	stream_abort(&dest->control, err);
-	pthread_mutex_lock(&dest->lock);
+/* lock held. */
+static void end_connections(struct migrate_dest *dest)
+{
 	for (unsigned i = 0; i < dest->receiver_count; i++)
 		channel_shutdown(dest->receivers[i].channel);
-	channel_shutdown(dest->channel);
+	if (!dest->loaded || dest->running)
+		channel_shutdown(dest->channel);
+}
+
+/* Without the lock while the source is told: that may take until its deadline. */
+static void tell_and_end(struct migrate_dest *dest, int err)
+{
+	stream_abort(&dest->control, err);
+	pthread_mutex_lock(&dest->lock);
+	end_connections(dest);
 	pthread_mutex_unlock(&dest->lock);
+}
+
+void receivers_fail(struct migrate_dest *dest, int err)
+{
+	bool is_first, is_told = false;
+
+	pthread_mutex_lock(&dest->lock);
+	is_first = note_failure(dest, err);
+	if (is_first && dest->loaded)
+		end_connections(dest);
+	else
+		is_told = is_first;
+	pthread_mutex_unlock(&dest->lock);
+	if (is_told)
+		tell_and_end(dest, err);
+}
+
+int receivers_cancel(struct migrate_dest *dest)
+{
+	int err = because(-ECANCELED, "cancelled");
+	bool is_first, is_late;
+
+	pthread_mutex_lock(&dest->lock);
+	is_late = dest->loaded;
+	dest->cancelled = true;
+	is_first = !is_late && note_failure(dest, err);
+	pthread_mutex_unlock(&dest->lock);
+	if (is_first)
+		tell_and_end(dest, err);
+	return is_late ? because(-EALREADY, "too late: everything has arrived") : 0;
+}
+
+int receivers_loaded(struct migrate_dest *dest)
+{
+	int err;
+
+	pthread_mutex_lock(&dest->lock);
+	err = dest->err;
+	dest->loaded = !err;
+	pthread_mutex_unlock(&dest->lock);
+	return err ? because(err, "%s", dest->err_text) : 0;
+}
+
+int receivers_running(struct migrate_dest *dest)
+{
+	int err;
+
+	pthread_mutex_lock(&dest->lock);
+	dest->running = true;
+	err = dest->err;
+	pthread_mutex_unlock(&dest->lock);
+	return err ? because(err, "%s", dest->err_text) : 0;
 }
 
 static int receive_pages(struct receiver *receiver)
