@@ -57,6 +57,7 @@ static int create(struct channel_listener *listener, struct channel *channel,
 		return because(-ENOMEM, "out of memory");
 	}
 	pthread_mutex_init(&dest->lock, NULL);
+	pthread_mutex_init(&dest->request_lock, NULL);
 	dest->listener = listener;
 	dest->channel = channel;
 	dest->control = stream_of_channel(channel);
@@ -314,6 +315,7 @@ void migrate_dest_destroy(struct migrate_dest *dest)
 	buffer_finish(&dest->names);
 	buffer_finish(&dest->state);
 	verdict_finish(&dest->verdict);
+	pthread_mutex_destroy(&dest->request_lock);
 	pthread_mutex_destroy(&dest->lock);
 	free(dest);
 }

@@ -37,13 +37,15 @@ struct migrate_dest {
 	bool can_postcopy, postcopy;
 	uint64_t begun;
 
+	/* Who writes to the urgent connection: one at a time, and it stays meanwhile. lock is taken inside. */
+	pthread_mutex_t request_lock;
 	pthread_mutex_t lock;
 	/* Under lock: who cancels uses them. */
 	struct channel *channel;
 	/* The urgent one comes last. */
 	struct receiver receivers[MIGRATE_CONNECTIONS_MAX];
 	unsigned receiver_count, expected;
-	struct channel *urgent; /* a receiver's */
+	struct channel *urgent; /* a receiver's; changes under request_lock too */
 	bool complete;		/* all memory is here: what an urgent connection ends with matters no more */
 	bool cancelled;
 	bool loaded;  /* said so: an ABORT would be taken for the answer to RUN */

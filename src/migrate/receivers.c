@@ -151,12 +151,14 @@ static int add(struct migrate_dest *dest, struct channel *channel, enum stream_k
 		return 0;
 	}
 	*receiver = (struct receiver){ .dest = dest, .channel = channel, .stream = stream };
+	pthread_mutex_lock(&dest->request_lock);
 	pthread_mutex_lock(&dest->lock);
 	dest->receiver_count++;
 	if (kind == STREAM_URGENT)
 		dest->urgent = channel;
 	err = dest->cancelled ? because(-ECANCELED, "cancelled") : 0;
 	pthread_mutex_unlock(&dest->lock);
+	pthread_mutex_unlock(&dest->request_lock);
 	if (!err)
 		err = page_unpacker_init(&receiver->unpacker, dest->guest->mem, dest->pager);
 	return err;
@@ -252,12 +254,17 @@ void receivers_close(struct migrate_dest *dest)
 {
 	unsigned count;
 
+	/* Before request_lock: who holds it may be writing to one of them. */
+	for (unsigned i = 0; i < dest->receiver_count; i++)
+		channel_shutdown(dest->receivers[i].channel);
 	receivers_join(dest);
+	pthread_mutex_lock(&dest->request_lock);
 	pthread_mutex_lock(&dest->lock);
 	count = dest->receiver_count;
 	dest->receiver_count = 0;
 	dest->urgent = NULL;
 	pthread_mutex_unlock(&dest->lock);
+	pthread_mutex_unlock(&dest->request_lock);
 	for (unsigned i = 0; i < count; i++) {
 		page_unpacker_finish(&dest->receivers[i].unpacker);
 		channel_destroy(dest->receivers[i].channel);
