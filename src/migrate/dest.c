@@ -170,13 +170,14 @@ static int receive_memory(struct migrate_dest *dest, struct record *ret_record)
 	int err;
 
 	for (;;) {
-		err = stream_receive(control, ret_record);
+		err = receivers_wait(dest->channel, ret_record);
 		if (err)
 			return err;
-		if (ret_record->type == RECORD_MEMORY_FD && !shared) {
+		if (ret_record->type == RECORD_MEMORY_FD && !shared && !dest->receiver_count) {
 			shared = true;
 			err = adopt_memory(dest, ret_record);
-		} else if (ret_record->type == RECORD_MISSING && !shared && !dest->postcopy) {
+		} else if (ret_record->type == RECORD_MISSING && !shared && !dest->postcopy &&
+			   dest->urgent) {
 			err = pull_begin(dest, ret_record);
 		} else if (page_record(ret_record) && !shared && !dest->postcopy) {
 			err = page_unpacker_receive(&dest->unpacker, control, ret_record);

@@ -73,6 +73,11 @@ int receivers_loaded(struct migrate_dest *dest);
 /* The guest runs: its connections are to fail together again. The first failure of any. */
 int receivers_running(struct migrate_dest *dest);
 /*
+ * The next record, however long it takes: a source that has nothing to send is silent, one that is gone
+ * ends its connection.
+ */
+int receivers_wait(struct channel *channel, struct record *ret_record);
+/*
  * Accepts the connections that the source says it opens, and receives pages from those for memory. In
  * post-copy none is received yet: receivers_restart() does that.
  */

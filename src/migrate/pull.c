@@ -100,7 +100,7 @@ static int pull(struct migrate_dest *dest)
 	int err;
 
 	do {
-		err = stream_receive(&dest->control, &record);
+		err = receivers_wait(dest->channel, &record);
 		if (!err && page_record(&record))
 			err = page_unpacker_receive(&dest->unpacker, &dest->control, &record);
 		else if (!err && record.type != RECORD_DONE)

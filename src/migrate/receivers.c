@@ -87,13 +87,21 @@ int receivers_running(struct migrate_dest *dest)
 	return err ? because(err, "%s", dest->err_text) : 0;
 }
 
+int receivers_wait(struct channel *channel, struct record *ret_record)
+{
+	const struct stream stream = stream_of_channel(channel);
+	int r = channel_wait_readable(channel, -1);
+
+	return r < 0 ? r : stream_receive(&stream, ret_record);
+}
+
 static int receive_pages(struct receiver *receiver)
 {
 	struct record record;
 	int err;
 
 	for (;;) {
-		err = stream_receive(&receiver->stream, &record);
+		err = receivers_wait(receiver->channel, &record);
 		if (err || record.type == RECORD_DONE)
 			return err;
 		if (!page_record(&record))
