@@ -75,9 +75,14 @@ static void __attribute__((noreturn)) stop(void)
 		__asm__ volatile("cli; hlt");
 }
 
-void guest_poweroff(void)
+void guest_try_poweroff(void)
 {
 	outb(SLEEP_CONTROL_PORT, SLEEP_S5);
+}
+
+void guest_poweroff(void)
+{
+	guest_try_poweroff();
 	stop();
 }
 

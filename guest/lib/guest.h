@@ -21,6 +21,8 @@ void guest_poweroff(void) __attribute__((noreturn));
 void guest_reset(void) __attribute__((noreturn));
 void guest_panic(void) __attribute__((noreturn));
 void guest_triple_fault(void) __attribute__((noreturn));
+/* S5; returns on a machine that is not ferry's. */
+void guest_try_poweroff(void);
 
 /* Switches this CPU's LAPIC to x2APIC mode. */
 void guest_x2apic(void);

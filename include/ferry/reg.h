@@ -47,6 +47,7 @@ enum reg_bank_number {
 	REG_BANK_PCI = 0x28,
 	REG_BANK_MSIX = 0x29,
 	REG_BANK_VIRTIO = 0x30,
+	REG_BANK_CONTROL = 0x40,
 };
 
 /* A register is named by (vcpu, id); REG_VM stands for the whole VM. */

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/util.h"
-#include "control/inspect.h"
 #include "control/server.h"
 
 /* A stream's lines are gathered to about that much before they are sent. */
@@ -24,7 +23,10 @@ static void patience_ended(struct loop_timer *timer)
 	client_destroy(container_of(timer, struct control_client, patience));
 }
 
-/* Waits for events only; a client that is sent to has some time from the last byte it took. */
+/*
+ * Waits for events only, 0: for its end. A client that is sent to has some time from the last byte it
+ * took.
+ */
 static int wait_for(struct control_client *client, unsigned events)
 {
 	struct loop *loop = client->control->loop;
@@ -35,7 +37,7 @@ static int wait_for(struct control_client *client, unsigned events)
 		err = loop_watch_add(loop, &client->watch, client->fd, events, client_ready);
 		client->events = events;
 	}
-	if (events == POLLIN)
+	if (events != POLLOUT)
 		loop_timer_disarm(loop, &client->patience);
 	else if (!err)
 		err = loop_timer_arm(loop, &client->patience, client->control->patience,
@@ -45,8 +47,11 @@ static int wait_for(struct control_client *client, unsigned events)
 
 static void forget_stream(struct control_client *client)
 {
-	inspect_destroy(client->stream);
+	struct control_stream *stream = client->stream;
+
 	client->stream = NULL;
+	if (stream)
+		stream->destroy(stream);
 	json_object_put(client->stream_id);
 	client->stream_id = NULL;
 }
@@ -66,30 +71,28 @@ static int append_line(struct control_client *client, char *line)
 	return grown ? 0 : -ENOMEM;
 }
 
-/* The next part of a stream; with the last the answer to its request. */
+/* The next part of a stream, or nothing; after the last the answer to its request. */
 static int fill_from_stream(struct control_client *client)
 {
-	struct json_object *result;
+	struct control_stream *stream = client->stream;
 	char *line;
-	int err;
+	int r;
 
 	while (client->out_len < GATHER) {
-		err = inspect_next(client->stream, &line);
-		if (err)
-			return err;
-		if (line) {
-			err = append_line(client, line);
-			if (err)
-				return err;
+		r = stream->next(stream, &line);
+		client->is_idle = r == -EAGAIN;
+		if (r < 0)
+			return client->is_idle ? 0 : r;
+		if (r > 0) {
+			r = append_line(client, line);
+			if (r)
+				return r;
 			continue;
 		}
-		result = json_object_new_object();
-		json_object_object_add(result, "registers",
-				       json_object_new_int64((int64_t)client->stream->list.count));
-		err = append_line(client, rpc_answer(client->stream_id, result));
+		line = stream->answer(stream, client->stream_id);
 		client->stream_id = NULL;
 		forget_stream(client);
-		return err;
+		return append_line(client, line);
 	}
 	return 0;
 }
@@ -179,16 +182,27 @@ static int step(struct control_client *client)
 		return err;
 	if (!client->out_len && client->is_closing)
 		return -EPIPE;
-	return wait_for(client, client->out_len || client->stream ? POLLOUT : POLLIN);
+	if (!client->out_len && !client->stream)
+		return wait_for(client, POLLIN);
+	return wait_for(client, client->out_len || !client->is_idle ? POLLOUT : 0);
+}
+
+void client_continue(struct control_client *client)
+{
+	if (step(client) < 0)
+		client_destroy(client);
 }
 
 static void client_ready(struct loop_watch *watch, unsigned events)
 {
 	struct control_client *client = container_of(watch, struct control_client, watch);
 
-	(void)events;
-	if (step(client) < 0)
+	if (client->events)
+		client_continue(client);
+	else if (events & (POLLERR | POLLHUP))
 		client_destroy(client);
+	else /* it has said all that it will, and still listens */
+		loop_watch_remove(client->control->loop, watch);
 }
 
 int client_create(struct control *control, int fd)

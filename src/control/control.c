@@ -89,7 +89,8 @@ static int start(struct control *control, const struct control_options *options)
 	control->loop = vm_loop(machine_vm(options->machine));
 	control->started = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	control->name = strdup(options->name);
-	if (!control->name)
+	control->description = options->description ? strdup(options->description) : NULL;
+	if (!control->name || (options->description && !control->description))
 		return because(-ENOMEM, "out of memory");
 	err = control_address(control->name, &control->address);
 	if (err)
@@ -98,6 +99,8 @@ static int start(struct control *control, const struct control_options *options)
 	if (control->fd < 0)
 		return because(-errno, "socket: %s", strerror(errno));
 	err = take_address(control);
+	if (!err)
+		err = control_guest_init(&control->guest, control->machine, options->is_blank);
 	return err ? err : listen_on_loop(control);
 }
 
@@ -118,15 +121,24 @@ int control_create(const struct control_options *options, struct control **ret_c
 	return 0;
 }
 
+const struct migrate_guest *control_guest(struct control *control)
+{
+	return &control->guest.ops;
+}
+
 void control_destroy(struct control *control)
 {
 	AUTO_CLOSE int lock = -1;
 
 	if (!control)
 		return;
+	/* First: its client is told how it ended. */
+	if (control->loop)
+		control_end_migration(control);
 	control->is_full = false;
 	while (control->clients)
 		client_destroy(control->clients);
+	control_guest_finish(&control->guest);
 	loop_watch_remove(control->loop, &control->watch);
 	/* Before it is closed: so nobody sees a dead socket that is about to vanish. */
 	if (control->is_bound && control_directory_open(false, &lock) == 0)
@@ -134,5 +146,8 @@ void control_destroy(struct control *control)
 	if (control->fd >= 0)
 		close(control->fd);
 	free(control->name);
+	free(control->description);
+	free(control->doubt);
+	free(control->gone_to);
 	free(control);
 }

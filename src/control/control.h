@@ -3,15 +3,21 @@
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-struct machine;
+#include <ferry/machine.h>
+
 struct control;
+struct migrate_guest;
 
 struct control_options {
 	struct machine *machine; /* outlives the control */
 	const char *name;	 /* of the VM; copied */
 	uint64_t memory;	 /* bytes, for status */
+	/* What another ferry makes the same machine from; copied. NULL: the VM cannot be migrated. */
+	const char *description;
+	bool is_blank; /* the machine is, and its guest comes by control_guest() */
 };
 
 /*
@@ -21,7 +27,21 @@ struct control_options {
  */
 int control_create(const struct control_options *options, struct control **ret_control);
 
-/* Sends what can be sent at once, closes every connection and removes the socket. NULL is fine. */
+/* The machine for the migration engine; while the control lives. */
+const struct migrate_guest *control_guest(struct control *control);
+
+/*
+ * The guest is here and held, and nobody knows whether it runs elsewhere too: until the method resume
+ * with force makes release of it. text says why. Loop's thread. -ENOMEM.
+ */
+int control_doubt(struct control *control, enum machine_release release, const char *text);
+
+/* What a person is to do then. */
+extern const char control_doubt_advice[];
+
+/*
+ * The loop's thread, outside of callbacks, and the loop does not run. Cancels a migration under way and
+ * waits for its end, for which the loop goes on meanwhile. Sends what can be sent at once, closes every connection and removes the socket. NULL is fine. */
 void control_destroy(struct control *control);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads all registers of a VM and spells them out. */
+/* Reads all registers of a VM or of a snapshot and spells them out. */
 #include "control/inspect.h"
 
 #include <ferry/error.h>
+#include <ferry/reg.h>
 #include <ferry/vm.h>
 
 #include <errno.h>
@@ -14,103 +15,162 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "control/rpc.h"
+#include "migrate/snapshot.h"
 
-#define NAME_MAX_BYTES 128
+#define NAME_MAX_BYTES 96
 
 /* Matching costs the paused guest time that grows with the length. */
 #define PATTERN_MAX 256
 
-struct inspect_value {
-	size_t at; /* in bytes */
-	int err;   /* -errno of the reading */
+/* Names, values: where they begin in bytes. */
+struct item {
+	struct reg_key key;
+	size_t name_at, value_at;
+	int err; /* -errno of the reading */
 };
 
-static void name_of(struct reg_file *file, struct reg_key key, char *name, size_t size)
+struct inspect {
+	const char *pattern; /* the caller's, while it is made */
+	struct item *items;
+	size_t count, room;
+	struct buffer bytes;
+	size_t next;
+};
+
+static int grow(struct inspect *inspect)
 {
-	if (reg_file_name(file, key, name, size) != 0)
-		snprintf(name, size, "%#" PRIx64, key.id);
+	size_t room = inspect->room ? 2 * inspect->room : 256;
+	struct item *items;
+
+	if (inspect->count < inspect->room)
+		return 0;
+	items = reallocarray(inspect->items, room, sizeof(*items));
+	if (!items)
+		return because(-ENOMEM, "out of memory");
+	inspect->items = items;
+	inspect->room = room;
+	return 0;
 }
 
-/* Leaves only what matches, in the same order. */
-static void filter(struct inspect *inspect, const char *pattern)
+/* One register, if its name matches. value NULL: it could not be read, because of err. */
+static int add(struct inspect *inspect, struct reg_key key, const char *name, const void *value,
+	       int err)
 {
-	struct reg_list *list = &inspect->list;
-	char name[NAME_MAX_BYTES];
-	size_t kept = 0;
+	struct item item = { .key = key, .err = err };
+	int r;
 
-	for (size_t i = 0; i < list->count; i++) {
-		name_of(inspect->file, list->entries[i].key, name, sizeof(name));
-		if (fnmatch(pattern, name, 0) == 0)
-			list->entries[kept++] = list->entries[i];
-	}
-	list->count = kept;
-}
-
-static int make_room(struct inspect *inspect)
-{
-	size_t total = 0;
-
-	for (size_t i = 0; i < inspect->list.count; i++)
-		total += reg_size(inspect->list.entries[i].key.id);
-	inspect->values = calloc(inspect->list.count + 1, sizeof(*inspect->values));
-	inspect->bytes = malloc(total + 1);
-	inspect->bytes_room = total;
-	return inspect->values && inspect->bytes ? 0 : -ENOMEM;
+	if (inspect->pattern && fnmatch(inspect->pattern, name, 0) != 0)
+		return 0;
+	r = grow(inspect);
+	item.name_at = inspect->bytes.size;
+	if (!r)
+		r = buffer_add(&inspect->bytes, name, strlen(name) + 1);
+	item.value_at = inspect->bytes.size;
+	if (!r && value)
+		r = buffer_add(&inspect->bytes, value, reg_size(key.id));
+	if (!r)
+		inspect->items[inspect->count++] = item;
+	return r;
 }
 
 /* The VM is paused. */
-static int read_all(struct inspect *inspect, const char *pattern)
+static int read_all(struct inspect *inspect, struct reg_file *file)
 {
-	int err = reg_file_list(inspect->file, &inspect->list);
+	struct reg_list list = { 0 };
+	uint8_t value[REG_SIZE_MAX] __attribute__((aligned(16)));
+	char name[NAME_MAX_BYTES];
+	int err = reg_file_list(file, &list);
 
-	if (!err && pattern)
-		filter(inspect, pattern);
-	if (!err)
-		err = make_room(inspect);
-	if (err)
-		return err;
-	for (size_t i = 0; i < inspect->list.count; i++) {
-		struct reg_key key = inspect->list.entries[i].key;
-		struct inspect_value *value = &inspect->values[i];
+	for (size_t i = 0; i < list.count && !err; i++) {
+		struct reg_key key = list.entries[i].key;
+		int failed;
 
-		value->at = inspect->bytes_used;
-		value->err = reg_file_get(inspect->file, key, inspect->bytes + value->at);
-		inspect->bytes_used += reg_size(key.id);
+		if (reg_file_name(file, key, name, sizeof(name)) != 0)
+			snprintf(name, sizeof(name), "%#" PRIx64, key.id);
+		if (inspect->pattern && fnmatch(inspect->pattern, name, 0) != 0)
+			continue;
+		failed = reg_file_get(file, key, value);
+		err = add(inspect, key, name, failed ? NULL : value, failed);
 	}
+	reg_list_finish(&list);
+	return err;
+}
+
+/* Names stand in the order of the registers, as a rule. */
+static int read_snapshot(struct inspect *inspect, const struct snapshot *snapshot)
+{
+	struct state_entry entry;
+	char name[NAME_MAX_BYTES];
+	size_t at = 0, name_at = 0;
+	int r, err;
+
+	while ((r = state_next(&snapshot->state, &at, &entry)) > 0) {
+		state_name_next(&snapshot->names, &name_at, entry.key, name, sizeof(name));
+		err = add(inspect, entry.key, name, entry.value, 0);
+		if (err)
+			return err;
+	}
+	return r;
+}
+
+static int create(const char *pattern, struct inspect **ret_inspect)
+{
+	struct inspect *inspect;
+
+	if (pattern && strlen(pattern) > PATTERN_MAX)
+		return because(-EINVAL, "a pattern of more than %d bytes", PATTERN_MAX);
+	inspect = calloc(1, sizeof(*inspect));
+	if (!inspect)
+		return because(-ENOMEM, "out of memory");
+	inspect->pattern = pattern;
+	*ret_inspect = inspect;
 	return 0;
+}
+
+static int finish(struct inspect *inspect, int err, struct inspect **ret_inspect)
+{
+	inspect->pattern = NULL;
+	if (err)
+		inspect_destroy(inspect);
+	else
+		*ret_inspect = inspect;
+	return err;
 }
 
 int inspect_create(struct vm *vm, const char *pattern, struct inspect **ret_inspect)
 {
-	struct inspect *inspect = calloc(1, sizeof(*inspect));
-	int err;
+	struct inspect *inspect;
+	int err = create(pattern, &inspect);
 
-	if (!inspect)
-		return because(-ENOMEM, "out of memory");
-	inspect->file = vm_regs(vm);
-	vm_pause(vm);
-	if (pattern && strlen(pattern) > PATTERN_MAX)
-		err = because(-EINVAL, "a pattern of more than %d bytes", PATTERN_MAX);
-	else
-		err = read_all(inspect, pattern);
-	vm_resume(vm);
-	if (err) {
-		inspect_destroy(inspect);
+	if (err)
 		return err;
-	}
-	*ret_inspect = inspect;
-	return 0;
+	vm_pause(vm);
+	err = read_all(inspect, vm_regs(vm));
+	vm_resume(vm);
+	return finish(inspect, err, ret_inspect);
+}
+
+int inspect_create_snapshot(const struct snapshot *snapshot, const char *pattern,
+			    struct inspect **ret_inspect)
+{
+	struct inspect *inspect;
+	int err = create(pattern, &inspect);
+
+	return err ? err : finish(inspect, read_snapshot(inspect, snapshot), ret_inspect);
 }
 
 void inspect_destroy(struct inspect *inspect)
 {
 	if (!inspect)
 		return;
-	reg_list_finish(&inspect->list);
-	free(inspect->values);
-	free(inspect->bytes);
+	free(inspect->items);
+	buffer_finish(&inspect->bytes);
 	free(inspect);
+}
+
+size_t inspect_count(const struct inspect *inspect)
+{
+	return inspect->count;
 }
 
 /* Up to 8 bytes: the number; more: every byte in the order of memory. */
@@ -132,49 +192,39 @@ static void spell(const uint8_t *bytes, size_t size, char *text)
 	*text = '\0';
 }
 
-/* Takes nothing; NULL: no memory. */
-static struct json_object *describe(struct inspect *inspect, size_t index)
+/* NULL: no memory. */
+static struct json_object *describe(const struct inspect *inspect, const struct item *item)
 {
-	const struct reg_entry *entry = &inspect->list.entries[index];
-	const struct inspect_value *value = &inspect->values[index];
 	struct json_object *params = json_object_new_object();
-	size_t size = reg_size(entry->key.id);
+	size_t size = reg_size(item->key.id);
 	AUTO_FREE char *text = malloc(2 * size + 3);
-	char name[NAME_MAX_BYTES], id[32];
+	const uint8_t *bytes = inspect->bytes.data;
+	char id[32];
 
 	if (!text)
 		return NULL;
-	name_of(inspect->file, entry->key, name, sizeof(name));
-	snprintf(id, sizeof(id), "%#018" PRIx64, entry->key.id);
-	json_object_object_add(params, "name", json_object_new_string(name));
+	snprintf(id, sizeof(id), "%#018" PRIx64, item->key.id);
+	json_object_object_add(params, "name",
+			       json_object_new_string((const char *)bytes + item->name_at));
 	json_object_object_add(params, "id", json_object_new_string(id));
 	json_object_object_add(
 		params, "vcpu",
-		entry->key.vcpu == REG_VM ? NULL : json_object_new_int64((int64_t)entry->key.vcpu));
+		item->key.vcpu == REG_VM ? NULL : json_object_new_int64((int64_t)item->key.vcpu));
 	json_object_object_add(params, "size", json_object_new_int64((int64_t)size));
-	if (value->err) {
+	if (item->err) {
 		json_object_object_add(params, "error",
-				       json_object_new_string(strerror(-value->err)));
+				       json_object_new_string(strerror(-item->err)));
 	} else {
-		spell(inspect->bytes + value->at, size, text);
+		spell(bytes + item->value_at, size, text);
 		json_object_object_add(params, "value", json_object_new_string(text));
 	}
 	return params;
 }
 
-int inspect_next(struct inspect *inspect, char **ret_line)
+int inspect_next(struct inspect *inspect, struct json_object **ret_params)
 {
-	struct json_object *params;
-	char *line;
-
-	if (inspect->next == inspect->list.count) {
-		*ret_line = NULL;
+	if (inspect->next == inspect->count)
 		return 0;
-	}
-	params = describe(inspect, inspect->next++);
-	line = params ? rpc_notification("register", params) : NULL;
-	if (!line)
-		return -ENOMEM;
-	*ret_line = line;
-	return 0;
+	*ret_params = describe(inspect, &inspect->items[inspect->next++]);
+	return *ret_params ? 1 : -ENOMEM;
 }

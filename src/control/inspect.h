@@ -1,36 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every register of a VM, read at one moment and told line by line. */
+/* Every register of a VM, or of a snapshot, read at one moment and told one by one. */
 #ifndef CONTROL_INSPECT_H
 #define CONTROL_INSPECT_H
 
 #include <stddef.h>
-#include <stdint.h>
 
-#include <ferry/reg.h>
-
+struct inspect;
+struct json_object;
+struct snapshot;
 struct vm;
-
-/* What was read; it needs the VM no more, but for the registers' names. */
-struct inspect {
-	struct reg_file *file;
-	struct reg_list list;
-	struct inspect_value *values; /* one an entry */
-	uint8_t *bytes;
-	size_t bytes_used, bytes_room;
-	size_t next;
-};
 
 /*
  * Pauses the VM, reads every register whose name matches pattern (fnmatch(3); NULL: all), and
- * resumes it. On the loop's thread. -ENOMEM, or a bank's failure to list.
+ * resumes it. On the loop's thread. What was read needs the VM no more. -ENOMEM, -EINVAL (the pattern
+ * is too long), or a bank's failure to list.
  */
 int inspect_create(struct vm *vm, const char *pattern, struct inspect **ret_inspect);
+/* The same of a snapshot, which is copied. */
+int inspect_create_snapshot(const struct snapshot *snapshot, const char *pattern,
+			    struct inspect **ret_inspect);
 void inspect_destroy(struct inspect *inspect);
 
+size_t inspect_count(const struct inspect *inspect);
+
 /*
- * The next register as a notification "register", with its newline, from malloc; *ret_line is NULL
- * after the last. -ENOMEM.
+ * 1: *ret_params is the next register, the params of a notification "register", and the caller's.
+ * 0: there are no more. -ENOMEM.
  */
-int inspect_next(struct inspect *inspect, char **ret_line);
+int inspect_next(struct inspect *inspect, struct json_object **ret_params);
 
 #endif

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
-#include "control/inspect.h"
+#include "control/migration.h"
 #include "control/server.h"
 
 static struct vm *vm_of(void *self)
@@ -20,10 +20,20 @@ static struct vm *vm_of(void *self)
 
 static const char *state_of(const struct control *control)
 {
+	const struct control_guest *guest = &control->guest;
 	struct vm *vm = machine_vm(control->machine);
 
 	if (vm_ended(vm) != VM_END_NONE)
 		return "ended";
+	if (control->doubt)
+		return "in-doubt";
+	if (control->migration && !control->migrating)
+		return "broken";
+	if (atomic_load(&guest->is_absent))
+		return "incoming";
+	/* What the engine holds for a moment does not count. */
+	if (atomic_load(&guest->is_held))
+		return atomic_load(&guest->is_paused) ? "paused" : "running";
 	return vm_is_paused(vm) ? "paused" : "running";
 }
 
@@ -57,6 +67,13 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 	json_object_object_add(status, "memory", json_object_new_uint64(control->memory));
 	json_object_object_add(status, "uptime", json_object_new_int64((int64_t)uptime));
 	json_object_object_add(status, "version", json_object_new_string(FERRY_VERSION));
+	if (control->migration)
+		json_object_object_add(status, "migration", migration_describe(control->migration));
+	if (control->doubt)
+		json_object_object_add(status, "doubt", json_object_new_string(control->doubt));
+	if (control->doubt)
+		json_object_object_add(status, "advice",
+				       json_object_new_string(control_doubt_advice));
 	*ret_result = status;
 	return 0;
 }
@@ -64,25 +81,48 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 static int do_pause(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	struct control *control = ((struct control_client *)self)->control;
+	int err = control_guest_pause(&control->guest, true);
 
 	(void)params;
-	if (!control->is_paused)
-		vm_pause(vm_of(self));
-	control->is_paused = true;
-	*ret_result = state_object(control);
-	return 0;
+	if (!err)
+		*ret_result = state_object(control);
+	return err;
+}
+
+/* Somebody has found out that the guest runs nowhere else, and answers for it. */
+static int settle_doubt(struct control *control)
+{
+	const struct migrate_guest *guest = &control->guest.ops;
+	int err;
+
+	if (control->doubt_release == MACHINE_ARRIVED)
+		err = guest->arrive(guest->self);
+	else
+		err = guest->retake(guest->self);
+	if (!err && control->doubt_release == MACHINE_GO_ON)
+		err = guest->go_on(guest->self);
+	if (!err) {
+		free(control->doubt);
+		control->doubt = NULL;
+	}
+	return err;
 }
 
 static int do_resume(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	struct control *control = ((struct control_client *)self)->control;
+	bool force = json_object_get_boolean(json_object_object_get(params, "force"));
+	int err;
 
-	(void)params;
-	if (control->is_paused)
-		vm_resume(vm_of(self));
-	control->is_paused = false;
-	*ret_result = state_object(control);
-	return 0;
+	if (!control->doubt)
+		err = control_guest_pause(&control->guest, false);
+	else if (force)
+		err = settle_doubt(control);
+	else
+		err = because(-EBUSY, "%s: %s", control->doubt, control_doubt_advice);
+	if (!err)
+		*ret_result = state_object(control);
+	return err;
 }
 
 static int do_stop(void *self, struct json_object *params, struct json_object **ret_result)
@@ -126,8 +166,9 @@ static int do_inspect(void *self, struct json_object *params, struct json_object
 {
 	struct control_client *client = self;
 	struct json_object *pattern = json_object_object_get(params, "pattern");
-	int err = inspect_create(vm_of(self), pattern ? json_object_get_string(pattern) : NULL,
-				 &client->stream);
+	int err = inspect_stream_create(vm_of(self),
+					pattern ? json_object_get_string(pattern) : NULL,
+					&client->stream);
 
 	(void)ret_result;
 	return err ? err : RPC_STREAM;
@@ -145,7 +186,9 @@ static int do_version(void *self, struct json_object *params, struct json_object
 const struct rpc_method control_methods[] = {
 	{ .name = "status", .call = do_status },
 	{ .name = "pause", .call = do_pause },
-	{ .name = "resume", .call = do_resume },
+	{ .name = "resume",
+	  .params = { { "force", json_type_boolean, false } },
+	  .call = do_resume },
 	{ .name = "stop", .call = do_stop },
 	{ .name = "power-button", .call = do_power_button },
 	{ .name = "balloon", .params = { { "target", json_type_int, true } }, .call = do_balloon },
@@ -153,6 +196,29 @@ const struct rpc_method control_methods[] = {
 	  .streams = true,
 	  .params = { { "pattern", json_type_string, false } },
 	  .call = do_inspect },
+	{ .name = "migrate",
+	  .streams = true,
+	  .params = { { "uri", json_type_string, true },
+		      { "connections", json_type_int, false },
+		      { "compress", json_type_int, false },
+		      { "bandwidth", json_type_int, false },
+		      { "downtime_ms", json_type_int, false },
+		      { "throttle", json_type_boolean, false },
+		      { "postcopy", json_type_boolean, false },
+		      { "copy_memory", json_type_boolean, false },
+		      { "tls", json_type_string, false },
+		      { "insecure_plaintext", json_type_boolean, false } },
+	  .call = do_migrate },
+	{ .name = "migrate-cancel", .call = do_migrate_cancel },
+	{ .name = "migrate-postcopy", .call = do_migrate_postcopy },
+	{ .name = "migrate-recover",
+	  .streams = true,
+	  .params = { { "uri", json_type_string, false } },
+	  .call = do_migrate_recover },
+	{ .name = "snapshot",
+	  .streams = true,
+	  .params = { { "dir", json_type_string, true } },
+	  .call = do_snapshot },
 	{ .name = "version", .call = do_version },
 };
 const size_t control_method_count = ARRAY_SIZE(control_methods);

@@ -54,22 +54,22 @@ static struct json_object *make_result(struct json_object *id, struct json_objec
 	return answer;
 }
 
-/* err: the data's errno; 0: no data. */
+/* err: the data's errno; 0: none. Takes data, which may be NULL. */
 static struct json_object *make_error(struct json_object *id, enum rpc_code code,
-				      const char *message, int err)
+				      const char *message, int err, struct json_object *data)
 {
 	struct json_object *answer = make_envelope(id);
 	struct json_object *error = json_object_new_object();
-	struct json_object *data;
 	const char *name = err ? strerrorname_np(-err) : NULL;
 
 	json_object_object_add(error, "code", json_object_new_int(code));
 	json_object_object_add(error, "message", json_object_new_string(message));
-	if (name) {
+	if (name && !data)
 		data = json_object_new_object();
+	if (name)
 		json_object_object_add(data, "errno", json_object_new_string(name));
+	if (data)
 		json_object_object_add(error, "data", data);
-	}
 	json_object_object_add(answer, "error", error);
 	return answer;
 }
@@ -81,7 +81,7 @@ char *rpc_answer(struct json_object *id, struct json_object *result)
 
 char *rpc_error_line(enum rpc_code code, const char *message)
 {
-	return to_line(make_error(NULL, code, message, 0));
+	return to_line(make_error(NULL, code, message, 0, NULL));
 }
 
 char *rpc_notification(const char *method, struct json_object *params)
@@ -175,8 +175,13 @@ static const char *check_form(struct json_object *request, struct json_object **
 static struct json_object *answer_failure(struct json_object *id, int err)
 {
 	if (err == -EINVAL)
-		return make_error(id, RPC_INVALID_PARAMS, error_text(err), 0);
-	return make_error(id, RPC_FAILED, error_text(err), err);
+		return make_error(id, RPC_INVALID_PARAMS, error_text(err), 0, NULL);
+	return make_error(id, RPC_FAILED, error_text(err), err, NULL);
+}
+
+char *rpc_failure(struct json_object *id, int err, const char *message, struct json_object *data)
+{
+	return to_line(make_error(id, RPC_FAILED, message, err, data));
 }
 
 /* The answer, NULL where none is due; a stream's id in *ret_reply. */
@@ -190,17 +195,17 @@ static struct json_object *answer_one(const struct service *service, struct json
 	int err;
 
 	if (wrong)
-		return make_error(NULL, RPC_INVALID_REQUEST, wrong, 0);
+		return make_error(NULL, RPC_INVALID_REQUEST, wrong, 0, NULL);
 	has_id = json_object_object_get_ex(request, "id", &id);
 	json_object_object_get_ex(request, "params", &params);
 	method = find_method(service, json_object_get_string(name));
 	if (!method)
 		return has_id ? make_error(json_object_get(id), RPC_METHOD_NOT_FOUND,
-					   "there is no such method", 0)
+					   "there is no such method", 0, NULL)
 			      : NULL;
 	if (method->streams && service->in_batch)
 		return has_id ? make_error(json_object_get(id), RPC_INVALID_REQUEST,
-					   "this method cannot be in a batch", 0)
+					   "this method cannot be in a batch", 0, NULL)
 			      : NULL;
 	if (method->streams && !has_id)
 		return NULL;
@@ -225,7 +230,7 @@ static struct json_object *answer_batch(struct service *service, struct json_obj
 	size_t count = json_object_array_length(batch);
 
 	if (count == 0 || count > BATCH_MAX)
-		return make_error(NULL, RPC_INVALID_REQUEST, "a batch has 1 to 64 requests", 0);
+		return make_error(NULL, RPC_INVALID_REQUEST, "a batch has 1 to 64 requests", 0, NULL);
 	service->in_batch = true;
 	answers = json_object_new_array();
 	for (size_t i = 0; i < count; i++) {
@@ -278,7 +283,7 @@ int rpc_handle(const struct rpc_method *methods, size_t count, void *self, const
 
 	request = parse(line, len, &wrong);
 	if (wrong)
-		answer = make_error(NULL, RPC_PARSE_ERROR, wrong, 0);
+		answer = make_error(NULL, RPC_PARSE_ERROR, wrong, 0, NULL);
 	else if (json_object_is_type(request, json_type_array))
 		answer = answer_batch(&service, request);
 	else

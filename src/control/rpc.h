@@ -20,7 +20,7 @@ enum rpc_code {
 /* The line is a request's and its newline; longer ones are refused. */
 #define RPC_LINE_MAX 65536
 
-#define RPC_PARAMS 4
+#define RPC_PARAMS 12
 
 struct rpc_param {
 	const char *name;
@@ -56,6 +56,12 @@ int rpc_handle(const struct rpc_method *methods, size_t count, void *self, const
 
 /* {"jsonrpc":"2.0","id":id,"result":result} and a newline. Takes both. NULL: no memory. */
 char *rpc_answer(struct json_object *id, struct json_object *result);
+
+/*
+ * {"jsonrpc":"2.0","id":id,"error":{…}} and a newline, for a method that failed with err while it
+ * streamed; data, an object or NULL, gets the errno's name too. Takes id and data. NULL: no memory.
+ */
+char *rpc_failure(struct json_object *id, int err, const char *message, struct json_object *data);
 
 /* An error that belongs to no request that could be read. NULL: no memory. */
 char *rpc_error_line(enum rpc_code code, const char *message);

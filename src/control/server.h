@@ -8,7 +8,10 @@
 #include <stdint.h>
 #include <sys/un.h>
 
+#include <ferry/machine.h>
+
 #include "control/control.h"
+#include "control/guest.h"
 #include "control/rpc.h"
 #include "io/loop.h"
 
@@ -18,7 +21,9 @@
 /* Everything belongs to the loop's thread. */
 struct control {
 	struct machine *machine;
+	struct control_guest guest;
 	char *name;
+	char *description; /* NULL: none was given */
 	uint64_t memory;
 	uint64_t started; /* ns of CLOCK_MONOTONIC */
 	struct loop *loop;
@@ -27,10 +32,29 @@ struct control {
 	struct sockaddr_un address;
 	bool is_bound;
 	bool is_full;	   /* not listening until a client leaves */
-	bool is_paused;	   /* by the method pause */
+	bool is_ending;	   /* nothing new is begun */
 	uint64_t patience; /* ns: how long a client may take nothing of what is sent to it */
 	struct control_client *clients;
 	unsigned client_count;
+	struct migration *migration; /* under way, or broken; NULL: none */
+	unsigned migrating;	     /* 1 while it is under way */
+	struct watcher *watcher;     /* whom its progress is told to; NULL: nobody */
+	char *doubt;		     /* why nobody knows whether the guest runs elsewhere; NULL: it does not */
+	enum machine_release doubt_release; /* what resume makes of it */
+	char *gone_to; /* the guest's new place, when it has moved */
+};
+
+/* What a method that streams sends before its answer, as fast as the client takes it. */
+struct control_stream {
+	/*
+	 * 1: *ret_line is the next line, from malloc. 0: there are no more, and the answer is due.
+	 * -EAGAIN: not yet; client_continue() when there is. Another -errno: the client is dropped.
+	 */
+	int (*next)(struct control_stream *stream, char **ret_line);
+	/* The answer's line, from malloc; takes id. NULL: no memory. */
+	char *(*answer)(struct control_stream *stream, struct json_object *id);
+	/* After the answer, or when the client is gone. */
+	void (*destroy)(struct control_stream *stream);
 };
 
 /*
@@ -48,8 +72,9 @@ struct control_client {
 	size_t in_len;
 	char *out;
 	size_t out_at, out_len;
-	struct inspect *stream;
+	struct control_stream *stream; /* the client's own */
 	struct json_object *stream_id;
+	bool is_idle;	 /* the stream has nothing to say for now */
 	bool is_closing; /* when all is sent */
 };
 
@@ -58,8 +83,26 @@ int client_create(struct control *control, int fd);
 /* Sends what the socket takes at once; removes it from its control's list. */
 void client_destroy(struct control_client *client);
 
+/* A stream that had nothing to say has something; the client may be gone afterwards. */
+void client_continue(struct control_client *client);
+
 /* A client left. */
 void control_has_room(struct control *control);
+
+/* A stream of every register whose name matches; pattern may be NULL. */
+int inspect_stream_create(struct vm *vm, const char *pattern, struct control_stream **ret_stream);
+
+/* The methods of migrate.c. */
+int do_migrate(void *self, struct json_object *params, struct json_object **ret_result);
+int do_migrate_recover(void *self, struct json_object *params, struct json_object **ret_result);
+int do_migrate_postcopy(void *self, struct json_object *params, struct json_object **ret_result);
+int do_migrate_cancel(void *self, struct json_object *params, struct json_object **ret_result);
+int do_snapshot(void *self, struct json_object *params, struct json_object **ret_result);
+
+/* Ends what is under way, and waits for its end; the VM has ended. */
+void control_end_migration(struct control *control);
+/* Nobody watches any more. */
+void control_watcher_gone(struct control *control);
 
 /* The table of methods; self is the struct control_client. */
 extern const struct rpc_method control_methods[];

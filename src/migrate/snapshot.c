@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,30 +36,48 @@ static int stream_write_file(void *self, const struct iovec *iov, unsigned count
 	return 0;
 }
 
-/* One snapshot that is being written. */
-struct writer {
+struct snapshot_writer {
 	const struct migrate_guest *guest;
-	const struct snapshot_options *options;
+	char *dir, *machine;
 	char *temporary; /* the directory, until it takes dir's place */
 	int dir_fd;
 	struct memory_file memory;
-	struct copier *copier;
 	bool is_tracking;
 	struct buffer names, state;
-	struct migrate_progress progress;
 	uint64_t begun;
+
+	pthread_mutex_t lock;
+	/* Under lock: who cancels or asks for progress uses them. */
+	struct copier *copier;
+	bool cancelled, is_copied;
+	struct migrate_progress progress;
 };
 
-static void tell(struct writer *writer, enum migrate_phase phase)
+static int was_cancelled(void)
 {
+	return because(-ECANCELED, "cancelled");
+}
+
+static void set_phase(struct snapshot_writer *writer, enum migrate_phase phase, unsigned round)
+{
+	pthread_mutex_lock(&writer->lock);
 	writer->progress.phase = phase;
-	writer->progress.elapsed_ns = clock_now() - writer->begun;
+	writer->progress.round = round;
+	pthread_mutex_unlock(&writer->lock);
+}
+
+void snapshot_writer_progress(struct snapshot_writer *writer, struct migrate_progress *ret_progress)
+{
+	pthread_mutex_lock(&writer->lock);
+	*ret_progress = writer->progress;
 	if (writer->copier) {
-		writer->progress.remaining = copier_pending(writer->copier) * GUEST_PAGE_SIZE;
-		writer->progress.copied = copier_copied(writer->copier) * GUEST_PAGE_SIZE;
+		ret_progress->remaining = copier_pending(writer->copier) * GUEST_PAGE_SIZE;
+		ret_progress->copied = copier_copied(writer->copier) * GUEST_PAGE_SIZE;
+		ret_progress->sent = copier_loaded(writer->copier) * GUEST_PAGE_SIZE;
 	}
-	if (writer->options->progress)
-		writer->options->progress(writer->options->self, &writer->progress);
+	if (ret_progress->phase != MIGRATE_ENDED)
+		ret_progress->elapsed_ns = clock_now() - writer->begun;
+	pthread_mutex_unlock(&writer->lock);
 }
 
 /* Whether dir may be replaced: it is not there, or empty, or a snapshot. */
@@ -78,14 +97,14 @@ static int check_dir(const char *dir)
 	return because(-EEXIST, "%s is there and is no snapshot: choose another name", dir);
 }
 
-static int make_files(struct writer *writer)
+static int make_files(struct snapshot_writer *writer)
 {
 	struct mem *mem = writer->guest->mem;
-	int err = check_dir(writer->options->dir);
+	int err = check_dir(writer->dir);
 
 	if (err)
 		return err;
-	if (asprintf(&writer->temporary, "%s.XXXXXX", writer->options->dir) < 0)
+	if (asprintf(&writer->temporary, "%s.XXXXXX", writer->dir) < 0)
 		return because(-ENOMEM, "out of memory");
 	if (!mkdtemp(writer->temporary)) {
 		err = because(-errno, "cannot make %s: %s", writer->temporary, strerror(errno));
@@ -99,8 +118,8 @@ static int make_files(struct writer *writer)
 	return memory_file_create(writer->dir_fd, SNAPSHOT_MEMORY, mem, &writer->memory);
 }
 
-/* While the guest runs: until little is left, or it would never be. */
-static int copy_live(struct writer *writer)
+/* Known to who cancels from the moment it exists. */
+static int start_copier(struct snapshot_writer *writer)
 {
 	const struct page_sink sink = memory_file_sink(&writer->memory);
 	const struct copier_options options = {
@@ -108,14 +127,29 @@ static int copy_live(struct writer *writer)
 		.sinks = &sink,
 		.count = 1,
 	};
+	struct copier *copier;
 	int err = mem_dirty_start(writer->guest->mem);
 
 	writer->is_tracking = !err;
 	if (!err)
-		err = copier_create(&options, &writer->copier);
+		err = copier_create(&options, &copier);
+	if (err)
+		return err;
+	pthread_mutex_lock(&writer->lock);
+	writer->copier = copier;
+	if (writer->cancelled)
+		err = was_cancelled();
+	pthread_mutex_unlock(&writer->lock);
+	return err;
+}
+
+/* While the guest runs: until little is left, or it would never be. */
+static int copy_live(struct snapshot_writer *writer)
+{
+	int err = start_copier(writer);
+
 	for (unsigned round = 1; !err && round <= ROUNDS_MAX; round++) {
-		writer->progress.round = round;
-		tell(writer, MIGRATE_COPYING);
+		set_phase(writer, MIGRATE_COPYING, round);
 		err = copier_round(writer->copier);
 		if (!err)
 			err = copier_collect(writer->copier);
@@ -126,7 +160,7 @@ static int copy_live(struct writer *writer)
 }
 
 /* The guest stands still: no page and no register is from another moment. */
-static int copy_rest(struct writer *writer)
+static int copy_rest(struct snapshot_writer *writer)
 {
 	uint64_t count;
 	int err = copier_collect(writer->copier);
@@ -140,28 +174,30 @@ static int copy_rest(struct writer *writer)
 	return err;
 }
 
-static int copy_held(struct writer *writer)
+static int copy_held(struct snapshot_writer *writer)
 {
 	uint64_t begun = clock_now();
 	char text[ERROR_TEXT_MAX];
 	int err, went_on;
 
-	tell(writer, MIGRATE_HOLDING);
+	set_phase(writer, MIGRATE_HOLDING, writer->progress.round);
 	err = writer->guest->hold(writer->guest->self);
 	if (err)
 		return err;
 	err = copy_rest(writer);
 	snprintf(text, sizeof(text), "%s", error_text(err));
 	went_on = writer->guest->go_on(writer->guest->self);
+	pthread_mutex_lock(&writer->lock);
 	writer->progress.downtime_ns = clock_now() - begun;
+	pthread_mutex_unlock(&writer->lock);
 	if (went_on)
 		return because_of(went_on, "the guest could not go on");
 	return err ? because(err, "%s", text) : 0;
 }
 
-static int write_records(const struct writer *writer, const struct stream *stream)
+static int write_records(const struct snapshot_writer *writer, const struct stream *stream)
 {
-	const char *machine = writer->options->machine;
+	const char *machine = writer->machine;
 	int err = stream_send_header(stream, STREAM_SNAPSHOT);
 
 	if (!err)
@@ -175,7 +211,7 @@ static int write_records(const struct writer *writer, const struct stream *strea
 	return err ? err : stream_send(stream, RECORD_END, 0, 0, NULL, 0);
 }
 
-static int write_state(const struct writer *writer)
+static int write_state(const struct snapshot_writer *writer)
 {
 	int fd = openat(writer->dir_fd, SNAPSHOT_STATE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
@@ -222,9 +258,9 @@ static int sync_parent(const char *dir)
 }
 
 /* One rename: there is a whole snapshot of that name before it and after it. */
-static int put_in_place(struct writer *writer)
+static int put_in_place(struct snapshot_writer *writer)
 {
-	const char *dir = writer->options->dir;
+	const char *dir = writer->dir;
 	bool replaces = true;
 	int err;
 
@@ -243,39 +279,109 @@ static int put_in_place(struct writer *writer)
 	return err;
 }
 
-int snapshot_write(const struct migrate_guest *guest, const struct snapshot_options *options)
+/* After this nobody cancels any more. */
+static int commit(struct snapshot_writer *writer)
 {
-	struct writer writer = {
-		.guest = guest,
-		.options = options,
-		.dir_fd = -1,
-		.memory.fd = -1,
-		.begun = clock_now(),
-		.progress.total = mem_total(guest->mem),
-	};
-	char text[ERROR_TEXT_MAX];
-	int err = make_files(&writer);
+	bool cancelled;
+
+	pthread_mutex_lock(&writer->lock);
+	cancelled = writer->cancelled;
+	writer->is_copied = !cancelled;
+	pthread_mutex_unlock(&writer->lock);
+	return cancelled ? was_cancelled() : 0;
+}
+
+static int write_all(struct snapshot_writer *writer)
+{
+	int err = make_files(writer);
 
 	if (!err)
-		err = copy_live(&writer);
+		err = copy_live(writer);
 	if (!err)
-		err = copy_held(&writer);
-	if (writer.is_tracking)
-		mem_dirty_stop(guest->mem);
+		err = copy_held(writer);
+	if (writer->is_tracking)
+		mem_dirty_stop(writer->guest->mem);
 	if (!err)
-		err = write_state(&writer);
+		err = commit(writer);
 	if (!err)
-		err = put_in_place(&writer);
+		err = write_state(writer);
+	return err ? err : put_in_place(writer);
+}
+
+static void end_progress(struct snapshot_writer *writer)
+{
+	uint64_t now = clock_now();
+
+	pthread_mutex_lock(&writer->lock);
+	writer->progress.phase = MIGRATE_ENDED;
+	writer->progress.elapsed_ns = now - writer->begun;
+	pthread_mutex_unlock(&writer->lock);
+}
+
+int snapshot_writer_run(struct snapshot_writer *writer)
+{
+	char text[ERROR_TEXT_MAX];
+	int err = write_all(writer);
+
 	snprintf(text, sizeof(text), "%s", error_text(err));
-	if (writer.temporary)
-		remove_snapshot(writer.temporary);
-	tell(&writer, MIGRATE_ENDED);
-	copier_destroy(writer.copier);
-	memory_file_close(&writer.memory);
-	if (writer.dir_fd >= 0)
-		close(writer.dir_fd);
-	buffer_finish(&writer.names);
-	buffer_finish(&writer.state);
-	free(writer.temporary);
+	if (writer->temporary)
+		remove_snapshot(writer->temporary);
+	end_progress(writer);
 	return err ? because(err, "%s", text) : 0;
+}
+
+int snapshot_writer_cancel(struct snapshot_writer *writer)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&writer->lock);
+	if (writer->is_copied) {
+		err = because(-EALREADY, "too late: the guest has been copied");
+	} else {
+		writer->cancelled = true;
+		if (writer->copier)
+			copier_stop(writer->copier, was_cancelled());
+	}
+	pthread_mutex_unlock(&writer->lock);
+	return err;
+}
+
+int snapshot_writer_create(const struct migrate_guest *guest, const struct snapshot_options *options,
+			   struct snapshot_writer **ret_writer)
+{
+	struct snapshot_writer *writer = calloc(1, sizeof(*writer));
+
+	if (!writer)
+		return because(-ENOMEM, "out of memory");
+	pthread_mutex_init(&writer->lock, NULL);
+	writer->guest = guest;
+	writer->dir = strdup(options->dir);
+	writer->machine = strdup(options->machine);
+	writer->dir_fd = -1;
+	writer->memory.fd = -1;
+	writer->begun = clock_now();
+	writer->progress.total = mem_total(guest->mem);
+	if (!writer->dir || !writer->machine) {
+		snapshot_writer_destroy(writer);
+		return because(-ENOMEM, "out of memory");
+	}
+	*ret_writer = writer;
+	return 0;
+}
+
+void snapshot_writer_destroy(struct snapshot_writer *writer)
+{
+	if (!writer)
+		return;
+	copier_destroy(writer->copier);
+	memory_file_close(&writer->memory);
+	if (writer->dir_fd >= 0)
+		close(writer->dir_fd);
+	buffer_finish(&writer->names);
+	buffer_finish(&writer->state);
+	pthread_mutex_destroy(&writer->lock);
+	free(writer->temporary);
+	free(writer->dir);
+	free(writer->machine);
+	free(writer);
 }

@@ -14,22 +14,34 @@
 #define SNAPSHOT_STATE	"state"
 #define SNAPSHOT_MEMORY "memory"
 
+struct snapshot_writer;
+
 struct snapshot_options {
 	const char *dir;
 	const char *machine;
-	/* Called on the thread of snapshot_write() from time to time; may be NULL. */
-	void (*progress)(void *self, const struct migrate_progress *progress);
-	void *self;
 };
+
+/* Copies the strings; guest stays the caller's and outlives it. -ENOMEM. */
+int snapshot_writer_create(const struct migrate_guest *guest, const struct snapshot_options *options,
+			   struct snapshot_writer **ret_writer);
+void snapshot_writer_destroy(struct snapshot_writer *writer);
 
 /*
  * Writes a snapshot of a running guest, which stands still only for what it wrote at the last and its
- * registers, and then goes on. A snapshot that is in dir already is replaced at once and whole: a crash
- * leaves the old or the new one, and perhaps a directory dir.XXXXXX that may be removed.
+ * registers, and then goes on. Once, on the calling thread. A snapshot that is in dir already is
+ * replaced at once and whole: a crash leaves the old or the new one, and perhaps a directory
+ * dir.XXXXXX that may be removed.
  *   -EEXIST  dir is there and no snapshot
  *   -ENOSPC and what else the file system says; the old snapshot is untouched then
+ *   -ECANCELED
  */
-int snapshot_write(const struct migrate_guest *guest, const struct snapshot_options *options);
+int snapshot_writer_run(struct snapshot_writer *writer);
+
+/* Gives up, unless the guest has been copied whole: -EALREADY then. Any thread. */
+int snapshot_writer_cancel(struct snapshot_writer *writer);
+
+/* Any thread. */
+void snapshot_writer_progress(struct snapshot_writer *writer, struct migrate_progress *ret_progress);
 
 /* What a state file holds. */
 struct snapshot {

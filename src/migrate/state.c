@@ -197,22 +197,35 @@ int state_check_names(const struct buffer *names)
 	return r;
 }
 
-void state_name(const struct buffer *names, struct reg_key key, char *name, size_t size)
+void state_name_next(const struct buffer *names, size_t *at, struct reg_key key, char *name,
+		     size_t size)
 {
+	const size_t begins[] = { *at, 0 };
 	struct reg_key found;
 	const uint8_t *text;
 	uint32_t len;
-	size_t at = 0;
 
-	while (next(names, &at, &found, &len, &text) > 0) {
-		if (found.id != key.id || found.vcpu != key.vcpu)
-			continue;
-		len = (uint32_t)min_u64(len, size - 1);
-		memcpy(name, text, len);
-		name[len] = '\0';
-		return;
+	for (size_t i = 0; i < ARRAY_SIZE(begins); i++) {
+		size_t from = begins[i];
+
+		while (next(names, &from, &found, &len, &text) > 0) {
+			if (found.id != key.id || found.vcpu != key.vcpu)
+				continue;
+			len = (uint32_t)min_u64(len, size - 1);
+			memcpy(name, text, len);
+			name[len] = '\0';
+			*at = from;
+			return;
+		}
 	}
 	snprintf(name, size, "%#llx", (unsigned long long)key.id);
+}
+
+void state_name(const struct buffer *names, struct reg_key key, char *name, size_t size)
+{
+	size_t at = 0;
+
+	state_name_next(names, &at, key, name, size);
 }
 
 static bool is_neutral(const struct state_entry *entry)

@@ -54,6 +54,12 @@ int state_next(const struct buffer *state, size_t *at, struct state_entry *ret_e
 
 /* The name of a register from a NAMES record's bytes, at most size - 1 bytes; its id when there is none. */
 void state_name(const struct buffer *names, struct reg_key key, char *name, size_t size);
+/*
+ * The same for who asks for one register after the other in their order: *at, 0 at first, remembers
+ * where the search ended.
+ */
+void state_name_next(const struct buffer *names, size_t *at, struct reg_key key, char *name,
+		     size_t size);
 /* -EBADMSG: not what state_save_names() makes. */
 int state_check_names(const struct buffer *names);
 
