@@ -14,7 +14,7 @@
 struct bytes {
 	struct buffer buffer;
 	size_t at;	   /* where the next read begins */
-	int (*fail)(void); /* NULL, or what a write returns */
+	int (*broken)(void); /* NULL, or what a write returns */
 };
 
 static inline int bytes_read(void *self, void *buf, size_t len)
@@ -32,7 +32,7 @@ static inline int bytes_read(void *self, void *buf, size_t len)
 static inline int bytes_write(void *self, const struct iovec *iov, unsigned count)
 {
 	struct bytes *bytes = self;
-	int err = bytes->fail ? bytes->fail() : 0;
+	int err = bytes->broken ? bytes->broken() : 0;
 
 	for (unsigned i = 0; i < count && !err; i++)
 		err = buffer_add(&bytes->buffer, iov[i].iov_base, iov[i].iov_len);
