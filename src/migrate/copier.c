@@ -87,12 +87,14 @@ void copier_set_bandwidth(struct copier *copier, uint64_t bandwidth)
 static void wait_turn(struct copier *copier, uint64_t bytes)
 {
 	uint64_t now = clock_now(), until = max_u64(copier->next_ns, now);
+	uint64_t bandwidth = copier->bandwidth;
 	struct timespec at;
 
 	copier->next_ns = until + bytes * 1000000000 / copier->bandwidth;
 	at.tv_sec = (time_t)(until / 1000000000);
 	at.tv_nsec = (long)(until % 1000000000);
-	while (!copier->err && copier->bandwidth && copier->next_ns && clock_now() < until)
+	while (!copier->err && !copier->interrupted && copier->bandwidth == bandwidth &&
+	       clock_now() < until)
 		pthread_cond_clockwait(&copier->changed, &copier->lock, CLOCK_MONOTONIC, &at);
 }
 
@@ -104,7 +106,7 @@ static bool may_send(struct copier *copier, uint64_t bytes)
 	pthread_mutex_lock(&copier->lock);
 	if (copier->bandwidth && bytes)
 		wait_turn(copier, bytes);
-	ok = !copier->err && !copier->ending;
+	ok = !copier->err && !copier->ending && !copier->interrupted;
 	pthread_mutex_unlock(&copier->lock);
 	return ok;
 }
@@ -208,7 +210,7 @@ static int copy_chunk(struct worker *worker, const struct piece *piece, uint64_t
 	if (!err && copier->skip_zero)
 		err = keep_data(worker, piece, first, pages, bits);
 	if (!err && !may_send(copier, count_bits(bits, words) * GUEST_PAGE_SIZE))
-		return -ECANCELED;
+		return copier->interrupted ? 0 : -ECANCELED;
 	if (!err)
 		err = copy_bits(worker, piece, first, bits);
 	memset(piece->bitmap + first / 64, 0, words * sizeof(*bits));
@@ -304,7 +306,10 @@ int copier_collect(struct copier *copier)
 
 void copier_interrupt(struct copier *copier)
 {
+	pthread_mutex_lock(&copier->lock);
 	copier->interrupted = true;
+	pthread_cond_broadcast(&copier->changed);
+	pthread_mutex_unlock(&copier->lock);
 }
 
 void copier_set_still(struct copier *copier)
@@ -312,6 +317,7 @@ void copier_set_still(struct copier *copier)
 	copier->is_still = true;
 	copier->skip_zero = true;
 	copier->interrupted = false;
+	copier->next_ns = 0;
 }
 
 int copier_export(const struct copier *copier, struct buffer *bitmaps)

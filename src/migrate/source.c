@@ -230,12 +230,11 @@ static enum migrate_outcome hand_over(struct migrate_source *source, int *ret_er
 	if (!err)
 		err = stream_expect(control, RECORD_RUNNING, &record);
 	*ret_err = err;
-	if (!err) {
-		pthread_mutex_lock(&source->lock);
-		source->progress.downtime_ns = clock_now() - source->held_at;
-		pthread_mutex_unlock(&source->lock);
+	pthread_mutex_lock(&source->lock);
+	source->progress.downtime_ns = clock_now() - source->held_at;
+	pthread_mutex_unlock(&source->lock);
+	if (!err)
 		return MIGRATE_MOVED;
-	}
 	/* It said itself that it does not run. */
 	if (err == -EREMOTEIO && guest->retake(guest->self) == 0)
 		return MIGRATE_WENT_ON;
@@ -377,7 +376,8 @@ enum migrate_outcome migrate_source_run(struct migrate_source *source, int *ret_
 		err = prefer_reason(source, err);
 	if (err && source->cancelled && !source->committed)
 		err = source_was_cancelled();
-	mem_dirty_stop(source->guest->mem);
+	if (source->is_tracking)
+		mem_dirty_stop(source->guest->mem);
 	if (outcome == MIGRATE_WENT_ON)
 		undo(source, err);
 	strncpy(text, error_text(err), sizeof(text) - 1);
