@@ -99,8 +99,7 @@ static int start(struct control *control, const struct control_options *options)
 	if (control->fd < 0)
 		return because(-errno, "socket: %s", strerror(errno));
 	err = take_address(control);
-	if (!err)
-		err = control_guest_init(&control->guest, control->machine, options->is_blank);
+	control_guest_init(&control->guest, control->machine, options->is_blank);
 	return err ? err : listen_on_loop(control);
 }
 
@@ -138,7 +137,6 @@ void control_destroy(struct control *control)
 	control->is_full = false;
 	while (control->clients)
 		client_destroy(control->clients);
-	control_guest_finish(&control->guest);
 	loop_watch_remove(control->loop, &control->watch);
 	/* Before it is closed: so nobody sees a dead socket that is about to vanish. */
 	if (control->is_bound && control_directory_open(false, &lock) == 0)
@@ -148,6 +146,7 @@ void control_destroy(struct control *control)
 	free(control->name);
 	free(control->description);
 	free(control->doubt);
+	free(control->advice);
 	free(control->gone_to);
 	free(control);
 }

@@ -33,7 +33,7 @@ static const char *state_of(const struct control *control)
 		return "incoming";
 	/* What the engine holds for a moment does not count. */
 	if (atomic_load(&guest->is_held))
-		return atomic_load(&guest->is_paused) ? "paused" : "running";
+		return vm_is_suspended(vm) ? "paused" : "running";
 	return vm_is_paused(vm) ? "paused" : "running";
 }
 
@@ -73,7 +73,7 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 		json_object_object_add(status, "doubt", json_object_new_string(control->doubt));
 	if (control->doubt)
 		json_object_object_add(status, "advice",
-				       json_object_new_string(control_doubt_advice));
+				       json_object_new_string(control->advice));
 	*ret_result = status;
 	return 0;
 }
@@ -81,7 +81,7 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 static int do_pause(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	struct control *control = ((struct control_client *)self)->control;
-	int err = control_guest_pause(&control->guest, true);
+	int err = control_guest_suspend(&control->guest, true);
 
 	(void)params;
 	if (!err)
@@ -115,11 +115,11 @@ static int do_resume(void *self, struct json_object *params, struct json_object 
 	int err;
 
 	if (!control->doubt)
-		err = control_guest_pause(&control->guest, false);
+		err = control_guest_suspend(&control->guest, false);
 	else if (force)
 		err = settle_doubt(control);
 	else
-		err = because(-EBUSY, "%s: %s", control->doubt, control_doubt_advice);
+		err = because(-EBUSY, "%s: %s", control->doubt, control->advice);
 	if (!err)
 		*ret_result = state_object(control);
 	return err;

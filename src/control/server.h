@@ -40,6 +40,7 @@ struct control {
 	unsigned migrating;	     /* 1 while it is under way */
 	struct watcher *watcher;     /* whom its progress is told to; NULL: nobody */
 	char *doubt;		     /* why nobody knows whether the guest runs elsewhere; NULL: it does not */
+	char *advice; /* what is to be done about it */
 	enum machine_release doubt_release; /* what resume makes of it */
 	char *gone_to; /* the guest's new place, when it has moved */
 };

@@ -265,7 +265,7 @@ void pager_destroy(struct pager *pager)
 }
 
 /* One ioctl; the bytes that came to be there, or -errno. from NULL: zeros. */
-static int64_t fill(const struct pager *pager, uint8_t *to, const uint8_t *from, uint64_t len)
+static int64_t fill(const struct pager *pager, const uint8_t *to, const uint8_t *from, uint64_t len)
 {
 	struct uffdio_copy copy = { .dst = (uintptr_t)to, .src = (uintptr_t)from, .len = len };
 	struct uffdio_zeropage zero = { .range = { .start = (uintptr_t)to, .len = len } };
@@ -331,7 +331,7 @@ static int find_pages(const struct pager *pager, gpa_t gpa, uint64_t pages, uint
 
 int pager_place(struct pager *pager, gpa_t gpa, const void *data, uint64_t pages)
 {
-	uint8_t *to;
+	uint8_t *to = NULL;
 	int r = find_pages(pager, gpa, pages, &to);
 
 	return r < 0 ? r : fill_all(pager, to, data, pages * GUEST_PAGE_SIZE, false);
@@ -339,7 +339,7 @@ int pager_place(struct pager *pager, gpa_t gpa, const void *data, uint64_t pages
 
 int pager_place_zero(struct pager *pager, gpa_t gpa, uint64_t pages)
 {
-	uint8_t *to;
+	uint8_t *to = NULL;
 	int r = find_pages(pager, gpa, pages, &to);
 
 	return r < 0 ? r : fill_zero(pager, to, pages * GUEST_PAGE_SIZE, false);
