@@ -395,7 +395,10 @@ static int recover(struct migrate_source *source)
 {
 	struct buffer missing = { 0 };
 	struct record record;
-	int err = source_connect(source, STREAM_CONTROL, HELLO_RECOVER);
+	int err;
+
+	source_set_phase(source, MIGRATE_CONNECTING);
+	err = source_connect(source, STREAM_CONTROL, HELLO_RECOVER);
 
 	if (!err)
 		err = stream_expect(&source->streams[0], RECORD_MISSING, &record);
