@@ -114,11 +114,14 @@ static int make_machine(struct incoming *in)
 
 static void end_vm(struct incoming *in, const char *what)
 {
+	struct vm *vm = machine_vm(in->run->machine);
 	char text[ERROR_TEXT_MAX];
 
+	if (vm_ended(vm) != VM_END_NONE)
+		return; /* and that is why nothing came */
 	in->has_failed = true;
 	snprintf(text, sizeof(text), "%s: %.900s", what, in->text);
-	vm_end(machine_vm(in->run->machine), VM_END_FAILED, text);
+	vm_end(vm, VM_END_FAILED, text);
 }
 
 static void stay_in_doubt(struct incoming *in)

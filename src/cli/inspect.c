@@ -189,7 +189,7 @@ static const char *const notes[] = {
 
 const struct command command_inspect = {
 	.name = "inspect",
-	.summary = "show the registers of a running VM or of a snapshot",
+	.summary = "show the registers of a VM or snapshot",
 	.operands = { "NAME", "PATTERN" },
 	.required = 1,
 	.operand = set_operand,

@@ -59,15 +59,15 @@ void progress_time(double ms, char *text, size_t size)
 		snprintf(text, size, "%.1f s", ms / 1000);
 }
 
-/* Of this round; what was copied before it does not count. */
+/* Of all memory, how much is not to be copied in this round; before the first that is not known. */
 static unsigned percent_of(struct json_object *params)
 {
 	uint64_t total = count_of(params, "total_bytes");
 	uint64_t remaining = count_of(params, "remaining_bytes");
 
-	return total && remaining <= total ? (unsigned)(100.0 * (double)(total - remaining) /
-							(double)total) :
-					     0;
+	if (!count_of(params, "round") || !total || remaining > total)
+		return 0;
+	return (unsigned)(100.0 * (double)(total - remaining) / (double)total);
 }
 
 static void put_bar(FILE *out, unsigned percent, unsigned width)
@@ -92,6 +92,8 @@ static void put_figures(FILE *out, struct json_object *params)
 {
 	char downtime[32];
 
+	if (!count_of(params, "round"))
+		return;
 	put_rate(out, "  ", count_of(params, "remaining_bytes"), " left");
 	if (count_of(params, "throughput_bytes_per_s"))
 		put_rate(out, "  ", count_of(params, "throughput_bytes_per_s"), "/s");

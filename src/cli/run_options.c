@@ -357,8 +357,8 @@ static const struct command_option option_table[] = {
 
 static const char *const notes[] = {
 	"Exit status: 0 the guest switched itself off, 1 ferry or the host failed,",
-	"2 wrong usage, 32 guest reset, 33 guest crash, 34 guest panic, 35 stopped, "
-	"36 gone to another host.",
+	"2 wrong usage, 32 guest reset, 33 guest crash, 34 guest panic, 35 stopped,",
+	"36 the guest runs on another host now.",
 	NULL,
 };
 
@@ -380,6 +380,21 @@ static const char *const more[] = {
 	"reader of the output slows down a guest that waits for its UART, as Linux does; what",
 	"others send faster than it is read is lost, as on the real thing.",
 	"",
+	"A guest from elsewhere. --incoming waits for what 'ferry migrate' sends, and --restore takes",
+	"what 'ferry snapshot' wrote, which must stay as it is while the guest runs. Both bring a",
+	"description of the machine: the options that it was made with, but for the kernel. Options",
+	"here, on the command line or in the config file, replace the description's: --disk and --net",
+	"all of its disks and networks, whose addresses stay, --name its name. The guest goes on if",
+	"this machine has all that the guest was promised; else every reason is told. What the",
+	"description names is opened here: take guests only from whom you trust, by unix:, or by tcp:",
+	"with --tls. --incoming takes one guest, and ends with status 1 when it did not come. URIs:",
+	"  tcp:HOST:PORT  a port 0 is replaced by a free one; beyond this host only with --tls",
+	"  unix:PATH      a socket, made and removed here; memory is handed over, not copied",
+	"  fd:N, fd:R,W   inherited descriptors: a socket, or two to read from and to write to",
+	"  exec:COMMAND   what a command reads and writes, such as exec:'ssh -W ...'",
+	"--clock advance: the guest's clocks have gone on meanwhile; freeze: they stood still.",
+	"--tls DIR has the certificates of who may sign the other side's, and one's own with its key.",
+	"",
 	"The config file is a JSON object with the options' names:",
 	"  { \"kernel\": \"vmlinuz\", \"memory\": \"2G\", \"cpus\": 2, \"balloon\": true,",
 	"    \"disk\": [ \"root.img\", { \"path\": \"data.img\", \"readonly\": true } ] }",
@@ -400,7 +415,7 @@ static int set_kernel_operand(void *target, unsigned index, const char *value)
 
 const struct command command_run = {
 	.name = "run",
-	.summary = "boot a kernel in a new VM",
+	.summary = "boot a kernel in a VM, or take a running guest",
 	.operands = { "KERNEL" },
 	.operand = set_kernel_operand,
 	.options = option_table,

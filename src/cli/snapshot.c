@@ -72,10 +72,10 @@ static const struct command_option options[] = {
 };
 
 static const char *const notes[] = {
-	"The VM goes on; it stands still for the last of what it wrote. 'ferry run --restore",
-	"DIR' goes on from there, and 'ferry inspect DIR' shows the registers. A snapshot that",
-	"is in DIR already is replaced when the new one is whole. 'ferry migrate NAME --cancel'",
-	"gives it up. Disks are not in it: keep a copy, or restore with --disk of one.",
+	"The VM goes on; it stands still for the last of what it wrote. 'ferry run",
+	"--restore DIR' goes on from there, 'ferry inspect DIR' shows the registers. What",
+	"is in DIR already is replaced when the new snapshot is whole. Disks are not in",
+	"it: keep a copy of theirs with it. 'ferry migrate NAME --cancel' gives it up.",
 	NULL,
 };
 

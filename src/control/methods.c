@@ -69,6 +69,9 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 	json_object_object_add(status, "version", json_object_new_string(FERRY_VERSION));
 	if (control->migration)
 		json_object_object_add(status, "migration", migration_describe(control->migration));
+	if (control_check_broken(control))
+		json_object_object_add(status, "advice",
+				       json_object_new_string(error_text(-EBUSY)));
 	if (control->doubt)
 		json_object_object_add(status, "doubt", json_object_new_string(control->doubt));
 	if (control->doubt)
@@ -81,9 +84,11 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 static int do_pause(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	struct control *control = ((struct control_client *)self)->control;
-	int err = control_guest_suspend(&control->guest, true);
+	int err = control_check_broken(control);
 
 	(void)params;
+	if (!err)
+		err = control_guest_suspend(&control->guest, true);
 	if (!err)
 		*ret_result = state_object(control);
 	return err;
@@ -112,8 +117,10 @@ static int do_resume(void *self, struct json_object *params, struct json_object 
 {
 	struct control *control = ((struct control_client *)self)->control;
 	bool force = json_object_get_boolean(json_object_object_get(params, "force"));
-	int err;
+	int err = control_check_broken(control);
 
+	if (err)
+		return err;
 	if (!control->doubt)
 		err = control_guest_suspend(&control->guest, false);
 	else if (force)

@@ -92,12 +92,22 @@ void control_end_migration(struct control *control)
 	control->migration = NULL;
 }
 
+int control_check_broken(const struct control *control)
+{
+	if (!control->migration || control->migrating)
+		return 0;
+	return because(-EBUSY, "the guest runs elsewhere and lacks memory that is only here: "
+			       "'ferry migrate %s --recover' sends it", control->name);
+}
+
 static int check_idle(const struct control *control)
 {
 	if (control->is_ending || vm_ended(machine_vm(control->machine)) != VM_END_NONE)
 		return because(-ECANCELED, "%s has ended", control->name);
 	if (control->doubt)
 		return because(-EBUSY, "%s is in doubt: %s", control->name, control->advice);
+	if (control_check_broken(control))
+		return -EBUSY;
 	if (control->migration)
 		return because(-EBUSY, "%s of %s is under way already, to %s",
 			       migration_kind(control->migration) == MIGRATION_MOVE ? "a migration" :

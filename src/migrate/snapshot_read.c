@@ -125,7 +125,7 @@ static int open_files(const char *dir, int *ret_state, int *ret_memory)
 
 int snapshot_open(const char *dir, struct snapshot *ret_snapshot)
 {
-	int state, err = -ENOENT;
+	int state = -1, err = -ENOENT;
 
 	*ret_snapshot = (struct snapshot){ .memory_fd = -1 };
 	/* What was replaced loses its files: then there is another of that name. */
