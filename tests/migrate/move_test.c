@@ -242,7 +242,7 @@ static void cancel_dest(struct move *m)
 		migrate_dest_cancel(m->arriving);
 }
 
-static void cancel_many(void (*cancel)(struct move *m))
+static void cancel_many(void (*cancel)(struct move *m), bool postcopy)
 {
 	unsigned cancelled = 0;
 
@@ -250,10 +250,12 @@ static void cancel_many(void (*cancel)(struct move *m))
 		setup();
 		move.options.connections = 1 + delay % 3;
 		move.options.bandwidth = delay % 5 ? 0 : 64 * MIB;
-		move.options.postcopy = delay % 4 == 3;
+		move.options.postcopy = postcopy && delay % 4 == 3;
 		move.during = cancel;
 		move_run(&move, delay % 2 ? TCP : unix_uri);
-		ck_assert(move.outcome == MIGRATE_WENT_ON || move.outcome == MIGRATE_MOVED);
+		ck_assert_msg(move.outcome == MIGRATE_WENT_ON || move.outcome == MIGRATE_MOVED,
+			      "%u: %d: %s; %d: %s", delay, move.outcome, move.source_text,
+			      move.arrival, move.dest_text);
 		ck_assert_ptr_nonnull(check_one_runs(&move));
 		cancelled += move.outcome == MIGRATE_WENT_ON;
 		if (move.outcome == MIGRATE_WENT_ON && delay % 8 == 0)
@@ -266,13 +268,14 @@ static void cancel_many(void (*cancel)(struct move *m))
 
 START_TEST(test_a_source_cancels_at_any_moment)
 {
-	cancel_many(cancel_source);
+	cancel_many(cancel_source, true);
 }
 END_TEST
 
 START_TEST(test_a_destination_cancels_at_any_moment)
 {
-	cancel_many(cancel_dest);
+	/* In post-copy it may do so later as well, and the guest is lost then. */
+	cancel_many(cancel_dest, false);
 }
 END_TEST
 
