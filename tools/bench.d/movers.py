@@ -23,7 +23,7 @@ MIB = 1 << 20
 # ferry's default, and QEMU's.
 DOWNTIME_MS = 300
 # A guest that has not moved by then will never do.
-CONVERGENCE = 3 * vmm.PATIENCE
+CONVERGENCE = 5 * vmm.PATIENCE
 # How many times QEMU goes over memory before it moves by demand.
 ROUNDS_BEFORE_POSTCOPY = 2
 SAMPLING = 0.02
@@ -198,9 +198,9 @@ class Qemu(Mover):
             raise
         return vm
 
-    def set_up(self, vm, way):
-        """The same on both sides, except for what only the source looks at."""
-        wanted = {"events": True, "return-path": True, "multifd": way.connections > 0,
+    def set_up(self, vm, way, answered=True):
+        """The same on both sides, except for what only the source looks at. A file does not answer."""
+        wanted = {"events": True, "return-path": answered, "multifd": way.connections > 0,
                   "auto-converge": way.remedy == "throttle",
                   "postcopy-ram": way.remedy == "postcopy",
                   "postcopy-preempt": way.remedy == "postcopy"}
@@ -241,7 +241,7 @@ class Qemu(Mover):
         return Moved(total, source.do("query-migrate")["downtime"])
 
     def save(self):
-        self.set_up(self.vm, Way())
+        self.set_up(self.vm, Way(), answered=False)
         self.vm.qmp.do("migrate", uri=f"exec:cat >{self.path}/saved")
         if self.vm.qmp.wait_for("completed", "failed", patience=10 * vmm.PATIENCE) != "completed":
             raise vmm.Failed(f"QEMU: {self.vm.qmp.do('query-migrate')}")
@@ -272,12 +272,14 @@ class Ferry(Mover):
         port = free_port()
         destination = self.start("--incoming", f"tcp:127.0.0.1:{port}")
         destination.port = port
-        wait_for_listener(port)
+        wait_for_listener(port, destination)
         return destination
 
     def move_to(self, destination, way):
         command = [parts.FERRY, "migrate", self.vm.name, f"tcp:127.0.0.1:{destination.port}",
                    "--connections", str(max(1, way.connections)), "--json"]
+        if way.remedy != "throttle":
+            command.append("--no-throttle")
         if way.remedy == "postcopy":
             command.append("--postcopy")
         begin = time.monotonic()
@@ -285,6 +287,7 @@ class Ferry(Mover):
             done = subprocess.run(command, capture_output=True, text=True, timeout=CONVERGENCE,
                                   check=False)
         except subprocess.TimeoutExpired:
+            subprocess.run([parts.FERRY, "migrate", "--cancel", self.vm.name], check=False)
             return None
         total = (time.monotonic() - begin) * 1e3
         if done.returncode:
@@ -293,7 +296,10 @@ class Ferry(Mover):
         return Moved(total, last.get("downtime_ms"))
 
     def save(self):
-        subprocess.run([parts.FERRY, "snapshot", self.vm.name, self.path / "saved"], check=True)
+        done = subprocess.run([parts.FERRY, "snapshot", self.vm.name, self.path / "saved"],
+                              capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise vmm.Failed(done.stderr.strip())
 
     def restored(self):
         self.drop(self.vm)
@@ -308,11 +314,12 @@ def free_port():
         return one.getsockname()[1]
 
 
-def wait_for_listener(port):
-    """Returns when somebody listens there; whoever connected to see would be taken for a source."""
+def wait_for_listener(port, vm):
+    """Returns when VM listens there; who connected to see would be taken for a source."""
     end = time.monotonic() + vmm.PATIENCE
     while f" 0100007F:{port:04X} 00000000:0000 0A " not in pathlib.Path(
             "/proc/net/tcp").read_text(encoding="utf-8"):
-        if time.monotonic() > end:
-            raise vmm.Failed(f"nobody listens on port {port}")
+        if vm.has_ended() or time.monotonic() > end:
+            vm.__exit__()
+            raise vmm.Failed(f"it does not listen: {' '.join(vm.command)}")
         time.sleep(0.002)

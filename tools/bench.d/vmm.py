@@ -103,6 +103,10 @@ class Vm:
         if self.keyboard is not None:
             os.close(self.keyboard)
 
+    def has_ended(self):
+        """Whether its process is no more."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def type(self, text):
         """Has it read that from its console."""
         os.write(self.keyboard, text.encode())
