@@ -192,6 +192,7 @@ int channel_connect(const char *uri, const struct channel_options *options,
 		channel_destroy(channel);
 		return r;
 	}
+	channel->connect_fd = -1;
 	*ret_channel = channel;
 	return 0;
 }
