@@ -184,7 +184,7 @@ int channel_connect(const char *uri, const struct channel_options *options,
 	if (r < 0)
 		return r;
 	r = open_uri(uri, &to, options, &channel);
-	if (r < 0)
+	if (!channel)
 		return r;
 	if (options->tls && to.kind == CHANNEL_DESCRIPTORS)
 		r = channel_peer_host(channel->out.fd, to.host, sizeof(to.host));
