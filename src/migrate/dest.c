@@ -57,6 +57,7 @@ static int create(struct channel_listener *listener, struct channel *channel,
 		return because(-ENOMEM, "out of memory");
 	}
 	pthread_mutex_init(&dest->lock, NULL);
+	pthread_mutex_init(&dest->request_lock, NULL);
 	dest->listener = listener;
 	dest->channel = channel;
 	dest->control = stream_of_channel(channel);
@@ -169,13 +170,14 @@ static int receive_memory(struct migrate_dest *dest, struct record *ret_record)
 	int err;
 
 	for (;;) {
-		err = stream_receive(control, ret_record);
+		err = receivers_wait(dest->channel, ret_record);
 		if (err)
 			return err;
-		if (ret_record->type == RECORD_MEMORY_FD && !shared) {
+		if (ret_record->type == RECORD_MEMORY_FD && !shared && !dest->receiver_count) {
 			shared = true;
 			err = adopt_memory(dest, ret_record);
-		} else if (ret_record->type == RECORD_MISSING && !shared && !dest->postcopy) {
+		} else if (ret_record->type == RECORD_MISSING && !shared && !dest->postcopy &&
+			   dest->urgent) {
 			err = pull_begin(dest, ret_record);
 		} else if (page_record(ret_record) && !shared && !dest->postcopy) {
 			err = page_unpacker_receive(&dest->unpacker, control, ret_record);
@@ -233,11 +235,8 @@ static int receive(struct migrate_dest *dest)
 static enum migrate_arrival take_over(struct migrate_dest *dest, int *ret_err)
 {
 	struct record record;
-	int err;
+	int err, failed;
 
-	pthread_mutex_lock(&dest->lock);
-	dest->loaded = true;
-	pthread_mutex_unlock(&dest->lock);
 	dest_set_phase(dest, MIGRATE_HANDING);
 	*ret_err = stream_send(&dest->control, RECORD_LOADED, 0, 0, NULL, 0);
 	if (!*ret_err)
@@ -253,8 +252,9 @@ static enum migrate_arrival take_over(struct migrate_dest *dest, int *ret_err)
 	}
 	/* The guest runs, whether its source hears of it or not. */
 	err = stream_send(&dest->control, RECORD_RUNNING, 0, 0, NULL, 0);
+	failed = receivers_running(dest);
 	if (dest->postcopy)
-		*ret_err = pull_finish(dest, err);
+		*ret_err = pull_finish(dest, err ? err : failed);
 	return *ret_err ? MIGRATE_ARRIVED_IN_PART : MIGRATE_ARRIVED;
 }
 
@@ -268,6 +268,8 @@ enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct mi
 	dest->progress.total = mem_total(guest->mem);
 	dest_set_phase(dest, MIGRATE_CHECKING);
 	err = receive(dest);
+	if (!err)
+		err = receivers_loaded(dest);
 	if (err) {
 		receivers_fail(dest, err);
 		receivers_join(dest);
@@ -282,16 +284,7 @@ enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct mi
 
 int migrate_dest_cancel(struct migrate_dest *dest)
 {
-	bool loaded;
-
-	pthread_mutex_lock(&dest->lock);
-	loaded = dest->loaded;
-	dest->cancelled = true;
-	pthread_mutex_unlock(&dest->lock);
-	if (loaded)
-		return because(-EALREADY, "too late: everything has arrived");
-	receivers_fail(dest, because(-ECANCELED, "cancelled"));
-	return 0;
+	return receivers_cancel(dest);
 }
 
 void migrate_dest_progress(struct migrate_dest *dest, struct migrate_progress *ret_progress)
@@ -323,6 +316,7 @@ void migrate_dest_destroy(struct migrate_dest *dest)
 	buffer_finish(&dest->names);
 	buffer_finish(&dest->state);
 	verdict_finish(&dest->verdict);
+	pthread_mutex_destroy(&dest->request_lock);
 	pthread_mutex_destroy(&dest->lock);
 	free(dest);
 }

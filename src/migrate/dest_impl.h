@@ -37,15 +37,19 @@ struct migrate_dest {
 	bool can_postcopy, postcopy;
 	uint64_t begun;
 
+	/* Who writes to the urgent connection: one at a time, and it stays meanwhile. lock is taken inside. */
+	pthread_mutex_t request_lock;
 	pthread_mutex_t lock;
 	/* Under lock: who cancels uses them. */
 	struct channel *channel;
 	/* The urgent one comes last. */
 	struct receiver receivers[MIGRATE_CONNECTIONS_MAX];
 	unsigned receiver_count, expected;
-	struct channel *urgent; /* a receiver's */
+	struct channel *urgent; /* a receiver's; changes under request_lock too */
 	bool complete;		/* all memory is here: what an urgent connection ends with matters no more */
-	bool cancelled, loaded;
+	bool cancelled;
+	bool loaded;  /* said so: an ABORT would be taken for the answer to RUN */
+	bool running; /* said so: only memory is to come */
 	int err; /* the first failure of a receiver */
 	char err_text[ERROR_TEXT_MAX];
 	struct migrate_progress progress;
@@ -55,10 +59,24 @@ struct migrate_dest {
 void dest_set_phase(struct migrate_dest *dest, enum migrate_phase phase);
 
 /*
- * receivers.c. The first failure is told to the source and ends every connection, so that nobody waits
- * for the rest. While there are receivers nobody else writes to the control connection.
+ * receivers.c. The first failure ends every connection, so that nobody waits for the rest. Before LOADED
+ * the source is told; while there are receivers nobody else writes to the control connection. Between
+ * LOADED and RUNNING the control connection stays: what is said there decides who runs the guest.
  */
 void receivers_fail(struct migrate_dest *dest, int err);
+/*
+ * The same, and says that the guest has everything: -EALREADY when it has; what failed before, when
+ * something has.
+ */
+int receivers_cancel(struct migrate_dest *dest);
+int receivers_loaded(struct migrate_dest *dest);
+/* The guest runs: its connections are to fail together again. The first failure of any. */
+int receivers_running(struct migrate_dest *dest);
+/*
+ * The next record, however long it takes: a source that has nothing to send is silent, one that is gone
+ * ends its connection.
+ */
+int receivers_wait(struct channel *channel, struct record *ret_record);
 /*
  * Accepts the connections that the source says it opens, and receives pages from those for memory. In
  * post-copy none is received yet: receivers_restart() does that.

@@ -109,7 +109,7 @@ static int copy_live(struct migrate_source *source)
 		if (err)
 			return err;
 		estimate(source);
-		if (is_little_left(source) || wants_postcopy(source))
+		if (wants_postcopy(source) || is_little_left(source))
 			return 0;
 		throttle(source);
 	}
@@ -148,6 +148,7 @@ int precopy_run(struct migrate_source *source)
 {
 	int err = mem_dirty_start(source->guest->mem);
 
+	source->is_tracking = !err;
 	if (!err)
 		err = precopy_start_copier(source);
 	if (!err)
@@ -156,7 +157,8 @@ int precopy_run(struct migrate_source *source)
 		err = source_hold(source);
 	if (!err)
 		err = copier_collect(source->copier);
-	if (!err && !source->postcopy)
+	/* Nobody can ask for it any more. Who did has interrupted the copier: there is no last round. */
+	if (!err && !wants_postcopy(source))
 		err = copy_round(source);
 	for (unsigned i = 1; i < source->channel_count && !err; i++)
 		err = stream_send(&source->streams[i], RECORD_DONE, 0, 0, NULL, 0);

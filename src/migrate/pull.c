@@ -10,21 +10,20 @@
 #include "mem/pager.h"
 #include "migrate/dest_impl.h"
 
-/* The pager's thread, the only one here that writes to the urgent connection. */
+/* On the pager's thread, and on that of pager_repeat(). */
 static void request(void *self, gpa_t page)
 {
 	struct migrate_dest *dest = self;
-	struct channel *urgent;
 	struct stream stream;
 
-	pthread_mutex_lock(&dest->lock);
-	urgent = dest->urgent;
-	pthread_mutex_unlock(&dest->lock);
-	if (!urgent)
-		return; /* asked for again when there is one: pager_repeat() */
-	stream = stream_of_channel(urgent);
-	if (stream_send(&stream, RECORD_REQUEST, page, 0, NULL, 0) < 0)
-		channel_shutdown(urgent);
+	pthread_mutex_lock(&dest->request_lock);
+	/* Without a connection it is asked for again when there is one: pager_repeat(). */
+	if (dest->urgent) {
+		stream = stream_of_channel(dest->urgent);
+		if (stream_send(&stream, RECORD_REQUEST, page, 0, NULL, 0) < 0)
+			channel_shutdown(dest->urgent);
+	}
+	pthread_mutex_unlock(&dest->request_lock);
 }
 
 int pull_check(struct migrate_dest *dest)
@@ -49,8 +48,8 @@ static int drop(struct mem *mem, const struct mem_region *region, const uint8_t 
 		while (end < pages && get_u64(bitmap + end / 64 * 8) >> end % 64 & 1)
 			end++;
 		if (end > first)
-			err = mem_discard(mem, region->gpa + first * GUEST_PAGE_SIZE,
-					  (end - first) * GUEST_PAGE_SIZE);
+			err = mem_drop(mem, region->gpa + first * GUEST_PAGE_SIZE,
+				       (end - first) * GUEST_PAGE_SIZE);
 		first = end + 1;
 	}
 	return err;
@@ -101,7 +100,7 @@ static int pull(struct migrate_dest *dest)
 	int err;
 
 	do {
-		err = stream_receive(&dest->control, &record);
+		err = receivers_wait(dest->channel, &record);
 		if (!err && page_record(&record))
 			err = page_unpacker_receive(&dest->unpacker, &dest->control, &record);
 		else if (!err && record.type != RECORD_DONE)
@@ -191,11 +190,11 @@ static int connect_again(struct migrate_dest *dest)
 /* Closes what is left of the connections, and waits for the source's next. */
 static int recover(struct migrate_dest *dest, int err)
 {
-	receivers_fail(dest, err);
-	receivers_close(dest);
-	do
+	do {
+		receivers_fail(dest, err);
+		receivers_close(dest);
 		err = connect_again(dest);
-	while (err && err != -ECANCELED && err != -EOPNOTSUPP);
+	} while (err && err != -ECANCELED && err != -EOPNOTSUPP);
 	return err;
 }
 

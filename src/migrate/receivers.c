@@ -7,26 +7,92 @@
 
 #include "migrate/dest_impl.h"
 
-/* Without the lock while the source is told: that may take until its deadline. */
-void receivers_fail(struct migrate_dest *dest, int err)
+/* lock held. Whether this is the first failure. */
+static bool note_failure(struct migrate_dest *dest, int err)
 {
-	bool is_first;
+	if (dest->err || dest->complete)
+		return false;
+	dest->err = err;
+	strncpy(dest->err_text, error_text(err), sizeof(dest->err_text) - 1);
+	return true;
+}
 
-	pthread_mutex_lock(&dest->lock);
-	is_first = !dest->err && !dest->complete;
-	if (is_first) {
-		dest->err = err;
-		strncpy(dest->err_text, error_text(err), sizeof(dest->err_text) - 1);
-	}
-	pthread_mutex_unlock(&dest->lock);
-	if (!is_first)
-		return;
-	stream_abort(&dest->control, err);
-	pthread_mutex_lock(&dest->lock);
+/* lock held. */
+static void end_connections(struct migrate_dest *dest)
+{
 	for (unsigned i = 0; i < dest->receiver_count; i++)
 		channel_shutdown(dest->receivers[i].channel);
-	channel_shutdown(dest->channel);
+	if (!dest->loaded || dest->running)
+		channel_shutdown(dest->channel);
+}
+
+/* Without the lock while the source is told: that may take until its deadline. */
+static void tell_and_end(struct migrate_dest *dest, int err)
+{
+	stream_abort(&dest->control, err);
+	pthread_mutex_lock(&dest->lock);
+	end_connections(dest);
 	pthread_mutex_unlock(&dest->lock);
+}
+
+void receivers_fail(struct migrate_dest *dest, int err)
+{
+	bool is_first, is_told = false;
+
+	pthread_mutex_lock(&dest->lock);
+	is_first = note_failure(dest, err);
+	if (is_first && dest->loaded)
+		end_connections(dest);
+	else
+		is_told = is_first;
+	pthread_mutex_unlock(&dest->lock);
+	if (is_told)
+		tell_and_end(dest, err);
+}
+
+int receivers_cancel(struct migrate_dest *dest)
+{
+	int err = because(-ECANCELED, "cancelled");
+	bool is_first, is_late;
+
+	pthread_mutex_lock(&dest->lock);
+	is_late = dest->loaded;
+	dest->cancelled = true;
+	is_first = !is_late && note_failure(dest, err);
+	pthread_mutex_unlock(&dest->lock);
+	if (is_first)
+		tell_and_end(dest, err);
+	return is_late ? because(-EALREADY, "too late: everything has arrived") : 0;
+}
+
+int receivers_loaded(struct migrate_dest *dest)
+{
+	int err;
+
+	pthread_mutex_lock(&dest->lock);
+	err = dest->err;
+	dest->loaded = !err;
+	pthread_mutex_unlock(&dest->lock);
+	return err ? because(err, "%s", dest->err_text) : 0;
+}
+
+int receivers_running(struct migrate_dest *dest)
+{
+	int err;
+
+	pthread_mutex_lock(&dest->lock);
+	dest->running = true;
+	err = dest->err;
+	pthread_mutex_unlock(&dest->lock);
+	return err ? because(err, "%s", dest->err_text) : 0;
+}
+
+int receivers_wait(struct channel *channel, struct record *ret_record)
+{
+	const struct stream stream = stream_of_channel(channel);
+	int r = channel_wait_readable(channel, -1);
+
+	return r < 0 ? r : stream_receive(&stream, ret_record);
 }
 
 static int receive_pages(struct receiver *receiver)
@@ -35,7 +101,7 @@ static int receive_pages(struct receiver *receiver)
 	int err;
 
 	for (;;) {
-		err = stream_receive(&receiver->stream, &record);
+		err = receivers_wait(receiver->channel, &record);
 		if (err || record.type == RECORD_DONE)
 			return err;
 		if (!page_record(&record))
@@ -93,12 +159,14 @@ static int add(struct migrate_dest *dest, struct channel *channel, enum stream_k
 		return 0;
 	}
 	*receiver = (struct receiver){ .dest = dest, .channel = channel, .stream = stream };
+	pthread_mutex_lock(&dest->request_lock);
 	pthread_mutex_lock(&dest->lock);
 	dest->receiver_count++;
 	if (kind == STREAM_URGENT)
 		dest->urgent = channel;
 	err = dest->cancelled ? because(-ECANCELED, "cancelled") : 0;
 	pthread_mutex_unlock(&dest->lock);
+	pthread_mutex_unlock(&dest->request_lock);
 	if (!err)
 		err = page_unpacker_init(&receiver->unpacker, dest->guest->mem, dest->pager);
 	return err;
@@ -194,12 +262,17 @@ void receivers_close(struct migrate_dest *dest)
 {
 	unsigned count;
 
+	/* Before request_lock: who holds it may be writing to one of them. */
+	for (unsigned i = 0; i < dest->receiver_count; i++)
+		channel_shutdown(dest->receivers[i].channel);
 	receivers_join(dest);
+	pthread_mutex_lock(&dest->request_lock);
 	pthread_mutex_lock(&dest->lock);
 	count = dest->receiver_count;
 	dest->receiver_count = 0;
 	dest->urgent = NULL;
 	pthread_mutex_unlock(&dest->lock);
+	pthread_mutex_unlock(&dest->request_lock);
 	for (unsigned i = 0; i < count; i++) {
 		page_unpacker_finish(&dest->receivers[i].unpacker);
 		channel_destroy(dest->receivers[i].channel);

@@ -32,35 +32,38 @@ enum {
 	AT_RECORD_SUM = 32,
 };
 
+/* What a type may carry. */
+enum numbers { NO_NUMBER = 0, A = 1 << 0, B = 1 << 1 };
+
 static const struct {
 	uint32_t type;
 	uint32_t size_min, size_max;
+	unsigned numbers; /* enum numbers */
 	const char *name;
 } types[] = {
-	{ RECORD_MACHINE, 0, 1 << 20, "machine" },
-	{ RECORD_REGIONS, 32, 1 << 20, "regions" },
-	{ RECORD_NAMES, 0, RECORD_PAYLOAD_MAX, "names" },
-	{ RECORD_REGISTERS, 0, RECORD_PAYLOAD_MAX, "registers" },
-	{ RECORD_MEMORY_FILE, 32, 1 << 20, "memory file" },
-	{ RECORD_END, 0, 0, "end" },
-	{ RECORD_PAGES, GUEST_PAGE_SIZE, RECORD_PAYLOAD_MAX, "pages" },
-	{ RECORD_ZERO, 0, 0, "zero pages" },
-	{ RECORD_REPEATED, 8, 8, "repeated pages" },
-	{ RECORD_ZSTD, 1, RECORD_PAYLOAD_MAX, "compressed pages" },
-	{ RECORD_DISK, 0, RECORD_PAYLOAD_MAX, "disk blocks" },
-	{ RECORD_HELLO, 16, 16, "hello" },
-	{ RECORD_CHECK, 0, 0, "check" },
-	{ RECORD_VERDICT, 0, 1 << 20, "verdict" },
-	{ RECORD_MEMORY_FD, 32, 1 << 20, "memory descriptor" },
-	{ RECORD_DONE, 0, 0, "done" },
-	{ RECORD_LOADED, 0, 0, "loaded" },
-	{ RECORD_RUN, 0, 0, "run" },
-	{ RECORD_RUNNING, 0, 0, "running" },
-	{ RECORD_ABORT, 0, 4096, "abort" },
-	{ RECORD_CONNECTIONS, 0, 0, "connections" },
-	{ RECORD_MISSING, 0, RECORD_PAYLOAD_MAX, "missing pages" },
-	{ RECORD_REQUEST, 0, 0, "page request" },
-	{ RECORD_COMPLETE, 0, 0, "complete" },
+	{ RECORD_MACHINE, 0, 1 << 20, NO_NUMBER, "machine" },
+	{ RECORD_REGIONS, 32, 1 << 20, A, "regions" },
+	{ RECORD_NAMES, 0, RECORD_PAYLOAD_MAX, A | B, "names" },
+	{ RECORD_REGISTERS, 0, RECORD_PAYLOAD_MAX, A | B, "registers" },
+	{ RECORD_MEMORY_FILE, 32, 1 << 20, A, "memory file" },
+	{ RECORD_END, 0, 0, NO_NUMBER, "end" },
+	{ RECORD_PAGES, GUEST_PAGE_SIZE, RECORD_PAYLOAD_MAX, A | B, "pages" },
+	{ RECORD_ZERO, 0, 0, A | B, "zero pages" },
+	{ RECORD_REPEATED, 8, 8, A | B, "repeated pages" },
+	{ RECORD_ZSTD, 1, RECORD_PAYLOAD_MAX, A | B, "compressed pages" },
+	{ RECORD_HELLO, 16, 16, B, "hello" },
+	{ RECORD_CHECK, 0, 0, NO_NUMBER, "check" },
+	{ RECORD_VERDICT, 0, 1 << 20, A | B, "verdict" },
+	{ RECORD_MEMORY_FD, 32, 1 << 20, A, "memory descriptor" },
+	{ RECORD_DONE, 0, 0, NO_NUMBER, "done" },
+	{ RECORD_LOADED, 0, 0, NO_NUMBER, "loaded" },
+	{ RECORD_RUN, 0, 0, NO_NUMBER, "run" },
+	{ RECORD_RUNNING, 0, 0, NO_NUMBER, "running" },
+	{ RECORD_ABORT, 0, 4096, NO_NUMBER, "abort" },
+	{ RECORD_CONNECTIONS, 0, 0, A | B, "connections" },
+	{ RECORD_MISSING, 0, RECORD_PAYLOAD_MAX, A | B, "missing pages" },
+	{ RECORD_REQUEST, 0, 0, A, "page request" },
+	{ RECORD_COMPLETE, 0, 0, NO_NUMBER, "complete" },
 };
 
 uint32_t get_u32(const void *at)
@@ -187,6 +190,9 @@ int record_decode(const void *buf, struct record *ret_record)
 		if (record.size < types[i].size_min || record.size > types[i].size_max)
 			return because(-EBADMSG, "a record of %s with %u bytes", types[i].name,
 				       record.size);
+		if ((record.a && !(types[i].numbers & A)) || (record.b && !(types[i].numbers & B)))
+			return because(-EBADMSG, "a record of %s with a number that it does not have",
+				       types[i].name);
 		*ret_record = record;
 		return 0;
 	}

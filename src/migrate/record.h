@@ -30,7 +30,6 @@ enum record_type {
 	RECORD_ZERO = 0x11,
 	RECORD_REPEATED = 0x12,
 	RECORD_ZSTD = 0x13,
-	RECORD_DISK = 0x18,
 	/* The conversation. */
 	RECORD_HELLO = 0x20,
 	RECORD_CHECK = 0x21,
@@ -79,8 +78,8 @@ int stream_header_decode(const void *buf, enum stream_kind *ret_kind);
 /* buf has RECORD_HEADER_SIZE bytes; payload_sum is filled in by the caller. */
 void record_encode(void *buf, const struct record *record);
 /*
- * A header as it was received. -EBADMSG with a text: damaged, of an unknown type, or of a size that the
- * type cannot have. Everything but the payload has been checked after it.
+ * A header as it was received. -EBADMSG with a text: damaged, of an unknown type, or of a size or
+ * with a number that the type cannot have. Everything but the payload has been checked after it.
  */
 int record_decode(const void *buf, struct record *ret_record);
 /* -EBADMSG: not what was sent. */

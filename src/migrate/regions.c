@@ -34,7 +34,7 @@ int regions_send(const struct stream *stream, enum record_type type, const struc
 		put_u64(entry + AT_GPA, region->gpa);
 		put_u64(entry + AT_SIZE, region->size);
 		put_u64(entry + AT_OFFSET, region->offset);
-		put_u64(entry + AT_FLAGS, region->flags);
+		put_u64(entry + AT_FLAGS, region->flags & MEM_READONLY);
 	}
 	return stream_send(stream, type, map->count, 0, table, map->count * ENTRY_SIZE);
 }
@@ -42,7 +42,7 @@ int regions_send(const struct stream *stream, enum record_type type, const struc
 static bool is_same(const uint8_t *entry, const struct mem_region *region, bool with_offsets)
 {
 	return get_u64(entry + AT_GPA) == region->gpa && get_u64(entry + AT_SIZE) == region->size &&
-	       get_u64(entry + AT_FLAGS) == region->flags &&
+	       get_u64(entry + AT_FLAGS) == (region->flags & MEM_READONLY) &&
 	       (!with_offsets || get_u64(entry + AT_OFFSET) == region->offset);
 }
 

@@ -42,6 +42,7 @@ struct snapshot_writer {
 	char *temporary; /* the directory, until it takes dir's place */
 	int dir_fd;
 	struct memory_file memory;
+	bool is_tracking;
 	struct buffer names, state;
 	uint64_t begun;
 
@@ -129,6 +130,7 @@ static int start_copier(struct snapshot_writer *writer)
 	struct copier *copier;
 	int err = mem_dirty_start(writer->guest->mem);
 
+	writer->is_tracking = !err;
 	if (!err)
 		err = copier_create(&options, &copier);
 	if (err)
@@ -297,7 +299,8 @@ static int write_all(struct snapshot_writer *writer)
 		err = copy_live(writer);
 	if (!err)
 		err = copy_held(writer);
-	mem_dirty_stop(writer->guest->mem);
+	if (writer->is_tracking)
+		mem_dirty_stop(writer->guest->mem);
 	if (!err)
 		err = commit(writer);
 	if (!err)

@@ -230,6 +230,9 @@ static enum migrate_outcome hand_over(struct migrate_source *source, int *ret_er
 	if (!err)
 		err = stream_expect(control, RECORD_RUNNING, &record);
 	*ret_err = err;
+	pthread_mutex_lock(&source->lock);
+	source->progress.downtime_ns = clock_now() - source->held_at;
+	pthread_mutex_unlock(&source->lock);
 	if (!err)
 		return MIGRATE_MOVED;
 	/* It said itself that it does not run. */
@@ -321,7 +324,7 @@ static void end_progress(struct migrate_source *source)
 	source->progress.phase = MIGRATE_ENDED;
 	source->progress.elapsed_ns = now - source->begun;
 	source->progress.sent = bytes_sent(source);
-	if (source->is_held)
+	if (source->is_held && !source->progress.downtime_ns)
 		source->progress.downtime_ns = now - source->held_at;
 	if (source->copier)
 		source->progress.copied = copier_copied(source->copier) * GUEST_PAGE_SIZE;
@@ -373,7 +376,8 @@ enum migrate_outcome migrate_source_run(struct migrate_source *source, int *ret_
 		err = prefer_reason(source, err);
 	if (err && source->cancelled && !source->committed)
 		err = source_was_cancelled();
-	mem_dirty_stop(source->guest->mem);
+	if (source->is_tracking)
+		mem_dirty_stop(source->guest->mem);
 	if (outcome == MIGRATE_WENT_ON)
 		undo(source, err);
 	strncpy(text, error_text(err), sizeof(text) - 1);

@@ -22,7 +22,7 @@ struct migrate_source {
 	struct buffer state;
 	struct buffer refusals; /* a text, with its NUL */
 	uint64_t begun, round_begun, round_loaded;
-	bool is_held;
+	bool is_held, is_tracking;
 	unsigned stuck; /* rounds in a row that did not get ahead */
 	bool can_postcopy;
 	bool postcopy;	/* the guest runs there before all of its memory is */

@@ -241,6 +241,11 @@ static void refuse(struct verdict *verdict, const struct buffer *names,
 {
 	char name[NAME_MAX_LEN + 1], vcpu[32] = "";
 
+	/* Its name would not be shown, and is looked for in a list that may be an enemy's. */
+	if (verdict->refusals >= VERDICT_LINES_MAX) {
+		verdict->refusals++;
+		return;
+	}
 	state_name(names, entry->key, name, sizeof(name));
 	if (entry->key.vcpu != REG_VM)
 		snprintf(vcpu, sizeof(vcpu), " of vCPU %u", entry->key.vcpu);
