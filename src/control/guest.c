@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "control/stores.h"
 #include "io/loop.h"
 #include "reg/reg_file.h"
 #include "vm/vm.h"
@@ -186,10 +188,17 @@ int control_guest_init(struct control_guest *guest, struct machine *machine, boo
 		.name_of = name_paused,
 	};
 	struct vm *vm = machine_vm(machine);
-	int err = reg_file_add(vm_regs(vm), &bank, 0, 0, guest);
+	struct migrate_store *stores;
+	unsigned store_count;
+	int err = control_stores_create(machine, &stores, &store_count);
 
 	if (err)
 		return err;
+	err = reg_file_add(vm_regs(vm), &bank, 0, 0, guest);
+	if (err) {
+		free(stores);
+		return err;
+	}
 	*guest = (struct control_guest){
 		.ops = {
 			.mem = vm_mem(vm),
@@ -202,8 +211,11 @@ int control_guest_init(struct control_guest *guest, struct machine *machine, boo
 			.surrender = guest_surrender,
 			.retake = guest_retake,
 			.throttle = guest_throttle,
+			.stores = stores,
+			.store_count = store_count,
 		},
 		.machine = machine,
+		.stores = stores,
 		.is_absent = is_absent,
 	};
 	return 0;
@@ -213,6 +225,8 @@ void control_guest_finish(struct control_guest *guest)
 {
 	if (guest->machine)
 		reg_file_remove(vm_regs(machine_vm(guest->machine)), guest);
+	free(guest->stores);
+	guest->stores = NULL;
 	guest->machine = NULL;
 }
 

@@ -17,6 +17,7 @@ struct machine;
 struct control_guest {
 	struct migrate_guest ops; /* its self is this */
 	struct machine *machine;
+	struct migrate_store *stores;
 	atomic_bool is_paused; /* by control_guest_pause(), or where the guest came from */
 	atomic_bool is_held;   /* by the engine: from hold() to go_on() */
 	atomic_bool is_absent; /* a blank machine, and nothing has arrived */
