@@ -2,6 +2,8 @@
 /* Disks copied over a connection while somebody writes to them. */
 #include "io/channel_pair.h"
 
+#include <sched.h>
+
 #include "base/clock.h"
 #include "fake_store.h"
 #include "migrate/store_copier.h"
@@ -174,6 +176,7 @@ START_TEST(test_later_rounds_copy_what_was_written_since)
 END_TEST
 
 static atomic_bool writing;
+static atomic_uint writes;
 
 static void *keep_writing(void *arg)
 {
@@ -183,6 +186,7 @@ static void *keep_writing(void *arg)
 	while (atomic_load(&writing)) {
 		random = random * 1664525 + 1013904223;
 		fake_store_put(&t.from[random >> 31], (random >> 4) % SIZE, (uint8_t)(random >> 8));
+		writes++;
 	}
 	return NULL;
 }
@@ -196,9 +200,13 @@ START_TEST(test_nothing_is_missed_while_a_guest_writes)
 	ck_assert_int_eq(pthread_create(&writer, NULL, keep_writing, NULL), 0);
 	create(0);
 	for (unsigned round = 0; round < 8; round++) {
-		copy_round();
+		unsigned goal = atomic_load(&writes) + 1000;
+
+		while (atomic_load(&writes) < goal)
+			sched_yield();
 		store_copier_collect(t.copier);
 		ck_assert_uint_gt(store_copier_expected_ns(t.copier), 0);
+		copy_round();
 	}
 	atomic_store(&writing, false);
 	pthread_join(writer, NULL);
