@@ -40,6 +40,7 @@ enum reg_bank_number {
 	REG_BANK_CLOCK = 0x13,
 	REG_BANK_VCPU = 0x14,
 	REG_BANK_TSC = 0x15,
+	REG_BANK_VM = 0x18,
 	REG_BANK_SERIAL = 0x20,
 	REG_BANK_RTC = 0x21,
 	REG_BANK_ACPI = 0x22,
@@ -47,7 +48,6 @@ enum reg_bank_number {
 	REG_BANK_PCI = 0x28,
 	REG_BANK_MSIX = 0x29,
 	REG_BANK_VIRTIO = 0x30,
-	REG_BANK_CONTROL = 0x40,
 };
 
 /* A register is named by (vcpu, id); REG_VM stands for the whole VM. */

@@ -59,6 +59,13 @@ void vm_resume(struct vm *vm);
 bool vm_is_paused(const struct vm *vm);
 
 /*
+ * An operator's pause: it does not count, and it is a register of the VM: one that is suspended
+ * arrives suspended elsewhere. As vm_pause() and vm_resume().
+ */
+void vm_set_suspended(struct vm *vm, bool suspended);
+bool vm_is_suspended(const struct vm *vm);
+
+/*
  * Withholds so many percent (0 … 99) of its time from each vCPU, in periods of a few milliseconds. A
  * pause or an end need not wait for it. Any thread; the loop must be running for it to count.
  */

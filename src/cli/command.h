@@ -12,6 +12,7 @@ enum option_flags {
 	OPTION_NO_FILE = 1 << 2,  /* not in the config file */
 	OPTION_RARE = 1 << 3,	  /* `ferry help COMMAND` shows it, --help does not */
 	OPTION_NEGATED = 1 << 4,  /* on is the default: the help shows --no-NAME */
+	OPTION_MACHINE = 1 << 5,  /* describes a machine, also to another host: config_read_machine() */
 };
 
 /*
@@ -46,8 +47,8 @@ struct command {
 
 /* All of them, ending with NULL. */
 extern const struct command *const commands[];
-extern const struct command command_run, command_ctl, command_list, command_inspect, command_doctor,
-	command_help, command_version;
+extern const struct command command_run, command_ctl, command_list, command_migrate,
+	command_snapshot, command_inspect, command_doctor, command_help, command_version;
 
 /* The exit statuses of ferry; 32 to 34 are crosvm's for the same events. */
 enum exit_status {

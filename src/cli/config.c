@@ -240,3 +240,51 @@ int config_read(const char *path, const struct command *command,
 	json_object_put(root);
 	return err;
 }
+
+static bool describes_machine(const struct command *command, const char *key)
+{
+	bool on;
+	const struct command_option *option = command_option_find(command, key, strlen(key), &on);
+
+	return option && on && option->flags & OPTION_MACHINE;
+}
+
+static int check_keys(const struct command *command, struct json_object *root)
+{
+	char names[256] = "";
+	size_t len = 0;
+
+	json_object_object_foreach(root, key, value)
+	{
+		(void)value;
+		if (describes_machine(command, key) || len >= sizeof(names))
+			continue;
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
+					key);
+	}
+	return len ? because(-EINVAL, "this ferry does not know: %s", names) : 0;
+}
+
+int config_read_machine(const char *text, const struct command *command, void *target)
+{
+	size_t size = strlen(text);
+	struct json_object *root = NULL;
+	int err;
+
+	if (size > CONFIG_SIZE_MAX)
+		return because(-EINVAL, "longer than 1M: no description of a machine");
+	root = parse_text(text, size);
+	if (!root)
+		return -EINVAL;
+	err = check_keys(command, root);
+	json_object_object_foreach(root, key, value)
+	{
+		bool on;
+
+		if (!err)
+			err = set_key(command_option_find(command, key, strlen(key), &on), true,
+				      value, target);
+	}
+	json_object_put(root);
+	return err;
+}

@@ -18,4 +18,10 @@ int config_read(const char *path, const struct command *command,
 		bool (*skip)(const void *arg, const struct command_option *option), const void *arg,
 		void *target);
 
+/*
+ * The same of a text that came from elsewhere, whatever it is: only options that describe a machine
+ * (OPTION_MACHINE) may stand in it. Those that are not known here are all named at once.
+ */
+int config_read_machine(const char *text, const struct command *command, void *target);
+
 #endif

@@ -251,7 +251,9 @@ void console_continued(struct console *console)
 /* Once more what the devices still hold, and then out with it. */
 static void write_last(struct console *console)
 {
-	machine_flush(console->machine);
+	/* A guest that went elsewhere says it there. */
+	if (vm_ended(machine_vm(console->machine)) != VM_END_MIGRATED)
+		machine_flush(console->machine);
 	sink_drain(&console->shown, LAST_WRITE);
 	sink_drain(&console->copy, LAST_WRITE);
 }

@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "cli/command.h"
 #include "cli/print.h"
+#include "cli/progress.h"
 #include "cli/value.h"
 #include "control/client.h"
 
@@ -31,13 +32,20 @@ struct ctl {
 	const struct verb *verb;
 	const char *value;
 	uint64_t size;
-	bool json;
+	bool json, force;
 };
 
 static int set_json(void *target, const char *value, bool on)
 {
 	(void)value;
 	((struct ctl *)target)->json = on;
+	return 0;
+}
+
+static int set_force(void *target, const char *value, bool on)
+{
+	(void)value;
+	((struct ctl *)target)->force = on;
 	return 0;
 }
 
@@ -86,6 +94,15 @@ static int set_operand(void *target, unsigned index, const char *value)
 	}
 }
 
+/* A migration that is under way. */
+static void print_progress(const char *key, struct json_object *progress)
+{
+	char text[256];
+
+	progress_text(progress, sizeof(text) - 1, text, sizeof(text));
+	printf("%s %s\n", key, text);
+}
+
 static void print_result(const struct ctl *ctl, struct json_object *result)
 {
 	if (ctl->json) {
@@ -94,7 +111,10 @@ static void print_result(const struct ctl *ctl, struct json_object *result)
 	}
 	json_object_object_foreach(result, key, value)
 	{
-		print_member(key, value);
+		if (json_object_is_type(value, json_type_object))
+			print_progress(key, value);
+		else
+			print_member(key, value);
 	}
 }
 
@@ -106,7 +126,10 @@ static int ask(const struct ctl *ctl)
 
 	if (err)
 		return err;
-	if (ctl->value) {
+	if (ctl->force) {
+		params = json_object_new_object();
+		json_object_object_add(params, "force", json_object_new_boolean(true));
+	} else if (ctl->value) {
 		params = json_object_new_object();
 		json_object_object_add(params, ctl->verb->param,
 				       json_object_new_int64((int64_t)ctl->size));
@@ -130,6 +153,8 @@ static int run_ctl(const struct command *self, int argc, char **argv)
 	if (err == COMMAND_GO_ON && ctl.verb->param && !ctl.value)
 		err = because(-EINVAL, "%s needs a size, such as 'ferry ctl %s %s 256M'",
 			      ctl.verb->name, ctl.name, ctl.verb->name);
+	if (err == COMMAND_GO_ON && ctl.force && strcmp(ctl.verb->name, "resume") != 0)
+		err = because(-EINVAL, "--force belongs to resume, not to %s", ctl.verb->name);
 	if (err < 0)
 		return command_failed(STATUS_USAGE, err);
 	if (err == COMMAND_DONE)
@@ -140,6 +165,7 @@ static int run_ctl(const struct command *self, int argc, char **argv)
 
 static const struct command_option options[] = {
 	{ "json", NULL, "print the answer as JSON", NULL, 0, set_json },
+	{ "force", NULL, "resume a VM in doubt: it runs nowhere else", NULL, 0, set_force },
 };
 
 static const char *const notes[] = {
@@ -161,7 +187,9 @@ static const char *const more[] = {
 	"  {\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"status\"}",
 	"  {\"jsonrpc\": \"2.0\", \"id\": 2, \"method\": \"balloon\", \"params\": {\"target\": 268435456}}",
 	"The method inspect (params: pattern) sends a notification \"register\" for each register,",
-	"and then its answer.",
+	"and then its answer. So do snapshot (params: dir) and migrate (params: uri, and those of",
+	"'ferry migrate', such as downtime_ms) with \"progress\"; migrate-cancel, migrate-postcopy",
+	"and migrate-recover are for one under way. A refusal's reasons are in the error's data.",
 	NULL,
 };
 

@@ -6,18 +6,23 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/util.h"
 #include "cli/command.h"
 #include "cli/print.h"
 #include "cli/value.h"
 #include "control/client.h"
+#include "control/inspect.h"
+#include "migrate/snapshot.h"
 
 #define SHOWN_BYTES 16 /* of a wide register, without --full */
 
 struct show {
 	const char *name;
 	const char *pattern;
+	bool is_file; /* name is a snapshot's */
 	bool json, full;
 	size_t shown;
 };
@@ -45,7 +50,8 @@ static int set_operand(void *target, unsigned index, const char *value)
 		return 0;
 	}
 	show->name = value;
-	return value_vm_name(value);
+	show->is_file = strchr(value, '/') || access(value, F_OK) == 0;
+	return show->is_file ? 0 : value_vm_name(value);
 }
 
 /* Hexadecimal text in groups of four bytes; the first bytes bytes of it. */
@@ -114,6 +120,43 @@ static int ask(struct show *show)
 	return err;
 }
 
+static int open_snapshot(const char *path, struct snapshot *snapshot)
+{
+	char state[4096];
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		if (snprintf(state, sizeof(state), "%s/" SNAPSHOT_STATE, path) >=
+		    (int)sizeof(state))
+			return because(-ENAMETOOLONG, "%s: the name is too long", path);
+		path = state;
+	}
+	return snapshot_open_state(path, snapshot);
+}
+
+/* The registers of a snapshot: its state is enough, there need be no KVM. */
+static int look(struct show *show)
+{
+	struct inspect *inspect = NULL;
+	struct snapshot snapshot;
+	struct json_object *params;
+	int err = open_snapshot(show->name, &snapshot);
+
+	if (!err)
+		err = inspect_create_snapshot(&snapshot, show->pattern, &inspect);
+	snapshot_finish(&snapshot);
+	while (!err) {
+		err = inspect_next(inspect, &params);
+		if (err <= 0)
+			break;
+		print_register(show, params);
+		json_object_put(params);
+		err = 0;
+	}
+	inspect_destroy(inspect);
+	return err;
+}
+
 static int run_inspect(const struct command *self, int argc, char **argv)
 {
 	struct show show = { 0 };
@@ -123,7 +166,7 @@ static int run_inspect(const struct command *self, int argc, char **argv)
 		return command_failed(STATUS_USAGE, err);
 	if (err == COMMAND_DONE)
 		return STATUS_OK;
-	err = ask(&show);
+	err = show.is_file ? look(&show) : ask(&show);
 	if (!err && show.pattern && !show.shown)
 		err = because(-ENOENT,
 			      "no register of %s matches \"%s\"; 'ferry inspect %s' lists "
@@ -138,14 +181,15 @@ static const struct command_option options[] = {
 };
 
 static const char *const notes[] = {
-	"PATTERN is one of the shell's, such as 'msr.*'. The VM is paused for a moment.",
+	"NAME is a VM's; or a snapshot: its directory, or its file state.",
+	"PATTERN is one of the shell's, such as 'msr.*'. A VM is paused for a moment.",
 	"Registers of up to 8 bytes are numbers; wider ones are bytes in memory's order.",
 	NULL,
 };
 
 const struct command command_inspect = {
 	.name = "inspect",
-	.summary = "show the registers of a running VM",
+	.summary = "show the registers of a VM or snapshot",
 	.operands = { "NAME", "PATTERN" },
 	.required = 1,
 	.operand = set_operand,

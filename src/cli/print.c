@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/terminal.h"
 #include "cli/value.h"
 
 void print_json(struct json_object *object)
@@ -34,6 +35,16 @@ void print_member(const char *key, struct json_object *value)
 	else if (strcmp(key, "uptime") == 0)
 		print_duration(json_object_get_int64(value), text, sizeof(text));
 	printf("%-8s %s\n", key, text[0] ? text : json_object_get_string(value));
+}
+
+void print_refusals(const char *lines)
+{
+	while (lines && *lines) {
+		int len = (int)strcspn(lines, "\n");
+
+		terminal_line("  %.*s", len, lines);
+		lines += len + (lines[len] == '\n');
+	}
 }
 
 const char *member_text(struct json_object *object, const char *key)

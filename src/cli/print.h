@@ -16,6 +16,9 @@ void print_member(const char *key, struct json_object *value);
 /* The member of an object as text; "-" where it has none. Valid while the object is. */
 const char *member_text(struct json_object *object, const char *key);
 
+/* A line on standard error for each line of a text, which may be NULL. */
+void print_refusals(const char *lines);
+
 /* "2d 03:04:05" or "03:04:05". */
 void print_duration(long long seconds, char *text, size_t size);
 

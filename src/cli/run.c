@@ -11,22 +11,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/command.h"
-#include "cli/console.h"
-#include "cli/run_options.h"
-#include "cli/signals.h"
+#include "base/cleanup.h"
+#include "cli/describe.h"
 #include "cli/terminal.h"
 #include "control/control.h"
-
-/* In the order in which they are made; they end in the opposite one. */
-struct run {
-	struct run_options options;
-	FILE *trace;
-	struct console console;
-	struct machine *machine;
-	struct signals signals;
-	struct control *control;
-};
 
 static void print_log(void *self, enum log_level level, const char *line)
 {
@@ -67,8 +55,8 @@ static int make_console(struct run *run)
 {
 	const struct run_options *options = &run->options;
 	struct console_options console = {
-		.kind = options->console == RUN_CONSOLE_VIRTIO ? MACHINE_CONSOLE_VIRTIO
-							       : MACHINE_CONSOLE_SERIAL,
+		.kind = options->machine.virtio_console ? MACHINE_CONSOLE_VIRTIO
+							: MACHINE_CONSOLE_SERIAL,
 		.is_shown = options->console != RUN_CONSOLE_NONE,
 		.copy_path = options->console_output,
 		.copy_must_exist = options->dry_run,
@@ -106,17 +94,21 @@ static int make_machine(struct run *run)
 
 static int make_control(struct run *run)
 {
+	AUTO_FREE char *description = NULL;
 	struct control_options options = {
 		.machine = run->machine,
 		.name = run->options.machine.vm.name,
 		.memory = run->options.machine.memory,
+		.is_blank = run->options.machine.blank,
 	};
+	int err = describe_machine(&run->options, &description);
 
-	return control_create(&options, &run->control);
+	options.description = description;
+	return err ? err : control_create(&options, &run->control);
 }
 
 /* Everything that can be wrong is found before the terminal changes and before anything runs. */
-static int make_all(struct run *run)
+int run_make(struct run *run)
 {
 	int err = open_trace(run);
 
@@ -128,7 +120,8 @@ static int make_all(struct run *run)
 		err = make_machine(run);
 	if (err || run->options.dry_run)
 		return err;
-	err = signals_init(&run->signals);
+	if (run->signals.fd < 0)
+		err = signals_init(&run->signals);
 	if (!err)
 		err = make_control(run);
 	if (!err)
@@ -138,7 +131,7 @@ static int make_all(struct run *run)
 	return err;
 }
 
-static void finish_all(struct run *run)
+void run_finish(struct run *run)
 {
 	control_destroy(run->control);
 	console_finish(&run->console);
@@ -163,8 +156,7 @@ static const struct {
 	[VM_END_MIGRATED] = { STATUS_MIGRATED, "the guest runs on another host now" },
 };
 
-/* Says how the VM ended; the terminal is as it was by now. */
-static enum exit_status report_end(enum vm_end why, const char *text)
+enum exit_status run_report(enum vm_end why, const char *text)
 {
 	if (!ends[why].text)
 		return ends[why].status;
@@ -175,56 +167,82 @@ static enum exit_status report_end(enum vm_end why, const char *text)
 	return ends[why].status;
 }
 
-static enum exit_status run_machine(struct run *run)
+enum vm_end run_loop(struct run *run, char text[ERROR_TEXT_MAX])
 {
 	struct vm *vm = machine_vm(run->machine);
-	char text[ERROR_TEXT_MAX] = "";
-	enum vm_end why;
-	int err = vm_start(vm);
+	int err = run->options.machine.blank ? 0 : vm_start(vm);
 
 	if (!err)
 		err = vm_wait(vm);
-	if (err) {
-		snprintf(text, sizeof(text), "%s", error_text(err));
-		vm_end(vm, VM_END_FAILED, text);
-	}
-	why = vm_ended(vm);
-	if (vm_end_text(vm))
-		snprintf(text, sizeof(text), "%s", vm_end_text(vm));
-	finish_all(run);
-	return report_end(why, text);
+	if (err)
+		vm_end(vm, VM_END_FAILED, error_text(err));
+	snprintf(text, ERROR_TEXT_MAX, "%s", vm_end_text(vm));
+	return vm_ended(vm);
 }
 
-static enum exit_status run_failed(struct run *run, enum exit_status status, int err)
+enum exit_status run_failed(struct run *run, enum exit_status status, int err)
 {
 	char text[ERROR_TEXT_MAX];
 
 	/* Kept aside: what undoes the rest may have errors of its own. */
 	snprintf(text, sizeof(text), "%s", error_text(err));
-	finish_all(run);
+	run_finish(run);
 	because(err, "%s", text);
 	return command_failed(status, err);
 }
 
+int run_read_again(struct run *run, const char *description)
+{
+	int err;
+
+	run_options_finish(&run->options);
+	run_options_init(&run->options);
+	err = describe_read(description, &run->options);
+	if (!err)
+		err = command_parse(&command_run, run->argc, run->argv, &run->options);
+	return err ? err : run_options_complete(&run->options);
+}
+
+static enum exit_status boot(struct run *run)
+{
+	char text[ERROR_TEXT_MAX];
+	enum vm_end why;
+	int err = run_make(run);
+
+	if (err)
+		return run_failed(run, STATUS_FAILED, err);
+	if (run->options.dry_run) {
+		run_finish(run);
+		return STATUS_OK;
+	}
+	why = run_loop(run, text);
+	run_finish(run);
+	return run_report(why, text);
+}
+
 int run_main(const struct command *self, int argc, char **argv)
 {
-	struct run run = { .signals.fd = -1, .console.copy_fd = -1 };
+	struct run run = {
+		.argc = argc, .argv = argv, .signals.fd = -1, .console.copy_fd = -1
+	};
 	int err;
 
 	run_options_init(&run.options);
 	err = command_parse(self, argc, argv, &run.options);
-	if (err == COMMAND_GO_ON)
+	if (err == COMMAND_DONE) {
+		run_finish(&run);
+		return STATUS_OK;
+	}
+	if (!err)
+		err = run_options_check(&run.options);
+	if (!err && !run_options_arrives(&run.options))
 		err = run_options_complete(&run.options);
 	if (err < 0)
 		return run_failed(&run, STATUS_USAGE, err);
-	if (err == COMMAND_GO_ON) {
-		error_clear();
-		err = make_all(&run);
-		if (err < 0)
-			return run_failed(&run, STATUS_FAILED, err);
-		if (!run.options.dry_run)
-			return run_machine(&run);
-	}
-	finish_all(&run);
-	return STATUS_OK;
+	error_clear();
+	if (run.options.incoming)
+		return run_incoming(&run);
+	if (run.options.restore)
+		return run_restore(&run);
+	return boot(&run);
 }

@@ -13,8 +13,10 @@
 
 #include "base/util.h"
 #include "cli/command.h"
+#include "cli/describe.h"
 #include "cli/run.h"
 #include "cli/value.h"
+#include "io/channel.h"
 
 #define MEMORY_MIN     (2 * MIB)
 #define MEMORY_MAX     (8ULL << 40) /* KVM takes 2^31 - 1 pages in one slot */
@@ -190,9 +192,13 @@ static int set_console(void *target, const char *value, bool on)
 	int err = value_choice(value, names, &choice);
 
 	(void)on;
-	if (!err)
-		options->console = choice;
-	return err;
+	if (err)
+		return err;
+	options->console = choice;
+	/* none is about who sees it: the guest's device is what it was. */
+	if (choice != RUN_CONSOLE_NONE)
+		options->machine.virtio_console = choice == RUN_CONSOLE_VIRTIO;
+	return 0;
 }
 
 static int set_console_output(void *target, const char *value, bool on)
@@ -243,6 +249,54 @@ static int set_log_level(void *target, const char *value, bool on)
 	return err;
 }
 
+static int set_incoming(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	int err = channel_uri_check(value);
+
+	(void)on;
+	return err ? err : run_options_keep_in(options, &options->incoming, value);
+}
+
+static int set_restore(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_path(options, &options->restore, value);
+}
+
+static int set_clock(void *target, const char *value, bool on)
+{
+	static const char *const names[] = { "advance", "freeze", NULL };
+	struct run_options *options = target;
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	(void)on;
+	options->has_clock = true;
+	if (!err)
+		options->machine.clock = choice ? MACHINE_CLOCK_FREEZE : MACHINE_CLOCK_ADVANCE;
+	return err;
+}
+
+static int set_tls(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_path(options, &options->tls, value);
+}
+
+static int set_insecure_plaintext(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)value;
+	options->insecure_plaintext = on;
+	return 0;
+}
+
 static int set_dry_run(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
@@ -262,22 +316,36 @@ static const struct command_option option_table[] = {
 	  set_append },
 	{ "kaslr", NULL, "load the kernel where it was linked to be", NULL, OPTION_NEGATED,
 	  set_kaslr },
-	{ "memory", "SIZE", "memory of the VM, with K, M, G or T (512M)", "4G", 0, set_memory },
-	{ "cpus", "N", "number of vCPUs (1)", "4", 0, set_cpus },
-	{ "hugepages", "SIZE", "back the memory by huge pages of 2M or 1G", "2M", OPTION_OPTIONAL,
-	  set_hugepages },
-	{ "prealloc", NULL, "take all memory from the host at the start", NULL, 0, set_prealloc },
+	{ "memory", "SIZE", "memory of the VM, with K, M, G or T (512M)", "4G",
+	  OPTION_MACHINE, set_memory },
+	{ "cpus", "N", "number of vCPUs (1)", "4", OPTION_MACHINE, set_cpus },
+	{ "hugepages", "SIZE", "back the memory by huge pages of 2M or 1G", "2M",
+	  OPTION_OPTIONAL | OPTION_MACHINE, set_hugepages },
+	{ "prealloc", NULL, "take all memory from the host at the start", NULL, OPTION_MACHINE,
+	  set_prealloc },
 	{ "disk", "FILE[,KEY..]", "keys: readonly direct queues=N serial=TEXT",
-	  "path=x.img,readonly", OPTION_REPEAT, run_set_disk },
+	  "path=x.img,readonly", OPTION_REPEAT | OPTION_MACHINE, run_set_disk },
 	{ "net", "user|tap=NAME", "network by passt or a tap; also ,mac=ADDRESS", "user",
-	  OPTION_REPEAT, run_set_net },
+	  OPTION_REPEAT | OPTION_MACHINE, run_set_net },
 	{ "rng", "FILE", "random numbers (on, from the host's kernel)", "/dev/hwrng",
-	  OPTION_OPTIONAL | OPTION_NEGATED, set_rng },
-	{ "balloon", NULL, "a balloon for 'ferry ctl NAME balloon SIZE'", NULL, 0, set_balloon },
-	{ "console", "KIND", "serial, virtio or none (serial)", "virtio", 0, set_console },
+	  OPTION_OPTIONAL | OPTION_NEGATED | OPTION_MACHINE, set_rng },
+	{ "balloon", NULL, "a balloon for 'ferry ctl NAME balloon SIZE'", NULL, OPTION_MACHINE,
+	  set_balloon },
+	{ "console", "KIND", "serial, virtio or none (serial)", "virtio", OPTION_MACHINE, set_console },
 	{ "console-output", "FILE", "keep a copy of what the console says", "console.log", 0,
 	  set_console_output },
-	{ "name", "NAME", "name for ctl, list and inspect (ferry-PID)", "web1", 0, set_name },
+	{ "name", "NAME", "name for ctl, list and inspect (ferry-PID)", "web1", OPTION_MACHINE,
+	  set_name },
+	{ "incoming", "URI", "take a guest that 'ferry migrate' sends", "unix:web1.sock",
+	  OPTION_NO_FILE, set_incoming },
+	{ "restore", "DIR", "go on with the guest of 'ferry snapshot'", "web1.snap",
+	  OPTION_NO_FILE, set_restore },
+	{ "clock", "HOW", "time on the way: advance, or freeze the guest's clocks (advance)",
+	  "freeze", OPTION_RARE, set_clock },
+	{ "tls", "DIR", "with --incoming tcp: ca-cert.pem, cert.pem and key.pem", "/etc/ferry/tls",
+	  OPTION_RARE, set_tls },
+	{ "insecure-plaintext", NULL, "--incoming tcp: beyond this host without --tls", NULL,
+	  OPTION_RARE, set_insecure_plaintext },
 	{ "config", "FILE", "JSON with these names; options given here win", "vm.json",
 	  OPTION_NO_FILE, set_config },
 	{ "trace-kvm", "FILE", "write every KVM ioctl to standard error or FILE", "kvm.log",
@@ -289,8 +357,8 @@ static const struct command_option option_table[] = {
 
 static const char *const notes[] = {
 	"Exit status: 0 the guest switched itself off, 1 ferry or the host failed,",
-	"2 wrong usage, 32 guest reset, 33 guest crash, 34 guest panic, 35 stopped, "
-	"36 gone to another host.",
+	"2 wrong usage, 32 guest reset, 33 guest crash, 34 guest panic, 35 stopped,",
+	"36 the guest runs on another host now.",
 	NULL,
 };
 
@@ -312,6 +380,21 @@ static const char *const more[] = {
 	"reader of the output slows down a guest that waits for its UART, as Linux does; what",
 	"others send faster than it is read is lost, as on the real thing.",
 	"",
+	"A guest from elsewhere. --incoming waits for what 'ferry migrate' sends, and --restore takes",
+	"what 'ferry snapshot' wrote, which must stay as it is while the guest runs. Both bring a",
+	"description of the machine: the options that it was made with, but for the kernel. Options",
+	"here, on the command line or in the config file, replace the description's: --disk and --net",
+	"all of its disks and networks, whose addresses stay, --name its name. The guest goes on if",
+	"this machine has all that the guest was promised; else every reason is told. What the",
+	"description names is opened here: take guests only from whom you trust, by unix:, or by tcp:",
+	"with --tls. --incoming takes one guest, and ends with status 1 when it did not come. URIs:",
+	"  tcp:HOST:PORT  a port 0 is replaced by a free one; beyond this host only with --tls",
+	"  unix:PATH      a socket, made and removed here; memory is handed over, not copied",
+	"  fd:N, fd:R,W   inherited descriptors: a socket, or two to read from and to write to",
+	"  exec:COMMAND   what a command reads and writes, such as exec:'ssh -W ...'",
+	"--clock advance: the guest's clocks have gone on meanwhile; freeze: they stood still.",
+	"--tls DIR has the certificates of who may sign the other side's, and one's own with its key.",
+	"",
 	"The config file is a JSON object with the options' names:",
 	"  { \"kernel\": \"vmlinuz\", \"memory\": \"2G\", \"cpus\": 2, \"balloon\": true,",
 	"    \"disk\": [ \"root.img\", { \"path\": \"data.img\", \"readonly\": true } ] }",
@@ -332,7 +415,7 @@ static int set_kernel_operand(void *target, unsigned index, const char *value)
 
 const struct command command_run = {
 	.name = "run",
-	.summary = "boot a kernel in a new VM",
+	.summary = "boot a kernel in a VM, or take a running guest",
 	.operands = { "KERNEL" },
 	.operand = set_kernel_operand,
 	.options = option_table,
@@ -361,6 +444,8 @@ void run_options_finish(struct run_options *options)
 	free(options->kept);
 	free(options->disks);
 	free(options->nets);
+	free(options->described.disks);
+	free(options->described.nets);
 	free(options->initrds);
 	*options = (struct run_options){ 0 };
 }
@@ -371,7 +456,7 @@ static int join_cmdline(struct run_options *options)
 	char whole[CMDLINE_MAX];
 
 	if (!given)
-		given = options->console == RUN_CONSOLE_VIRTIO ? "console=hvc0 panic=-1"
+		given = options->machine.virtio_console ? "console=hvc0 panic=-1"
 							       : "console=ttyS0 panic=-1";
 	if (snprintf(whole, sizeof(whole), "%s%s%s", given, options->append ? " " : "",
 		     options->append ? options->append : "") >= (int)sizeof(whole))
@@ -380,14 +465,46 @@ static int join_cmdline(struct run_options *options)
 	return run_options_keep_in(options, &options->machine.cmdline, whole);
 }
 
+/* A guest that runs already has been booted, and the other side of a URI is only there for --incoming. */
+static int check_arrival(const struct run_options *options)
+{
+	const struct machine_options *machine = &options->machine;
+	const char *how = options->incoming ? "--incoming" : "--restore";
+
+	if (options->incoming && options->restore)
+		return because(-EINVAL, "either --incoming or --restore");
+	if (machine->kernel || machine->initrd_count || options->cmdline || options->append)
+		return because(-EINVAL, "%s brings a guest that runs: no kernel, no --initrd, "
+					"--cmdline or --append", how);
+	if (options->incoming && options->dry_run)
+		return because(-EINVAL, "--dry-run cannot tell what --incoming will bring");
+	return 0;
+}
+
+int run_options_check(const struct run_options *options)
+{
+	int err = run_options_arrives(options) ? check_arrival(options) : 0;
+
+	if (err)
+		return err;
+	if ((options->tls || options->insecure_plaintext) && !options->incoming)
+		return because(-EINVAL, "--tls and --insecure-plaintext belong to --incoming");
+	if (options->has_clock && !run_options_arrives(options))
+		return because(-EINVAL, "--clock belongs to --incoming and --restore");
+	if (!options->machine.kernel && !run_options_arrives(options))
+		return because(-EINVAL, "which kernel? 'ferry run KERNEL', or \"kernel\" in the "
+					"config file");
+	return 0;
+}
+
 int run_options_complete(struct run_options *options)
 {
 	struct machine_options *machine = &options->machine;
 	char name[32], page[32];
+	int err = run_options_check(options);
 
-	if (!machine->kernel)
-		return because(-EINVAL, "which kernel? 'ferry run KERNEL', or \"kernel\" in the "
-					"config file");
+	if (err)
+		return err;
 	if (machine->vm.hugepage_size && machine->memory % machine->vm.hugepage_size) {
 		value_size_text(machine->vm.hugepage_size, page, sizeof(page));
 		return because(-EINVAL, "--memory must be a multiple of %s with --hugepages=%s",
@@ -398,9 +515,10 @@ int run_options_complete(struct run_options *options)
 		if (run_options_keep_in(options, &machine->vm.name, name))
 			return -ENOMEM;
 	}
+	describe_fill(options);
+	machine->blank = run_options_arrives(options);
 	machine->initrds = options->initrds;
 	machine->disks = options->disks;
 	machine->nets = options->nets;
-	machine->virtio_console = options->console == RUN_CONSOLE_VIRTIO;
 	return join_cmdline(options);
 }

@@ -14,12 +14,26 @@ enum run_console {
 	RUN_CONSOLE_NONE,
 };
 
+/* What a description had, put aside: describe.h. */
+struct run_described {
+	struct machine_disk *disks;
+	size_t disk_count;
+	struct machine_net *nets;
+	size_t net_count;
+};
+
 /* The strings and arrays that machine points to belong to this; run_options_finish() frees them. */
 struct run_options {
 	struct machine_options machine;
 	struct machine_disk *disks;
 	struct machine_net *nets;
 	const char **initrds;
+	struct run_described described;
+	const char *incoming; /* a URI; NULL: the guest does not come from another host */
+	const char *restore;  /* a directory; NULL: nor from a snapshot */
+	const char *tls;
+	bool insecure_plaintext;
+	bool has_clock;	     /* --clock was given */
 	const char *cmdline; /* NULL: the console's default */
 	const char *append;  /* NULL: nothing */
 	enum run_console console;
@@ -36,7 +50,18 @@ struct run_options {
 void run_options_init(struct run_options *options);
 void run_options_finish(struct run_options *options);
 
-/* What no option can see alone: defaults made from others, and their agreement. -EINVAL, -ENOMEM.
+/* Whether the guest comes from elsewhere, and the machine begins blank. */
+static inline bool run_options_arrives(const struct run_options *options)
+{
+	return options->incoming || options->restore;
+}
+
+/* Whether the options go together, as far as is known without a description. -EINVAL. */
+int run_options_check(const struct run_options *options);
+
+/*
+ * What no option can see alone: defaults made from others, and their agreement; run_options_check()
+ * included. -EINVAL, -ENOMEM.
  */
 int run_options_complete(struct run_options *options);
 

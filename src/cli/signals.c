@@ -41,6 +41,29 @@ int signals_init(struct signals *signals)
 	return signals->fd < 0 ? because(-errno, "signalfd: %s", strerror(errno)) : 0;
 }
 
+static bool asks_for_end(int sig)
+{
+	return sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT;
+}
+
+int signals_wait(struct signals *signals, int fd)
+{
+	struct pollfd both[] = { { .fd = fd, .events = POLLIN },
+				 { .fd = signals->fd, .events = POLLIN } };
+	struct signalfd_siginfo info;
+
+	for (;;) {
+		if (poll(both, ARRAY_SIZE(both), -1) < 0 && errno != EINTR)
+			return because(-errno, "poll: %s", strerror(errno));
+		if (both[0].revents)
+			return 0;
+		while (read(signals->fd, &info, sizeof(info)) == sizeof(info))
+			if (asks_for_end((int)info.ssi_signo))
+				return because(-ECANCELED, "by SIG%s",
+					       sigabbrev_np((int)info.ssi_signo));
+	}
+}
+
 static void handle(struct signals *signals, int sig)
 {
 	char text[32];

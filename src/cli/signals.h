@@ -19,10 +19,16 @@ struct signals {
 };
 
 /*
- * Blocks them: before the first thread, which inherits the mask, and after the last program that
- * the machine starts, which would inherit it too. Until signals_attach() they wait.
+ * Blocks them: before the first thread, which inherits the mask. Programs that the machine starts do
+ * not. Until signals_attach() they wait.
  */
 int signals_init(struct signals *signals);
+
+/*
+ * For before there is a VM: waits until fd is readable, 0, or a signal asks ferry to end: -ECANCELED,
+ * with a text that names it. Others are dropped.
+ */
+int signals_wait(struct signals *signals, int fd);
 
 /* SIGTERM, SIGINT, SIGHUP and SIGQUIT end the VM; SIGWINCH, SIGTSTP and SIGCONT are the console's.
  */

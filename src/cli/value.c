@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/util.h"
 
 #define VM_NAME_MAX 64
@@ -265,4 +267,29 @@ void value_nearest_try(struct value_nearest *nearest, const char *name)
 		nearest->name = name;
 		nearest->distance = d;
 	}
+}
+
+char *value_absolute_path(const char *path)
+{
+	AUTO_FREE char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+	char *absolute;
+
+	/* Where ferry is has no name any more: then only what it is now can be opened. */
+	if (!here)
+		return strdup(path);
+	return asprintf(&absolute, "%s/%s", here, path) < 0 ? NULL : absolute;
+}
+
+char *value_absolute_uri(const char *uri)
+{
+	static const char prefix[] = "unix:";
+	AUTO_FREE char *path = NULL;
+	char *absolute;
+
+	if (strncmp(uri, prefix, sizeof(prefix) - 1) != 0)
+		return strdup(uri);
+	path = value_absolute_path(uri + sizeof(prefix) - 1);
+	if (!path)
+		return NULL;
+	return asprintf(&absolute, "%s%s", prefix, path) < 0 ? NULL : absolute;
 }

@@ -24,6 +24,12 @@ int value_vm_name(const char *text);
 /* "52:54:00:12:34:56", of one machine (not a group address). */
 int value_mac(const char *text, uint8_t ret_mac[6]);
 
+/*
+ * As it reads from any other directory; from malloc, NULL: no memory. Of URIs, unix: has a path in it.
+ */
+char *value_absolute_path(const char *path);
+char *value_absolute_uri(const char *uri);
+
 /* Writes bytes as a person would type it ("512M"); size is at least 32. */
 void value_size_text(uint64_t bytes, char *text, size_t size);
 

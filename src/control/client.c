@@ -22,6 +22,7 @@ struct control_session {
 	char *name;
 	char *line;
 	size_t line_size;
+	struct json_object *error_data;
 };
 
 static int session_init(struct control_session *session, const char *name, int *fd)
@@ -71,6 +72,7 @@ void control_close(struct control_session *session)
 		fclose(session->stream);
 	free(session->name);
 	free(session->line);
+	json_object_put(session->error_data);
 	free(session);
 }
 
@@ -127,11 +129,15 @@ static int read_object(struct control_session *session, struct json_object **ret
 static int take_answer(struct control_session *session, struct json_object *answer,
 		       struct json_object **ret_result)
 {
-	struct json_object *result, *error, *message;
+	struct json_object *result, *error, *message, *data;
 
 	if (json_object_object_get_ex(answer, "error", &error) &&
-	    json_object_object_get_ex(error, "message", &message))
+	    json_object_object_get_ex(error, "message", &message)) {
+		data = json_object_object_get(error, "data");
+		if (json_object_is_type(data, json_type_object))
+			session->error_data = json_object_get(data);
 		return because(-EREMOTEIO, "%s", json_object_get_string(message));
+	}
 	if (!json_object_object_get_ex(answer, "result", &result))
 		return because(-EPROTO, "%s gave an answer that is not JSON-RPC", session->name);
 	*ret_result = json_object_get(result);
@@ -146,6 +152,8 @@ int control_ask(struct control_session *session, const char *method, struct json
 	int err = send_request(session, method, params);
 	bool is_answer = false;
 
+	json_object_put(session->error_data);
+	session->error_data = NULL;
 	while (!err && !is_answer) {
 		err = read_object(session, &object);
 		if (err)
@@ -158,6 +166,11 @@ int control_ask(struct control_session *session, const char *method, struct json
 		json_object_put(object);
 	}
 	return err;
+}
+
+struct json_object *control_error_data(const struct control_session *session)
+{
+	return session->error_data;
 }
 
 int control_wait_end(struct control_session *session)

@@ -25,6 +25,12 @@ int control_ask(struct control_session *session, const char *method, struct json
 		void (*each)(void *self, struct json_object *params), void *self,
 		struct json_object **ret_result);
 
+/*
+ * After -EREMOTEIO: the data of the VM's error, an object; NULL: there was none. The session's, until the
+ * next control_ask().
+ */
+struct json_object *control_error_data(const struct control_session *session);
+
 /* Waits until the VM has closed its side: it has ended. -ETIMEDOUT. */
 int control_wait_end(struct control_session *session);
 

@@ -138,7 +138,6 @@ void control_destroy(struct control *control)
 	control->is_full = false;
 	while (control->clients)
 		client_destroy(control->clients);
-	control_guest_finish(&control->guest);
 	loop_watch_remove(control->loop, &control->watch);
 	/* Before it is closed: so nobody sees a dead socket that is about to vanish. */
 	if (control->is_bound && control_directory_open(false, &lock) == 0)
@@ -147,7 +146,9 @@ void control_destroy(struct control *control)
 		close(control->fd);
 	free(control->name);
 	free(control->description);
+	control_guest_finish(&control->guest);
 	free(control->doubt);
+	free(control->advice);
 	free(control->gone_to);
 	free(control);
 }

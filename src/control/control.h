@@ -36,8 +36,8 @@ const struct migrate_guest *control_guest(struct control *control);
  */
 int control_doubt(struct control *control, enum machine_release release, const char *text);
 
-/* What a person is to do then. */
-extern const char control_doubt_advice[];
+/* What a person is to do then. The control's. */
+const char *control_doubt_advice(const struct control *control);
 
 /*
  * The loop's thread, outside of callbacks, and the loop does not run. Cancels a migration under way and

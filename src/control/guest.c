@@ -4,7 +4,6 @@
 
 #include <ferry/error.h>
 #include <ferry/machine.h>
-#include <ferry/reg.h>
 #include <ferry/vm.h>
 
 #include <errno.h>
@@ -15,10 +14,6 @@
 
 #include "control/stores.h"
 #include "io/loop.h"
-#include "reg/reg_file.h"
-#include "vm/vm.h"
-
-#define PAUSED REG_ID(REG_BANK_CONTROL, 0, 0, 0)
 
 /* A function that the loop's thread is asked to run; it lies on the stack of who waits for it. */
 struct glance {
@@ -101,18 +96,12 @@ static int guest_go_on(void *self)
 static int guest_arrive(void *self)
 {
 	struct control_guest *guest = self;
-	struct vm *vm = machine_vm(guest->machine);
-	bool is_paused = atomic_load(&guest->is_paused);
 	int err;
 
 	/* Somebody ended it here while the other side got ready to let go of it. */
-	if (vm_ended(vm) != VM_END_NONE)
+	if (vm_ended(machine_vm(guest->machine)) != VM_END_NONE)
 		return has_ended();
-	if (is_paused)
-		vm_pause(vm);
 	err = machine_release(guest->machine, MACHINE_ARRIVED);
-	if (err && is_paused)
-		vm_resume(vm);
 	if (!err)
 		atomic_store(&guest->is_absent, false);
 	return err;
@@ -133,60 +122,8 @@ static void guest_throttle(void *self, unsigned percent)
 	machine_throttle(((struct control_guest *)self)->machine, percent);
 }
 
-static int list_paused(void *self, uint32_t vcpu, struct reg_list *out)
-{
-	(void)self;
-	return reg_list_add(out, vcpu, PAUSED, 0);
-}
-
-static int get_paused(void *self, struct reg_key key, void *val)
-{
-	struct control_guest *guest = self;
-
-	if (key.id != PAUSED)
-		return -ENOENT;
-	*(uint8_t *)val = atomic_load(&guest->is_paused);
-	return 0;
-}
-
-/* What was not yet here when it was paused is not paused by this, but when it arrives. */
-static int set_paused(void *self, struct reg_key key, const void *val)
-{
-	struct control_guest *guest = self;
-	uint8_t value = *(const uint8_t *)val;
-
-	if (key.id != PAUSED)
-		return -ENOENT;
-	if (value > 1)
-		return because(-EINVAL, "paused is 0 or 1, not %u", value);
-	if (value == atomic_load(&guest->is_paused))
-		return 0;
-	if (!atomic_load(&guest->is_absent))
-		return because(-EBUSY, "the guest has run");
-	atomic_store(&guest->is_paused, value);
-	return 0;
-}
-
-static int name_paused(void *self, struct reg_key key, char *name, size_t size)
-{
-	(void)self;
-	if (key.id != PAUSED)
-		return -ENOENT;
-	snprintf(name, size, "paused");
-	return 0;
-}
-
 int control_guest_init(struct control_guest *guest, struct machine *machine, bool is_absent)
 {
-	static const struct reg_bank bank = {
-		.name = "control",
-		.mask = REG_BANK_MASK,
-		.match = REG_BANK(REG_BANK_CONTROL),
-		.list = list_paused,
-		.get = get_paused,
-		.set = set_paused,
-		.name_of = name_paused,
-	};
 	struct vm *vm = machine_vm(machine);
 	struct migrate_store *stores;
 	unsigned store_count;
@@ -194,11 +131,6 @@ int control_guest_init(struct control_guest *guest, struct machine *machine, boo
 
 	if (err)
 		return err;
-	err = reg_file_add(vm_regs(vm), &bank, 0, 0, guest);
-	if (err) {
-		free(stores);
-		return err;
-	}
 	*guest = (struct control_guest){
 		.ops = {
 			.mem = vm_mem(vm),
@@ -223,27 +155,16 @@ int control_guest_init(struct control_guest *guest, struct machine *machine, boo
 
 void control_guest_finish(struct control_guest *guest)
 {
-	if (guest->machine)
-		reg_file_remove(vm_regs(machine_vm(guest->machine)), guest);
 	free(guest->stores);
 	guest->stores = NULL;
-	guest->machine = NULL;
 }
 
-int control_guest_pause(struct control_guest *guest, bool pause)
+int control_guest_suspend(struct control_guest *guest, bool suspend)
 {
-	struct vm *vm = machine_vm(guest->machine);
-
 	if (atomic_load(&guest->is_absent))
 		return because(-EBUSY, "the guest has not arrived yet");
 	if (atomic_load(&guest->is_held))
 		return because(-EBUSY, "the guest is held for its migration or snapshot");
-	if (pause == atomic_load(&guest->is_paused))
-		return 0;
-	atomic_store(&guest->is_paused, pause);
-	if (pause)
-		vm_pause(vm);
-	else
-		vm_resume(vm);
+	vm_set_suspended(machine_vm(guest->machine), suspend);
 	return 0;
 }

@@ -33,7 +33,7 @@ static const char *state_of(const struct control *control)
 		return "incoming";
 	/* What the engine holds for a moment does not count. */
 	if (atomic_load(&guest->is_held))
-		return atomic_load(&guest->is_paused) ? "paused" : "running";
+		return vm_is_suspended(vm) ? "paused" : "running";
 	return vm_is_paused(vm) ? "paused" : "running";
 }
 
@@ -69,11 +69,14 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 	json_object_object_add(status, "version", json_object_new_string(FERRY_VERSION));
 	if (control->migration)
 		json_object_object_add(status, "migration", migration_describe(control->migration));
+	if (control_check_broken(control))
+		json_object_object_add(status, "advice",
+				       json_object_new_string(error_text(-EBUSY)));
 	if (control->doubt)
 		json_object_object_add(status, "doubt", json_object_new_string(control->doubt));
 	if (control->doubt)
 		json_object_object_add(status, "advice",
-				       json_object_new_string(control_doubt_advice));
+				       json_object_new_string(control->advice));
 	*ret_result = status;
 	return 0;
 }
@@ -81,9 +84,11 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 static int do_pause(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	struct control *control = ((struct control_client *)self)->control;
-	int err = control_guest_pause(&control->guest, true);
+	int err = control_check_broken(control);
 
 	(void)params;
+	if (!err)
+		err = control_guest_suspend(&control->guest, true);
 	if (!err)
 		*ret_result = state_object(control);
 	return err;
@@ -112,14 +117,16 @@ static int do_resume(void *self, struct json_object *params, struct json_object 
 {
 	struct control *control = ((struct control_client *)self)->control;
 	bool force = json_object_get_boolean(json_object_object_get(params, "force"));
-	int err;
+	int err = control_check_broken(control);
 
+	if (err)
+		return err;
 	if (!control->doubt)
-		err = control_guest_pause(&control->guest, false);
+		err = control_guest_suspend(&control->guest, false);
 	else if (force)
 		err = settle_doubt(control);
 	else
-		err = because(-EBUSY, "%s: %s", control->doubt, control_doubt_advice);
+		err = because(-EBUSY, "%s: %s", control->doubt, control->advice);
 	if (!err)
 		*ret_result = state_object(control);
 	return err;

@@ -14,10 +14,6 @@
 #include "control/server.h"
 #include "control/watcher.h"
 
-const char control_doubt_advice[] =
-	"find out whether the guest runs on the other side: if it does, 'ferry ctl NAME stop' here; "
-	"if it does not, see that it never will, and then 'ferry ctl NAME resume --force' here";
-
 static struct control *control_of(void *self)
 {
 	return ((struct control_client *)self)->control;
@@ -25,14 +21,22 @@ static struct control *control_of(void *self)
 
 int control_doubt(struct control *control, enum machine_release release, const char *text)
 {
-	char *doubt = strdup(text);
+	const char *name = control->name;
 
-	if (!doubt)
-		return because(-ENOMEM, "out of memory");
-	free(control->doubt);
-	control->doubt = doubt;
+	if (!control->advice &&
+	    asprintf(&control->advice,
+		     "find out whether the guest runs on the other side; if it does, 'ferry ctl %s "
+		     "stop' here; if not, end it there, and then 'ferry ctl %s resume --force' here",
+		     name, name) < 0)
+		control->advice = NULL;
+	control->doubt = strdup(text);
 	control->doubt_release = release;
-	return 0;
+	return control->advice && control->doubt ? 0 : because(-ENOMEM, "out of memory");
+}
+
+const char *control_doubt_advice(const struct control *control)
+{
+	return control->advice;
 }
 
 /* Before it is known whether the guest runs elsewhere, it is enough that it might. */
@@ -88,12 +92,22 @@ void control_end_migration(struct control *control)
 	control->migration = NULL;
 }
 
+int control_check_broken(const struct control *control)
+{
+	if (!control->migration || control->migrating)
+		return 0;
+	return because(-EBUSY, "the guest runs elsewhere and lacks memory that is only here: "
+			       "'ferry migrate %s --recover' sends it", control->name);
+}
+
 static int check_idle(const struct control *control)
 {
 	if (control->is_ending || vm_ended(machine_vm(control->machine)) != VM_END_NONE)
 		return because(-ECANCELED, "%s has ended", control->name);
 	if (control->doubt)
-		return because(-EBUSY, "%s is in doubt: %s", control->name, control_doubt_advice);
+		return because(-EBUSY, "%s is in doubt: %s", control->name, control->advice);
+	if (control_check_broken(control))
+		return -EBUSY;
 	if (control->migration)
 		return because(-EBUSY, "%s of %s is under way already, to %s",
 			       migration_kind(control->migration) == MIGRATION_MOVE ? "a migration" :

@@ -40,6 +40,7 @@ struct control {
 	unsigned migrating;	     /* 1 while it is under way */
 	struct watcher *watcher;     /* whom its progress is told to; NULL: nobody */
 	char *doubt;		     /* why nobody knows whether the guest runs elsewhere; NULL: it does not */
+	char *advice; /* what is to be done about it */
 	enum machine_release doubt_release; /* what resume makes of it */
 	char *gone_to; /* the guest's new place, when it has moved */
 };
@@ -101,6 +102,11 @@ int do_snapshot(void *self, struct json_object *params, struct json_object **ret
 
 /* Ends what is under way, and waits for its end; the VM has ended. */
 void control_end_migration(struct control *control);
+/*
+ * In post-copy the guest has gone and its memory has not, and the connection is lost: -EBUSY then, with
+ * what is to be done.
+ */
+int control_check_broken(const struct control *control);
 /* Nobody watches any more. */
 void control_watcher_gone(struct control *control);
 

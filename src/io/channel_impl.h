@@ -86,8 +86,6 @@ ssize_t channel_raw_read(struct channel *channel, void *buf, size_t len);
 ssize_t channel_raw_read_now(struct channel *channel, void *buf, size_t len);
 /* Ends both directions of the connection, whoever uses them. */
 void channel_raw_cut(struct channel *channel);
-/* After TLS could not be brought about: what we said last shall not be lost to a reset. */
-void channel_raw_linger(struct channel *channel);
 
 /* Texts for what every operation may meet. They return err. */
 int channel_gone(struct channel *channel, int err, const char *doing);

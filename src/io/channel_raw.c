@@ -11,8 +11,6 @@
 
 #include "io/channel_impl.h"
 
-#define LINGER_MS 200
-
 uint64_t channel_now_ms(void)
 {
 	struct timespec now;
@@ -191,16 +189,4 @@ void channel_raw_cut(struct channel *channel)
 	cut_end(&channel->out, 1);
 	if (channel->in.fd != channel->out.fd)
 		cut_end(&channel->in, 0);
-}
-
-/* Closing a TCP socket that has unread bytes resets it, and the peer may never see our alert. */
-void channel_raw_linger(struct channel *channel)
-{
-	uint64_t deadline = channel_now_ms() + LINGER_MS;
-	char scratch[4096];
-
-	shutdown(channel->out.fd, SHUT_WR);
-	while (channel_wait(channel, channel->in.fd, POLLIN, deadline) == 1)
-		if (channel_raw_read_now(channel, scratch, sizeof(scratch)) <= 0)
-			break;
 }

@@ -176,15 +176,8 @@ static void tell_peer(struct channel *channel, int err)
 		gnutls_alert_send_appropriate(tls->session, err);
 	/* What is told to the caller is why, not whether the alert got through. */
 	snprintf(text, sizeof(text), "%s", error_text(0));
-	if (flush(channel) == 0)
-		channel_raw_linger(channel);
+	flush(channel);
 	because(0, "%s", text);
-}
-
-static int too_late(struct channel *channel)
-{
-	return because(-ETIMEDOUT, "%s: no agreement on TLS within %u ms; does the peer use TLS?",
-		       channel->name, channel->timeout_ms);
 }
 
 static int wait_and_fill(struct channel *channel, uint64_t deadline)
@@ -192,7 +185,9 @@ static int wait_and_fill(struct channel *channel, uint64_t deadline)
 	int r = channel_wait(channel, channel->in.fd, POLLIN, deadline);
 
 	if (r == 0)
-		return too_late(channel);
+		return because(-ETIMEDOUT,
+			       "%s: no agreement on TLS within %u ms; does the peer use TLS?",
+			       channel->name, channel->timeout_ms);
 	return r < 0 ? r : fill(channel);
 }
 
@@ -214,8 +209,7 @@ static int shake_hands(struct channel *channel, const char *host)
 		    (gnutls_record_get_direction(tls->session) || tls->in_at < tls->in_len))
 			continue;
 		if (r == 0)
-			r = channel_now_ms() < deadline ? wait_and_fill(channel, deadline)
-							: too_late(channel);
+			r = wait_and_fill(channel, deadline);
 		if (r < 0)
 			return r;
 	}

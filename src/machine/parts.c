@@ -183,8 +183,8 @@ void machine_remove_console(struct machine *machine)
 	console_destroy(machine->console);
 }
 
-/* The same name gives the same addresses: FNV-1a of it, behind a locally administered prefix. */
-static void make_mac(const char *name, size_t number, uint8_t mac[6])
+/* FNV-1a of the name, behind a locally administered prefix. */
+void machine_net_address(const char *name, size_t number, uint8_t mac[6])
 {
 	uint32_t hash = 2166136261U;
 
@@ -216,7 +216,7 @@ int machine_add_nets(struct machine *machine)
 
 		snprintf(id, sizeof(id), "net%zu", i);
 		if (memcmp(given->mac, net.mac, sizeof(net.mac)) == 0)
-			make_mac(machine->vm->name, i, net.mac);
+			machine_net_address(machine->vm->name, i, net.mac);
 		else
 			memcpy(net.mac, given->mac, sizeof(net.mac));
 		r = net_create(machine->vm, machine->pci, &net, &machine->nets[i]);

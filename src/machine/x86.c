@@ -59,6 +59,11 @@ static int add_memory(struct machine *machine)
 	return machine_add_memory(machine, 0, LOW_MAX, HIGH_BASE);
 }
 
+static int add_vm(struct machine *machine)
+{
+	return vm_bank_add(machine->vm);
+}
+
 static int add_clock(struct machine *machine)
 {
 	return x86_clock_bank_add(machine->vm, machine->options->clock == MACHINE_CLOCK_FREEZE);
@@ -253,6 +258,7 @@ static int add_kernel(struct machine *machine)
 /* In the order in which registers are restored. */
 const struct machine_part machine_parts[] = {
 	{ add_memory, NULL },
+	{ add_vm, NULL },
 	{ add_clock, NULL },   /* before msr: kvmclock's pages are filled from it */
 	{ add_irqchip, NULL }, /* before cpu: a LAPIC in virtual wire mode listens to the PIC */
 	{ add_cpuid, NULL },   /* decides which of the next three exist */

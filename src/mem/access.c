@@ -2,14 +2,19 @@
 /* Reading, writing and giving back guest memory. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include <ferry/error.h>
 
 #include "base/util.h"
+#include "mem/data.h"
 #include "mem/dirty.h"
 #include "mem/mem_impl.h"
+
+/* How often a huge page that somebody looks at just then is tried to be split. */
+#define DROP_TRIES 100
 
 /* linux/mman.h of 6.1 and 5.14 */
 #ifndef MADV_COLLAPSE
@@ -173,6 +178,45 @@ int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len)
 
 	pthread_mutex_lock(&mem->lock);
 	r = for_each_piece(mem, gpa, len, discard, mem);
+	pthread_mutex_unlock(&mem->lock);
+	return r;
+}
+
+/* A huge page is split for it; where that does not come about, its part is only zero. */
+static int drop_pages(struct mem *mem, const struct mem_region *region, uint64_t offset,
+		      uint64_t size)
+{
+	for (int i = 0; i < DROP_TRIES; i++) {
+		uint64_t at = offset, len;
+		int r = mem_punch(mem, region, offset, size);
+
+		if (r == 0)
+			r = mem_next_data(mem, region, &at, &len);
+		if (r < 0)
+			return because(r, "cannot drop memory %s: %s", region->name, strerror(-r));
+		if (r == 0 || at >= offset + size)
+			return 0;
+		sched_yield();
+	}
+	return because(-EBUSY, "memory %s: a huge page cannot be dropped in part", region->name);
+}
+
+int mem_drop(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	const struct mem_region *region = mem_find(mem_map(mem), gpa);
+	int r;
+
+	if (!region || !is_aligned(gpa | len, GUEST_PAGE_SIZE) ||
+	    !range_inside(gpa - region->gpa, len, region->size))
+		return because(-EFAULT, "no %llu bytes of memory at %#llx to be dropped",
+			       (unsigned long long)len, (unsigned long long)gpa);
+	if (mem->page_size != GUEST_PAGE_SIZE || (region->flags & MEM_PRIVATE))
+		return because(-EOPNOTSUPP, "memory %s has no pages that could be missing",
+			       region->name);
+	if (!len)
+		return 0;
+	pthread_mutex_lock(&mem->lock);
+	r = drop_pages(mem, region, gpa - region->gpa, len);
 	pthread_mutex_unlock(&mem->lock);
 	return r;
 }

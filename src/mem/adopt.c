@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/util.h"
 #include "mem/data.h"
+#include "mem/dirty.h"
 #include "mem/mem_impl.h"
 
 /*
@@ -26,7 +27,7 @@
 
 #define COPY_CHUNK (1UL << 20)
 
-static int check_size(const struct mem *mem, int fd)
+static int check_size(const struct mem *mem, int fd, uint64_t *ret_size)
 {
 	const struct mem_map *map = mem_map(mem);
 	uint64_t needed = 0;
@@ -40,6 +41,7 @@ static int check_size(const struct mem *mem, int fd)
 		return because(-EINVAL,
 			       "the file of the memory has %llu bytes, and %llu are needed",
 			       (unsigned long long)st.st_size, (unsigned long long)needed);
+	*ret_size = (uint64_t)st.st_size;
 	return 0;
 }
 
@@ -78,21 +80,18 @@ static int map_over(const struct mem *mem, const struct mem_region *region, int 
 	return 0;
 }
 
-static int adopt_shared(struct mem *mem, int fd)
+static int adopt_shared(struct mem *mem, int fd, uint64_t size)
 {
 	const struct mem_map *map = mem_map(mem);
-	struct stat st;
 	int r = check_shared(mem, fd);
 
 	for (size_t i = 0; r == 0 && i < map->count; i++)
 		r = map_over(mem, &map->regions[i], fd, MAP_SHARED);
-	if (r == 0 && fstat(fd, &st) < 0)
-		r = -errno;
 	if (r < 0)
 		return r;
 	close(mem->memfd);
 	mem->memfd = fd;
-	mem->memfd_size = max_u64(mem->memfd_size, (uint64_t)st.st_size);
+	mem->memfd_size = max_u64(mem->memfd_size, size);
 	return 0;
 }
 
@@ -208,12 +207,13 @@ static int adopt_copy(const struct mem *mem, int fd)
 
 int mem_adopt(struct mem *mem, int fd, enum mem_adopt how)
 {
+	uint64_t size = 0;
 	int r;
 
 	pthread_mutex_lock(&mem->lock);
-	r = check_size(mem, fd);
+	r = check_size(mem, fd, &size);
 	if (r == 0 && how == MEM_ADOPT_SHARED)
-		r = adopt_shared(mem, fd);
+		r = adopt_shared(mem, fd, size);
 	else if (r == 0 && mem->page_size == GUEST_PAGE_SIZE)
 		r = adopt_private(mem, fd);
 	else if (r == 0) {

@@ -95,8 +95,8 @@ found:
 static int next_private(const struct mem *mem, const struct mem_region *region, uint64_t *offset,
 			uint64_t *ret_len)
 {
-	uint64_t from, to, end = region->offset + region->size;
-	const uint8_t *first, *last;
+	uint64_t from = 0, to = 0, end = region->offset + region->size;
+	const uint8_t *first = NULL, *last = NULL;
 	int r = mem_next_in_file(mem->file, region->offset + *offset, end, &from, &to);
 
 	if (r < 0)
@@ -124,7 +124,7 @@ static int next_private(const struct mem *mem, const struct mem_region *region, 
 int mem_next_data(const struct mem *mem, const struct mem_region *region, uint64_t *offset,
 		  uint64_t *ret_len)
 {
-	uint64_t from, to;
+	uint64_t from = 0, to = 0;
 	int r;
 
 	if (*offset >= region->size)

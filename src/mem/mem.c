@@ -266,7 +266,7 @@ static int map_locked(struct mem *mem, struct mem_region *region)
 		r = back(mem, region);
 	if (r < 0)
 		return r;
-	region->dirty = calloc(mem_dirty_words(region), sizeof(*region->dirty));
+	region->dirty = calloc(1 + mem_dirty_words(region), sizeof(*region->dirty));
 	if (region->dirty && atomic_load(&mem->tracked))
 		mem_mark_region(region, 0, region->size);
 	next = map_with(map, region);

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +22,6 @@
 #include "mem/data.h"
 #include "mem/dirty.h"
 #include "mem/mem_impl.h"
-
-/* How often a huge page that somebody looks at just then is tried to be split. */
-#define DROP_TRIES 100
 
 struct pager {
 	struct mem *mem;
@@ -265,7 +261,7 @@ void pager_destroy(struct pager *pager)
 }
 
 /* One ioctl; the bytes that came to be there, or -errno. from NULL: zeros. */
-static int64_t fill(const struct pager *pager, uint8_t *to, const uint8_t *from, uint64_t len)
+static int64_t fill(const struct pager *pager, const uint8_t *to, const uint8_t *from, uint64_t len)
 {
 	struct uffdio_copy copy = { .dst = (uintptr_t)to, .src = (uintptr_t)from, .len = len };
 	struct uffdio_zeropage zero = { .range = { .start = (uintptr_t)to, .len = len } };
@@ -331,7 +327,7 @@ static int find_pages(const struct pager *pager, gpa_t gpa, uint64_t pages, uint
 
 int pager_place(struct pager *pager, gpa_t gpa, const void *data, uint64_t pages)
 {
-	uint8_t *to;
+	uint8_t *to = NULL;
 	int r = find_pages(pager, gpa, pages, &to);
 
 	return r < 0 ? r : fill_all(pager, to, data, pages * GUEST_PAGE_SIZE, false);
@@ -339,7 +335,7 @@ int pager_place(struct pager *pager, gpa_t gpa, const void *data, uint64_t pages
 
 int pager_place_zero(struct pager *pager, gpa_t gpa, uint64_t pages)
 {
-	uint8_t *to;
+	uint8_t *to = NULL;
 	int r = find_pages(pager, gpa, pages, &to);
 
 	return r < 0 ? r : fill_zero(pager, to, pages * GUEST_PAGE_SIZE, false);
@@ -398,42 +394,5 @@ int pager_repeat(struct pager *pager)
 
 	for (size_t i = 0; r == 0 && i < pager->map->count; i++)
 		r = repeat_region(pager, i);
-	return r;
-}
-
-/* A huge page is split for it; where that does not come about, its part is only zero. */
-static int drop_pages(struct mem *mem, const struct mem_region *region, uint64_t offset,
-		      uint64_t size)
-{
-	for (int i = 0; i < DROP_TRIES; i++) {
-		uint64_t at = offset, len;
-		int r = mem_punch(mem, region, offset, size);
-
-		if (r == 0)
-			r = mem_next_data(mem, region, &at, &len);
-		if (r < 0)
-			return because(r, "cannot drop memory %s: %s", region->name, strerror(-r));
-		if (r == 0 || at >= offset + size)
-			return 0;
-		sched_yield();
-	}
-	return because(-EBUSY, "memory %s: a huge page cannot be dropped in part", region->name);
-}
-
-int mem_drop(struct mem *mem, gpa_t gpa, uint64_t len)
-{
-	const struct mem_region *region = mem_find(mem_map(mem), gpa);
-	int r;
-
-	if (!region || !is_aligned(gpa | len, GUEST_PAGE_SIZE) ||
-	    !range_inside(gpa - region->gpa, len, region->size))
-		return because(-EFAULT, "no %llu bytes of memory at %#llx to be dropped",
-			       (unsigned long long)len, (unsigned long long)gpa);
-	r = check_memory(mem);
-	if (r < 0 || !len)
-		return r;
-	pthread_mutex_lock(&mem->lock);
-	r = drop_pages(mem, region, gpa - region->gpa, len);
-	pthread_mutex_unlock(&mem->lock);
 	return r;
 }

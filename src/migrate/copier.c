@@ -49,7 +49,7 @@ struct copier {
 	bool is_still;
 	atomic_bool interrupted;
 	_Atomic uint64_t pending, copied, loaded;
-	struct pace pace; /* stopped by a failure and by the end */
+	struct pace pace; /* stopped by a failure, by an interruption and by the end */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -176,7 +176,7 @@ static int copy_chunk(struct worker *worker, const struct piece *piece, uint64_t
 	if (!err && copier->skip_zero)
 		err = keep_data(worker, piece, first, pages, bits);
 	if (!err && !pace_wait(&copier->pace, count_bits(bits, words) * GUEST_PAGE_SIZE))
-		return -ECANCELED;
+		return copier->interrupted ? 0 : -ECANCELED;
 	if (!err)
 		err = copy_bits(worker, piece, first, bits);
 	memset(piece->bitmap + first / 64, 0, words * sizeof(*bits));
@@ -273,6 +273,7 @@ int copier_collect(struct copier *copier)
 void copier_interrupt(struct copier *copier)
 {
 	copier->interrupted = true;
+	pace_stop(&copier->pace);
 }
 
 void copier_set_still(struct copier *copier)
@@ -280,6 +281,7 @@ void copier_set_still(struct copier *copier)
 	copier->is_still = true;
 	copier->skip_zero = true;
 	copier->interrupted = false;
+	pace_resume(&copier->pace);
 }
 
 int copier_export(const struct copier *copier, struct buffer *bitmaps)

@@ -50,7 +50,11 @@ enum migrate_arrival {
 enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct migrate_guest *guest,
 				      int *ret_err);
 
-/* Makes migrate_dest_run() give up, unless everything has arrived: -EALREADY. Any thread. */
+/*
+ * Makes migrate_dest_run() give up, unless everything has arrived and nobody has said whether to run it:
+ * -EALREADY. A guest that runs in post-copy is lost by it, once channel_listener_stop() has been called
+ * too: nobody brings the rest of its memory. Any thread.
+ */
 int migrate_dest_cancel(struct migrate_dest *dest);
 
 /* Any thread. */

@@ -24,12 +24,13 @@ void pace_finish(struct pace *pace)
 static void wait_turn(struct pace *pace, uint64_t bytes)
 {
 	uint64_t now = clock_now(), until = max_u64(pace->next_ns, now);
+	uint64_t bandwidth = pace->bandwidth;
 	struct timespec at;
 
-	pace->next_ns = until + bytes * 1000000000 / pace->bandwidth;
+	pace->next_ns = until + bytes * 1000000000 / bandwidth;
 	at.tv_sec = (time_t)(until / 1000000000);
 	at.tv_nsec = (long)(until % 1000000000);
-	while (!pace->stopped && pace->bandwidth && pace->next_ns && clock_now() < until)
+	while (!pace->stopped && pace->bandwidth == bandwidth && clock_now() < until)
 		pthread_cond_clockwait(&pace->changed, &pace->lock, CLOCK_MONOTONIC, &at);
 }
 
@@ -59,5 +60,13 @@ void pace_stop(struct pace *pace)
 	pthread_mutex_lock(&pace->lock);
 	pace->stopped = true;
 	pthread_cond_broadcast(&pace->changed);
+	pthread_mutex_unlock(&pace->lock);
+}
+
+void pace_resume(struct pace *pace)
+{
+	pthread_mutex_lock(&pace->lock);
+	pace->stopped = false;
+	pace->next_ns = 0;
 	pthread_mutex_unlock(&pace->lock);
 }

@@ -26,5 +26,7 @@ bool pace_wait(struct pace *pace, uint64_t bytes);
 void pace_set_bandwidth(struct pace *pace, uint64_t bandwidth);
 /* Nobody waits any more. Any thread. */
 void pace_stop(struct pace *pace);
+/* They do again, not for what was sent before. */
+void pace_resume(struct pace *pace);
 
 #endif

@@ -24,21 +24,21 @@ static int answer(struct page_sink sink, const struct mem *mem, const struct rec
 static void *server_main(void *arg)
 {
 	struct migrate_source *source = arg;
-	struct channel *urgent = source->served;
-	struct stream stream = stream_of_channel(urgent);
+	struct channel *channel = source->served;
+	struct stream stream = stream_of_channel(channel);
 	struct page_packer packer;
 	struct record request;
 	int err = page_packer_init(&packer, stream, 0);
 
 	while (!err) {
-		err = channel_wait_readable(urgent, -1);
+		err = channel_wait_readable(channel, -1);
 		if (err > 0)
 			err = stream_expect(&stream, RECORD_REQUEST, &request);
 		if (!err)
 			err = answer(page_packer_sink(&packer), source->guest->mem, &request);
 	}
 	page_packer_finish(&packer);
-	channel_shutdown(urgent);
+	channel_shutdown(channel);
 	return NULL;
 }
 
@@ -48,6 +48,7 @@ int postcopy_serve(struct migrate_source *source)
 
 	source->served = source->urgent;
 	err = -pthread_create(&source->server, NULL, server_main, source);
+
 	source->has_server = !err;
 	return err ? because(err, "cannot start a thread: %s", strerror(-err)) : 0;
 }

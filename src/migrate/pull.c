@@ -187,13 +187,23 @@ static int connect_again(struct migrate_dest *dest)
 	return err ? err : pager_repeat(dest->pager);
 }
 
+static bool was_cancelled(struct migrate_dest *dest)
+{
+	bool cancelled;
+
+	pthread_mutex_lock(&dest->lock);
+	cancelled = dest->cancelled;
+	pthread_mutex_unlock(&dest->lock);
+	return cancelled;
+}
+
 /* Closes what is left of the connections, and waits for the source's next. */
 static int recover(struct migrate_dest *dest, int err)
 {
 	do {
 		receivers_fail(dest, err);
 		receivers_close(dest);
-		err = connect_again(dest);
+		err = was_cancelled(dest) ? because(-ECANCELED, "cancelled") : connect_again(dest);
 	} while (err && err != -ECANCELED && err != -EOPNOTSUPP);
 	return err;
 }

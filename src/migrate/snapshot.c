@@ -261,14 +261,16 @@ static int sync_parent(const char *dir)
 static int put_in_place(struct snapshot_writer *writer)
 {
 	const char *dir = writer->dir;
-	bool replaces = true;
+	bool replaces = false;
 	int err;
 
 	if (fsync(writer->memory.fd) < 0 || fsync(writer->dir_fd) < 0)
 		return because(-errno, "cannot write the snapshot: %s", strerror(errno));
-	if (renameat2(AT_FDCWD, writer->temporary, AT_FDCWD, dir, RENAME_EXCHANGE) < 0) {
-		replaces = false;
-		if (errno != ENOENT || rename(writer->temporary, dir) < 0)
+	/* Not every file system can exchange: where nothing is replaced it need not. */
+	if (rename(writer->temporary, dir) < 0) {
+		replaces = true;
+		if ((errno != EEXIST && errno != ENOTEMPTY) ||
+		    renameat2(AT_FDCWD, writer->temporary, AT_FDCWD, dir, RENAME_EXCHANGE) < 0)
 			return because(-errno, "cannot make %s: %s", dir, strerror(errno));
 	}
 	err = sync_parent(dir);
@@ -346,6 +348,16 @@ int snapshot_writer_cancel(struct snapshot_writer *writer)
 	return err;
 }
 
+/* Beside dir something is made whose name begins with its name. */
+static char *without_slashes(const char *dir)
+{
+	size_t len = strlen(dir);
+
+	while (len > 1 && dir[len - 1] == '/')
+		len--;
+	return strndup(dir, len);
+}
+
 int snapshot_writer_create(const struct migrate_guest *guest, const struct snapshot_options *options,
 			   struct snapshot_writer **ret_writer)
 {
@@ -355,7 +367,7 @@ int snapshot_writer_create(const struct migrate_guest *guest, const struct snaps
 		return because(-ENOMEM, "out of memory");
 	pthread_mutex_init(&writer->lock, NULL);
 	writer->guest = guest;
-	writer->dir = strdup(options->dir);
+	writer->dir = without_slashes(options->dir);
 	writer->machine = strdup(options->machine);
 	writer->dir_fd = -1;
 	writer->memory.fd = -1;

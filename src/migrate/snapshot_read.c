@@ -8,9 +8,12 @@
 
 #include <ferry/error.h>
 
+#include "base/cleanup.h"
 #include "mem/adopt.h"
 #include "migrate/regions.h"
 #include "migrate/snapshot.h"
+
+#define OPEN_TRIES 10
 
 static int stream_read_file(void *self, void *buf, size_t len)
 {
@@ -75,35 +78,63 @@ int snapshot_parse(const struct stream *stream, struct snapshot *ret_snapshot)
 	return parse(stream, ret_snapshot);
 }
 
-int snapshot_open_state(const char *path, struct snapshot *ret_snapshot)
+static int read_state(int fd, struct snapshot *snapshot)
 {
-	FILE *file = fopen(path, "re");
+	FILE *file = fdopen(fd, "r");
 	const struct stream stream = { .read = stream_read_file, .self = file };
 	int err;
 
-	*ret_snapshot = (struct snapshot){ .memory_fd = -1 };
-	if (!file)
-		return because(-errno, "%s: %s", path, strerror(errno));
-	err = snapshot_parse(&stream, ret_snapshot);
+	if (!file) {
+		close(fd);
+		return because(-ENOMEM, "out of memory");
+	}
+	err = parse(&stream, snapshot);
 	fclose(file);
+	return err;
+}
+
+int snapshot_open_state(const char *path, struct snapshot *ret_snapshot)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int err;
+
+	*ret_snapshot = (struct snapshot){ .memory_fd = -1 };
+	if (fd < 0)
+		return because(-errno, "%s: %s", path, strerror(errno));
+	err = read_state(fd, ret_snapshot);
 	return err ? because_of(err, "%s", path) : 0;
+}
+
+/* Both files of one directory: another snapshot may take its place, and its name, at any moment. */
+static int open_files(const char *dir, int *ret_state, int *ret_memory)
+{
+	AUTO_CLOSE int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int state = -1;
+
+	if (dir_fd < 0)
+		return because(-errno, "%s: %s", dir, strerror(errno));
+	state = openat(dir_fd, SNAPSHOT_STATE, O_RDONLY | O_CLOEXEC);
+	if (state < 0)
+		return because(-errno, "%s/" SNAPSHOT_STATE ": %s", dir, strerror(errno));
+	*ret_memory = openat(dir_fd, SNAPSHOT_MEMORY, O_RDONLY | O_CLOEXEC);
+	if (*ret_memory < 0)
+		return because(-errno, "%s/" SNAPSHOT_MEMORY ": %s", dir, strerror(errno));
+	*ret_state = fd_take(&state);
+	return 0;
 }
 
 int snapshot_open(const char *dir, struct snapshot *ret_snapshot)
 {
-	char path[4096];
-	int err;
+	int state = -1, err = -ENOENT;
 
 	*ret_snapshot = (struct snapshot){ .memory_fd = -1 };
-	if (snprintf(path, sizeof(path), "%s/" SNAPSHOT_MEMORY, dir) >= (int)sizeof(path))
-		return because(-ENAMETOOLONG, "%s: the name is too long", dir);
-	snprintf(path, sizeof(path), "%s/" SNAPSHOT_STATE, dir);
-	err = snapshot_open_state(path, ret_snapshot);
+	/* What was replaced loses its files: then there is another of that name. */
+	for (int i = 0; i < OPEN_TRIES && err == -ENOENT; i++)
+		err = open_files(dir, &state, &ret_snapshot->memory_fd);
 	if (err)
 		return err;
-	snprintf(path, sizeof(path), "%s/" SNAPSHOT_MEMORY, dir);
-	ret_snapshot->memory_fd = open(path, O_RDONLY | O_CLOEXEC);
-	return ret_snapshot->memory_fd < 0 ? because(-errno, "%s: %s", path, strerror(errno)) : 0;
+	err = read_state(state, ret_snapshot);
+	return err ? because_of(err, "%s/" SNAPSHOT_STATE, dir) : 0;
 }
 
 void snapshot_finish(struct snapshot *snapshot)

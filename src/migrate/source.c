@@ -353,6 +353,10 @@ static void close_all(struct migrate_source *source)
 	struct copier *copier;
 	unsigned count;
 
+	/* Its thread looks at it until it has ended. */
+	if (source->urgent)
+		channel_shutdown(source->urgent);
+	postcopy_end(source);
 	pthread_mutex_lock(&source->lock);
 	copier = source->copier;
 	disks = source->disks;
@@ -363,9 +367,6 @@ static void close_all(struct migrate_source *source)
 	source->channel_count = 0;
 	source->urgent = NULL;
 	pthread_mutex_unlock(&source->lock);
-	if (urgent)
-		channel_shutdown(urgent);
-	postcopy_end(source);
 	channel_destroy(urgent);
 	copier_destroy(copier);
 	store_copier_destroy(disks);
@@ -411,7 +412,10 @@ static int recover(struct migrate_source *source)
 {
 	struct buffer missing = { 0 };
 	struct record record;
-	int err = source_connect(source, STREAM_CONTROL, HELLO_RECOVER);
+	int err;
+
+	source_set_phase(source, MIGRATE_CONNECTING);
+	err = source_connect(source, STREAM_CONTROL, HELLO_RECOVER);
 
 	if (!err)
 		err = stream_expect(&source->streams[0], RECORD_MISSING, &record);

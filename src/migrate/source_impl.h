@@ -32,7 +32,6 @@ struct migrate_source {
 	bool postcopy;	/* the guest runs there before all of its memory is */
 	pthread_t server;
 	bool has_server;
-	struct channel *served; /* the server's: urgent, which is forgotten before the server has ended */
 
 	pthread_mutex_t lock;
 	/* Under lock: who cancels uses them. */

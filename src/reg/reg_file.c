@@ -76,16 +76,6 @@ int reg_file_add(struct reg_file *file, const struct reg_bank *bank, uint64_t in
 	return 0;
 }
 
-void reg_file_remove(struct reg_file *file, const void *self)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < file->count; i++)
-		if (file->slots[i].self != self)
-			file->slots[kept++] = file->slots[i];
-	file->count = kept;
-}
-
 int reg_file_list(struct reg_file *file, struct reg_list *list)
 {
 	for (size_t i = 0; i < file->count; i++) {

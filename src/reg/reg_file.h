@@ -41,7 +41,4 @@ void reg_file_finish(struct reg_file *file);
 int reg_file_add(struct reg_file *file, const struct reg_bank *bank, uint64_t instance_mask,
 		 uint64_t instance, void *self);
 
-/* Takes out every bank of self's, for a bank whose owner goes before the file. */
-void reg_file_remove(struct reg_file *file, const void *self);
-
 #endif

@@ -50,6 +50,7 @@ struct vm {
 	uint32_t threads; /* started and not ended */
 	uint32_t parked;  /* of them, outside KVM_RUN because of a pause */
 	uint32_t pauses;  /* vm_pause() minus vm_resume() */
+	bool suspended;	  /* one of them is vm_set_suspended()'s */
 	bool has_run;     /* vm_start() was called: what is fixed by then is fixed */
 	enum vm_end end;
 	char *end_text;
@@ -66,6 +67,9 @@ void vm_adopt_thread(struct vm *vm);
 
 /* The vCPU's thread stays here while the VM is paused. */
 void vm_park(struct vm *vm);
+/* Bank REG_BANK_VM: how the VM is run, as far as that travels with it. */
+int vm_bank_add(struct vm *vm);
+
 /* How long the vCPUs shall sleep from now on; false: no longer. */
 bool vm_throttle_left(const struct vm *vm, struct timespec *ret_left);
 

@@ -16,7 +16,7 @@
 #include "io/channel.h"
 
 /* A deadline that tests wait out, and one that they should never see. */
-#define SHORT_MS 150
+#define SHORT_MS 300
 #define LONG_MS	 20000
 
 #define CHUNK ((size_t)256 << 10)

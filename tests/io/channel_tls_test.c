@@ -317,7 +317,7 @@ START_TEST(test_a_silent_peer_holds_nobody_up)
 	pair_listen(&pair, TCP, &hasty);
 	fd = connect_raw(&pair);
 	pthread_join(pair.thread, NULL);
-	says(pair.accepted, pair.text, -ETIMEDOUT, "no agreement on TLS within 150 ms");
+	says(pair.accepted, pair.text, -ETIMEDOUT, "no agreement on TLS within 300 ms");
 	close(fd);
 	/* Nor one that goes on promising more. */
 	pthread_create(&pair.thread, NULL, pair_accept, &pair);
@@ -326,7 +326,7 @@ START_TEST(test_a_silent_peer_holds_nobody_up)
 	while (send(fd, "x", 1, MSG_NOSIGNAL) == 1)
 		usleep(SHORT_MS * 1000 / 20);
 	pthread_join(pair.thread, NULL);
-	says(pair.accepted, pair.text, -ETIMEDOUT, "no agreement on TLS within 150 ms");
+	says(pair.accepted, pair.text, -ETIMEDOUT, "no agreement on TLS within 300 ms");
 	close(fd);
 	/* Nor does a listener that never answers. */
 	hasty.tls = near_dir;
@@ -434,8 +434,9 @@ static void *echo_and_change_keys(void *arg)
 		for (size_t at = 0; at < ECHO;) {
 			ssize_t n = gnutls_record_recv(client->session, data + at, ECHO - at);
 
-			ck_assert_int_gt(n, 0);
-			at += (size_t)n;
+			/* That is what a change of keys looks like. */
+			ck_assert_msg(n > 0 || n == GNUTLS_E_AGAIN, "%zd", n);
+			at += n > 0 ? (size_t)n : 0;
 		}
 		ck_assert_int_eq(gnutls_session_key_update(client->session, GNUTLS_KU_PEER), 0);
 		for (size_t at = 0; at < ECHO;) {

@@ -28,6 +28,7 @@ struct carried {
 	pthread_t loop; /* runs machine's loop */
 	unsigned seed;
 	useconds_t transit; /* so long it is nowhere */
+	useconds_t delay;   /* so long it has arrived, and does not run */
 
 	/* lock: what the guest has said, on a loop's thread. */
 	pthread_mutex_t lock;
@@ -131,6 +132,7 @@ static inline void carried_move(struct carried *c)
 	carried_copy_memory(c->machine, from);
 	usleep(c->transit);
 	image_restore(vm_regs(machine_vm(c->machine)), &image);
+	usleep(c->delay);
 	machine_surrender_disks(from);
 	r = machine_release(c->machine, MACHINE_ARRIVED);
 	ck_assert_msg(r == 0, "machine_release: %s", error_text(r));

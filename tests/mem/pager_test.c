@@ -306,6 +306,9 @@ END_TEST
 
 START_TEST(test_discarded_pages_are_zero_and_asked_for_by_nobody)
 {
+	struct mem_region gone;
+	uint64_t at = 0, len;
+
 	init();
 	memset(mem_ptr_rw(&mem, PAGE, PAGE), 1, PAGE);
 	create();
@@ -316,7 +319,9 @@ START_TEST(test_discarded_pages_are_zero_and_asked_for_by_nobody)
 	ck_assert_uint_eq(peek(GIB), 0);
 	ck_assert_int_eq(mem_discard(&mem, GIB, MIB), 0);
 	ck_assert_uint_eq(peek(GIB), 0);
+	gone = mem_map(&mem)->regions[2];
 	ck_assert_int_eq(mem_unmap(&mem, 4 * GIB), 0);
+	ck_assert_int_eq(mem_next_data(&mem, &gone, &at, &len), 0);
 	ck_assert_uint_eq(asked.count, 0);
 	finish();
 }
@@ -331,6 +336,7 @@ START_TEST(test_only_one_pager_and_only_for_memory_of_its_own)
 	init();
 	create();
 	ck_assert_int_eq(pager_create(&mem, fault, &asked, &second), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(error_text(-EBUSY), "has a pager already"));
 	ck_assert_ptr_null(second);
 	pager_destroy(pager);
 	ck_assert_int_eq(ftruncate(fd, 5 * MIB), 0);

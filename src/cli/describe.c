@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes a machine down as JSON, and reads it. */
+#include "cli/describe.h"
+
+#include <ferry/error.h>
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/command.h"
+#include "cli/config.h"
+#include "cli/run_options.h"
+#include "cli/value.h"
+
+static void add_text(struct json_object *object, const char *key, const char *text)
+{
+	json_object_object_add(object, key, json_object_new_string(text));
+}
+
+static void add_switch(struct json_object *object, const char *key, bool on)
+{
+	json_object_object_add(object, key, json_object_new_boolean(on));
+}
+
+static void add_size(struct json_object *object, const char *key, uint64_t bytes)
+{
+	json_object_object_add(object, key, json_object_new_uint64(bytes));
+}
+
+static int add_path(struct json_object *object, const char *key, const char *path)
+{
+	AUTO_FREE char *absolute = value_absolute_path(path);
+
+	if (!absolute)
+		return -ENOMEM;
+	add_text(object, key, absolute);
+	return 0;
+}
+
+static int add_disk(struct json_object *disks, const struct machine_disk *disk)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_array_add(disks, object);
+	if (disk->readonly)
+		add_switch(object, "readonly", true);
+	if (disk->direct)
+		add_switch(object, "direct", true);
+	if (disk->queues)
+		add_size(object, "queues", disk->queues);
+	if (disk->serial)
+		add_text(object, "serial", disk->serial);
+	return add_path(object, "path", disk->path);
+}
+
+static void add_net(struct json_object *nets, const struct machine_net *net)
+{
+	struct json_object *object = json_object_new_object();
+	char mac[18];
+
+	json_object_array_add(nets, object);
+	if (net->kind == MACHINE_NET_TAP)
+		add_text(object, "tap", net->tap);
+	else
+		add_switch(object, "user", true);
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", net->mac[0], net->mac[1],
+		 net->mac[2], net->mac[3], net->mac[4], net->mac[5]);
+	add_text(object, "mac", mac);
+}
+
+static int add_devices(struct json_object *root, const struct machine_options *machine)
+{
+	struct json_object *disks = json_object_new_array(), *nets = json_object_new_array();
+	int err = 0;
+
+	json_object_object_add(root, "disk", disks);
+	for (size_t i = 0; i < machine->disk_count && !err; i++)
+		err = add_disk(disks, &machine->disks[i]);
+	json_object_object_add(root, "net", nets);
+	for (size_t i = 0; i < machine->net_count; i++)
+		add_net(nets, &machine->nets[i]);
+	if (!machine->rng_source || !machine->rng_source[0])
+		add_switch(root, "rng", !machine->rng_source);
+	else if (!err)
+		err = add_path(root, "rng", machine->rng_source);
+	return err;
+}
+
+int describe_machine(const struct run_options *options, char **ret_text)
+{
+	const struct machine_options *machine = &options->machine;
+	struct json_object *root = json_object_new_object();
+	int err;
+
+	add_text(root, "name", machine->vm.name);
+	add_size(root, "memory", machine->memory);
+	add_size(root, "cpus", machine->vm.vcpus);
+	if (machine->vm.hugepage_size)
+		add_size(root, "hugepages", machine->vm.hugepage_size);
+	add_switch(root, "prealloc", machine->vm.prealloc);
+	add_switch(root, "balloon", machine->balloon);
+	add_text(root, "console", machine->virtio_console ? "virtio" : "serial");
+	err = add_devices(root, machine);
+	if (!err) {
+		*ret_text = strdup(json_object_to_json_string_ext(
+			root, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		err = *ret_text ? 0 : -ENOMEM;
+	}
+	json_object_put(root);
+	return err ? because(err, "out of memory") : 0;
+}
+
+int describe_read(const char *text, struct run_options *options)
+{
+	struct run_described *described = &options->described;
+	int err = config_read_machine(text, &command_run, options);
+
+	if (err)
+		return because_of(err, "the description of the machine");
+	described->disks = options->disks;
+	described->disk_count = options->machine.disk_count;
+	described->nets = options->nets;
+	described->net_count = options->machine.net_count;
+	options->disks = NULL;
+	options->nets = NULL;
+	options->machine.disk_count = options->machine.net_count = 0;
+	return 0;
+}
+
+static bool has_address(const struct machine_net *net)
+{
+	static const uint8_t none[sizeof(net->mac)];
+
+	return memcmp(net->mac, none, sizeof(none)) != 0;
+}
+
+void describe_fill(struct run_options *options)
+{
+	struct run_described *described = &options->described;
+	struct machine_options *machine = &options->machine;
+
+	if (!machine->disk_count) {
+		options->disks = described->disks;
+		machine->disk_count = described->disk_count;
+		described->disks = NULL;
+	}
+	if (!machine->net_count) {
+		options->nets = described->nets;
+		machine->net_count = described->net_count;
+		described->nets = NULL;
+	}
+	for (size_t i = 0; i < machine->net_count; i++) {
+		struct machine_net *net = &options->nets[i];
+
+		if (has_address(net))
+			continue;
+		if (described->nets && i < described->net_count)
+			memcpy(net->mac, described->nets[i].mac, sizeof(net->mac));
+		else
+			machine_net_address(machine->vm.name, i, net->mac);
+	}
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ferry run --incoming`: listens, and takes the guest that another ferry sends. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "cli/print.h"
+#include "cli/run.h"
+#include "cli/terminal.h"
+#include "control/control.h"
+#include "io/channel.h"
+#include "migrate/dest.h"
+#include "vm/vm.h"
+
+/* How long a source that has connected and says nothing is waited for when ferry is to end. */
+#define LAST_WAIT_MS 1000
+
+struct incoming {
+	struct run *run;
+	pthread_t thread;
+	int ready;	    /* an eventfd: the thread that waits for a source has ended */
+	unsigned receiving; /* 1 while the thread receives; the loop's */
+	bool has_failed;    /* that is why the VM ended; the loop's */
+
+	/* The thread's while there is one. */
+	int err;
+	char text[ERROR_TEXT_MAX];
+	enum migrate_arrival arrival;
+	char *refusals;
+
+	pthread_mutex_t lock;
+	/* Under lock while the thread receives; NULL afterwards. */
+	struct migrate_dest *dest;
+	struct channel_listener *listener;
+};
+
+static void keep_text(struct incoming *in, int err)
+{
+	in->err = err;
+	snprintf(in->text, sizeof(in->text), "%s", error_text(err));
+}
+
+static int listen_there(struct incoming *in)
+{
+	const struct run_options *options = &in->run->options;
+	const struct channel_options channel = {
+		.tls = options->tls,
+		.insecure_plaintext = options->insecure_plaintext,
+	};
+	int err = channel_listen(options->incoming, &channel, &in->listener);
+
+	if (!err)
+		terminal_line("listening at %s", channel_listener_uri(in->listener));
+	return err;
+}
+
+static void *wait_main(void *arg)
+{
+	struct incoming *in = arg;
+
+	error_clear();
+	keep_text(in, migrate_dest_open(in->listener, &in->dest));
+	(void)!write(in->ready, &(uint64_t){ 1 }, sizeof(uint64_t));
+	return NULL;
+}
+
+/*
+ * A signal ends the wait. The thread may be listening to somebody who has connected and says nothing;
+ * then it ends with the process, now.
+ */
+static int stop_waiting(struct incoming *in, int err)
+{
+	struct pollfd ready = { .fd = in->ready, .events = POLLIN };
+
+	channel_listener_stop(in->listener);
+	if (poll(&ready, 1, LAST_WAIT_MS) <= 0) {
+		channel_listener_destroy(in->listener);
+		_exit(run_report(VM_END_STOPPED, error_text(err)));
+	}
+	pthread_join(in->thread, NULL);
+	return err;
+}
+
+/* -ECANCELED: a signal asked for the end. */
+static int wait_for_source(struct incoming *in)
+{
+	int err = -pthread_create(&in->thread, NULL, wait_main, in);
+
+	if (err)
+		return because(err, "cannot start a thread: %s", strerror(-err));
+	err = signals_wait(&in->run->signals, in->ready);
+	if (err)
+		return stop_waiting(in, err);
+	pthread_join(in->thread, NULL);
+	return in->err ? because(in->err, "%s", in->text) : 0;
+}
+
+/* The machine that the source describes; or the source is told why there is none. */
+static int make_machine(struct incoming *in)
+{
+	int err = run_read_again(in->run, migrate_dest_machine(in->dest));
+
+	if (!err)
+		err = run_make(in->run);
+	if (err)
+		migrate_dest_refuse(in->dest, err);
+	return err;
+}
+
+static void end_vm(struct incoming *in, const char *what)
+{
+	struct vm *vm = machine_vm(in->run->machine);
+	char text[ERROR_TEXT_MAX];
+
+	if (vm_ended(vm) != VM_END_NONE)
+		return; /* and that is why nothing came */
+	in->has_failed = true;
+	snprintf(text, sizeof(text), "%s: %.900s", what, in->text);
+	vm_end(vm, VM_END_FAILED, text);
+}
+
+static void stay_in_doubt(struct incoming *in)
+{
+	struct control *control = in->run->control;
+
+	if (control_doubt(control, MACHINE_ARRIVED, in->text) != 0) {
+		end_vm(in, "nobody knows where the guest runs");
+		return;
+	}
+	terminal_line("the guest is here, and is not run: %s", in->text);
+	terminal_line("%s", control_doubt_advice(control));
+}
+
+/* On the loop. */
+static void received(void *arg)
+{
+	struct incoming *in = arg;
+
+	in->receiving = 0;
+	switch (in->arrival) {
+	case MIGRATE_ARRIVED:
+		break;
+	case MIGRATE_ARRIVED_IN_PART:
+		end_vm(in, "the rest of the guest's memory did not come");
+		break;
+	case MIGRATE_NOT_ARRIVED:
+		end_vm(in, "the guest did not arrive");
+		break;
+	case MIGRATE_ARRIVAL_IN_DOUBT:
+		stay_in_doubt(in);
+		break;
+	}
+}
+
+static void *receive_main(void *arg)
+{
+	struct incoming *in = arg;
+	struct vm *vm = machine_vm(in->run->machine);
+	struct channel_listener *listener = in->listener;
+	struct migrate_dest *dest = in->dest;
+	int err;
+
+	vm_adopt_thread(vm);
+	error_clear();
+	in->arrival = migrate_dest_run(dest, control_guest(in->run->control), &err);
+	keep_text(in, err);
+	in->refusals = strdup(migrate_dest_refusals(dest));
+	pthread_mutex_lock(&in->lock);
+	in->dest = NULL;
+	in->listener = NULL;
+	pthread_mutex_unlock(&in->lock);
+	migrate_dest_destroy(dest);
+	channel_listener_destroy(listener);
+	/* For want of memory: somebody waits for this message, so it must come. */
+	while (loop_call(vm_loop(vm), received, in) != 0)
+		sched_yield();
+	return NULL;
+}
+
+/* When the VM has ended, by itself or because nothing came. */
+static void end_receiving(struct incoming *in)
+{
+	pthread_mutex_lock(&in->lock);
+	if (in->dest) {
+		migrate_dest_cancel(in->dest);
+		channel_listener_stop(in->listener);
+	}
+	pthread_mutex_unlock(&in->lock);
+	/* The thread may wait for the loop. */
+	loop_drain(vm_loop(machine_vm(in->run->machine)), &in->receiving);
+	pthread_join(in->thread, NULL);
+}
+
+static enum exit_status receive(struct incoming *in)
+{
+	struct run *run = in->run;
+	char text[ERROR_TEXT_MAX];
+	enum vm_end why;
+	int err = -pthread_create(&in->thread, NULL, receive_main, in);
+
+	if (err) {
+		err = because(err, "cannot start a thread: %s", strerror(-err));
+		migrate_dest_refuse(in->dest, err);
+		return run_failed(run, STATUS_FAILED, err);
+	}
+	in->receiving = 1;
+	why = run_loop(run, text);
+	end_receiving(in);
+	run_finish(run);
+	if (!in->has_failed)
+		return run_report(why, text);
+	terminal_line("%s", text);
+	print_refusals(in->refusals);
+	return STATUS_FAILED;
+}
+
+static void finish(struct incoming *in)
+{
+	migrate_dest_destroy(in->dest);
+	channel_listener_destroy(in->listener);
+	if (in->ready >= 0)
+		close(in->ready);
+	pthread_mutex_destroy(&in->lock);
+	free(in->refusals);
+}
+
+static int prepare(struct incoming *in)
+{
+	int err = signals_init(&in->run->signals);
+
+	in->ready = eventfd(0, EFD_CLOEXEC);
+	if (!err && in->ready < 0)
+		err = because(-errno, "eventfd: %s", strerror(errno));
+	return err ? err : listen_there(in);
+}
+
+enum exit_status run_incoming(struct run *run)
+{
+	struct incoming in = { .run = run, .ready = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
+	enum exit_status status;
+	int err = prepare(&in);
+
+	if (!err)
+		err = wait_for_source(&in);
+	if (err == -ECANCELED) {
+		char text[ERROR_TEXT_MAX];
+
+		snprintf(text, sizeof(text), "%s", error_text(err));
+		run_finish(run);
+		status = run_report(VM_END_STOPPED, text);
+	} else {
+		if (!err)
+			err = make_machine(&in);
+		status = err ? run_failed(run, STATUS_FAILED, err) : receive(&in);
+	}
+	finish(&in);
+	return status;
+}
