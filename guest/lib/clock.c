@@ -9,7 +9,7 @@
 
 #define SECOND 1000000000UL
 
-/* More than KVM needs for an answer; a host that took its CPU away amid the answer spoils it. */
+/* ns by which the two times never part by themselves from one question to the next. */
 #define DOUBTFUL 20000
 
 /* KVM writes them; one of them a cache line, so that none crosses a page. */
@@ -129,17 +129,24 @@ uint64_t clock_look(struct clock_watch *watch, uint32_t n)
 	return watch->now;
 }
 
+static int64_t middle(int64_t a, int64_t b, int64_t c)
+{
+	if (a > b)
+		return middle(b, a, c);
+	return c < a ? a : c > b ? b : c;
+}
+
 void clock_settle(struct clock_watch *watch, uint32_t n)
 {
-	int64_t epoch = ask_epoch(n), stood;
+	int64_t epoch = ask_epoch(n), stood = epoch - watch->epoch;
 
-	stood = epoch - watch->epoch;
-	/* KVM asks the host's time first and the guest's second: a pause in between makes it less.
+	/*
+	 * One answer in a row can be wrong: KVM took the two times at different moments, or a
+	 * monitor restored the MSR, and so had the answer overwritten before the clock itself was
+	 * restored.
 	 */
-	for (int i = 0; i < 2 && (stood > DOUBTFUL || stood < -DOUBTFUL); i++) {
-		int64_t again = ask_epoch(n);
-
-		epoch = again > epoch ? again : epoch;
+	if (stood > DOUBTFUL || stood < -DOUBTFUL) {
+		epoch = middle(epoch, ask_epoch(n), ask_epoch(n));
 		stood = epoch - watch->epoch;
 	}
 	watch->epoch = epoch;

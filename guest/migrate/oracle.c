@@ -18,6 +18,7 @@
  *   s      "status …", at once
  *   rN.    nothing; N is the new rate
  *   ri     nothing; it is idle from now on
+ *   p      dots, one after the other, until the next p, and then the end of the line
  *   q      nothing: it ends. ferry and QEMU's q35 switch off; QEMU's microvm, which has no port
  *          for that, takes a triple fault: use -no-reboot.
  * Meanwhile it writes, and says "check FAILED …" unasked when it comes across something.
@@ -85,7 +86,7 @@ static int failed;
 
 /* Of CPU 0, like all that speaks. */
 static struct line line;
-static bool told;
+static bool told, dotting;
 
 static void compare(const struct cpu *cpu, uint64_t n, uint32_t first, uint32_t step)
 {
@@ -265,6 +266,9 @@ static void obey(char c)
 	} else if (c == 'c' || c == 'a' || c == 'g') {
 		question.what = c;
 		__atomic_store_n(&question.number, question.number + 1, __ATOMIC_RELEASE);
+	} else if (c == 'p') {
+		dotting = !dotting;
+		line_add(&line, dotting ? "" : "\n");
 	} else if (c == 's') {
 		line_add(&line, "status");
 		say_state();
@@ -306,6 +310,8 @@ static void talk(uint64_t now)
 		obey(c);
 		asked = !is_answered();
 		next = now;
+	} else if (dotting) {
+		line_add(&line, ".");
 	}
 }
 

@@ -175,7 +175,7 @@ static const char *simple_method(const struct migrate *migrate)
 
 static int check(struct migrate *migrate)
 {
-	int options = json_object_object_length(migrate->params) - (migrate->uri != NULL);
+	int given = json_object_object_length(migrate->params) - (migrate->uri != NULL);
 
 	if (migrate->cancel + migrate->recover + migrate->postcopy > 1)
 		return because(-EINVAL, "--cancel, --recover and --postcopy exclude each other");
@@ -184,7 +184,7 @@ static int check(struct migrate *migrate)
 	if (!migrate->uri && !migrate->cancel && !migrate->recover && !migrate->postcopy)
 		return because(-EINVAL, "where to? 'ferry migrate %s unix:PATH', or tcp:HOST:PORT",
 			       migrate->transfer.name);
-	if (options && (migrate->cancel || migrate->recover || !migrate->uri))
+	if (given && (migrate->cancel || migrate->recover || !migrate->uri))
 		return because(-EINVAL, "the other options are for the start of a migration");
 	if (migrate->postcopy && migrate->uri)
 		put(migrate, "postcopy", json_object_new_boolean(true));

@@ -113,50 +113,57 @@ static int read_snapshot(struct inspect *inspect, const struct snapshot *snapsho
 	return r;
 }
 
-static int create(const char *pattern, struct inspect **ret_inspect)
+static struct inspect *create(const char *pattern)
 {
-	struct inspect *inspect;
+	struct inspect *inspect = calloc(1, sizeof(*inspect));
 
-	if (pattern && strlen(pattern) > PATTERN_MAX)
-		return because(-EINVAL, "a pattern of more than %d bytes", PATTERN_MAX);
-	inspect = calloc(1, sizeof(*inspect));
+	if (inspect)
+		inspect->pattern = pattern;
+	return inspect;
+}
+
+static int check(const struct inspect *inspect)
+{
 	if (!inspect)
 		return because(-ENOMEM, "out of memory");
-	inspect->pattern = pattern;
-	*ret_inspect = inspect;
+	if (inspect->pattern && strlen(inspect->pattern) > PATTERN_MAX)
+		return because(-EINVAL, "a pattern of more than %d bytes", PATTERN_MAX);
 	return 0;
 }
 
 static int finish(struct inspect *inspect, int err, struct inspect **ret_inspect)
 {
-	inspect->pattern = NULL;
-	if (err)
+	if (err) {
 		inspect_destroy(inspect);
-	else
-		*ret_inspect = inspect;
-	return err;
+		return err;
+	}
+	inspect->pattern = NULL;
+	*ret_inspect = inspect;
+	return 0;
 }
 
 int inspect_create(struct vm *vm, const char *pattern, struct inspect **ret_inspect)
 {
-	struct inspect *inspect;
-	int err = create(pattern, &inspect);
+	struct inspect *inspect = create(pattern);
+	int err = check(inspect);
 
-	if (err)
-		return err;
-	vm_pause(vm);
-	err = read_all(inspect, vm_regs(vm));
-	vm_resume(vm);
+	if (!err) {
+		vm_pause(vm);
+		err = read_all(inspect, vm_regs(vm));
+		vm_resume(vm);
+	}
 	return finish(inspect, err, ret_inspect);
 }
 
 int inspect_create_snapshot(const struct snapshot *snapshot, const char *pattern,
 			    struct inspect **ret_inspect)
 {
-	struct inspect *inspect;
-	int err = create(pattern, &inspect);
+	struct inspect *inspect = create(pattern);
+	int err = check(inspect);
 
-	return err ? err : finish(inspect, read_snapshot(inspect, snapshot), ret_inspect);
+	if (!err)
+		err = read_snapshot(inspect, snapshot);
+	return finish(inspect, err, ret_inspect);
 }
 
 void inspect_destroy(struct inspect *inspect)

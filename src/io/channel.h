@@ -20,7 +20,8 @@
  *   unix:PATH       a socket file. A listener makes it (mode 0600), in the place of one that
  *                   nobody listens to any more, and removes it.
  *   fd:N, fd:R,W    an inherited connected socket, or a descriptor to read from and one to write
- *                   to (pipes, sockets). The channel owns them from then on, and closes them.
+ *                   to (pipes, sockets). Once they are found to be that they are the channel's, which
+ *                   closes them also when it then fails.
  *   exec:COMMAND    sh -c COMMAND, whose standard input and output are the stream; its standard
  *                   error is ours. It has a process group of its own, so no terminal to ask on.
  * fd: and exec: are one connection: listening there means one channel_accept().

@@ -52,7 +52,7 @@ static int bind_tcp(struct channel_listener *listener, const struct addrinfo *at
 /* The host as it was said, for it is what a certificate is for; the port as the kernel chose it. */
 static int name_port(struct channel_listener *listener, const struct channel_uri *uri)
 {
-	struct sockaddr_in6 address; /* sin_port is at the same place in sockaddr_in */
+	struct sockaddr_in6 address = { 0 }; /* sin_port is at the same place in sockaddr_in */
 	socklen_t len = sizeof(address);
 	char *name = NULL;
 
@@ -347,7 +347,7 @@ static int set_greeting(struct channel_listener *listener, struct channel *chann
 int channel_accept(struct channel_listener *listener, int timeout_ms, struct channel **ret_channel)
 {
 	uint64_t deadline = timeout_ms < 0 ? UINT64_MAX : channel_now_ms() + (unsigned)timeout_ms;
-	struct channel *channel;
+	struct channel *channel = NULL;
 	int r, stopped;
 
 	r = listener->fd >= 0 ? accept_socket(listener, deadline, &channel)

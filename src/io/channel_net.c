@@ -121,8 +121,9 @@ static int connect_address(const char *name, const struct addrinfo *at,
 	struct channel *channel;
 	int r = channel_check_plaintext(name, at->ai_addr, options);
 
-	if (r == 0)
-		r = channel_create(name, CHANNEL_TCP, options, &channel);
+	if (r < 0)
+		return r;
+	r = channel_create(name, CHANNEL_TCP, options, &channel);
 	if (r < 0)
 		return r;
 	channel->is_tcp = true;

@@ -34,7 +34,7 @@ int channel_greet(struct channel *channel, const struct channel_options *options
 /* A socket of the internet or of this host. Datagrams and what is not connected are none. */
 static int adopt_socket(struct channel *channel, int fd, const struct channel_options *options)
 {
-	struct sockaddr_storage peer;
+	struct sockaddr_storage peer = { 0 };
 	socklen_t len = sizeof(peer), type_len = sizeof(int);
 	int type = 0;
 
@@ -85,7 +85,7 @@ static int adopt(struct channel *channel, int fd, int forbidden_mode,
 static int adopt_both(struct channel *channel, const struct channel_uri *uri,
 		      const struct channel_options *options)
 {
-	struct channel_end in, out;
+	struct channel_end in = { 0 }, out = { 0 };
 	int r = adopt(channel, uri->in, O_WRONLY, options, &in);
 
 	if (r < 0)
@@ -176,12 +176,15 @@ int channel_connect(const char *uri, const struct channel_options *options,
 		    struct channel **ret_channel)
 {
 	struct channel *channel = NULL;
-	struct channel_uri to;
+	struct channel_uri to = { 0 };
 	int r = channel_uri_parse(uri, false, &to);
 
-	if (r == 0)
-		r = open_uri(uri, &to, options, &channel);
-	if (r == 0 && options->tls && to.kind == CHANNEL_DESCRIPTORS)
+	if (r < 0)
+		return r;
+	r = open_uri(uri, &to, options, &channel);
+	if (r < 0)
+		return r;
+	if (options->tls && to.kind == CHANNEL_DESCRIPTORS)
 		r = channel_peer_host(channel->out.fd, to.host, sizeof(to.host));
 	if (r == 0)
 		r = channel_greet(channel, options, to.host);

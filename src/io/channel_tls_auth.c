@@ -36,37 +36,55 @@ static int check_file(const char *path, mode_t forbidden)
 	return 0;
 }
 
-int channel_tls_load(const char *directory, gnutls_certificate_credentials_t *ret_credentials)
-{
+struct paths {
 	char ca[PATH_MAX], cert[PATH_MAX], key[PATH_MAX];
-	gnutls_certificate_credentials_t credentials;
-	int r = join(ca, directory, "ca-cert.pem");
+};
+
+static int find_files(const char *directory, struct paths *paths)
+{
+	int r = join(paths->ca, directory, "ca-cert.pem");
 
 	if (r == 0)
-		r = join(cert, directory, "cert.pem");
+		r = join(paths->cert, directory, "cert.pem");
 	if (r == 0)
-		r = join(key, directory, "key.pem");
+		r = join(paths->key, directory, "key.pem");
 	if (r == 0)
-		r = check_file(ca, 0);
+		r = check_file(paths->ca, 0);
 	if (r == 0)
-		r = check_file(cert, 0);
+		r = check_file(paths->cert, 0);
 	if (r == 0)
-		r = check_file(key, S_IRWXO);
+		r = check_file(paths->key, S_IRWXO);
+	return r;
+}
+
+static int load(gnutls_certificate_credentials_t credentials, const struct paths *paths)
+{
+	int n = gnutls_certificate_set_x509_trust_file(credentials, paths->ca, GNUTLS_X509_FMT_PEM);
+
+	if (n <= 0)
+		return because(-EINVAL, "TLS: no certificate in %s", paths->ca);
+	n = gnutls_certificate_set_x509_key_file(credentials, paths->cert, paths->key,
+						 GNUTLS_X509_FMT_PEM);
+	if (n < 0)
+		return because(-EINVAL, "TLS: %s and %s: %s", paths->cert, paths->key,
+			       gnutls_strerror(n));
+	return 0;
+}
+
+int channel_tls_load(const char *directory, gnutls_certificate_credentials_t *ret_credentials)
+{
+	gnutls_certificate_credentials_t credentials = NULL;
+	struct paths paths;
+	int r = find_files(directory, &paths);
+
 	if (r < 0)
 		return r;
 	if (gnutls_certificate_allocate_credentials(&credentials) < 0)
 		return -ENOMEM;
-	r = gnutls_certificate_set_x509_trust_file(credentials, ca, GNUTLS_X509_FMT_PEM);
-	if (r > 0)
-		r = gnutls_certificate_set_x509_key_file(credentials, cert, key,
-							 GNUTLS_X509_FMT_PEM);
-	else
-		r = because(-EINVAL, "TLS: no certificate in %s", ca);
-	if (r == -EINVAL || r < 0) {
+	r = load(credentials, &paths);
+	if (r < 0) {
 		gnutls_certificate_free_credentials(credentials);
-		return r == -EINVAL ? r
-				    : because(-EINVAL, "TLS: %s and %s: %s", cert, key,
-					      gnutls_strerror(r));
+		return r;
 	}
 	*ret_credentials = credentials;
 	return 0;
@@ -74,7 +92,7 @@ int channel_tls_load(const char *directory, gnutls_certificate_credentials_t *re
 
 int channel_tls_check_files(const char *directory)
 {
-	gnutls_certificate_credentials_t credentials;
+	gnutls_certificate_credentials_t credentials = NULL;
 	int r = channel_tls_load(directory, &credentials);
 
 	if (r == 0)

@@ -40,7 +40,7 @@ static int parse_port(const char *uri, const char *text, bool is_listening, char
 		return because(-EINVAL, "%s: '%s' is not a port (0 to 65535)", uri, text);
 	if (!number && !is_listening)
 		return because(-EINVAL, "%s: port 0 is for listening only", uri);
-	strcpy(port, text);
+	memcpy(port, text, (size_t)digits + 1);
 	return 0;
 }
 

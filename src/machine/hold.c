@@ -305,30 +305,36 @@ static bool change_state(struct machine *machine, enum hold_state from, enum hol
 	return ok;
 }
 
+static int stand_still(struct machine *machine)
+{
+	int r;
+
+	vm_pause(machine->vm);
+	r = arch_vm_hold(machine->vm);
+	if (r < 0) {
+		arch_vm_go_on(machine->vm, false);
+		vm_resume(machine->vm);
+	}
+	return r;
+}
+
 /* The second flush is for what was written since the first, until the vCPUs stood still. */
 static int come_to_rest(struct machine *machine)
 {
 	uint64_t limit = machine->hold.limit_ns;
-	bool is_paused = false;
 	int r = run_step(machine, flush_disks, FLUSH_LIMIT_NS);
 
-	if (r == 0) {
-		vm_pause(machine->vm);
-		is_paused = true;
-		r = run_step(machine, quiesce, limit);
-	}
+	if (r < 0)
+		return undo(machine, r, false);
+	r = stand_still(machine);
+	if (r < 0)
+		return r;
+	r = run_step(machine, quiesce, limit);
 	if (r == 0)
 		r = run_step(machine, flush_disks, limit);
 	if (r == 0)
 		r = run_step(machine, settle, limit);
-	if (r < 0)
-		return undo(machine, r, is_paused);
-	r = arch_vm_hold(machine->vm);
-	if (r == 0)
-		return 0;
-	run_step(machine, abandon, limit);
-	vm_resume(machine->vm);
-	return r;
+	return r < 0 ? undo(machine, r, true) : 0;
 }
 
 int machine_hold(struct machine *machine)

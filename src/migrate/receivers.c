@@ -58,8 +58,8 @@ int receivers_cancel(struct migrate_dest *dest)
 	bool is_first, is_late;
 
 	pthread_mutex_lock(&dest->lock);
-	is_late = dest->loaded && !dest->running;
-	dest->cancelled = true;
+	is_late = dest->loaded && !(dest->running && dest->postcopy);
+	dest->cancelled = dest->cancelled || !is_late;
 	is_first = !is_late && note_failure(dest, err);
 	pthread_mutex_unlock(&dest->lock);
 	if (is_first)

@@ -32,6 +32,7 @@ struct migrate_source {
 	bool postcopy;	/* the guest runs there before all of its memory is */
 	pthread_t server;
 	bool has_server;
+	struct channel *served; /* the server's, which urgent is no more when all is being closed */
 
 	pthread_mutex_t lock;
 	/* Under lock: who cancels uses them. */

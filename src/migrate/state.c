@@ -153,6 +153,9 @@ static int next(const struct buffer *buffer, size_t *at, struct reg_key *ret_key
 	const uint8_t *header = buffer->data + *at;
 	uint32_t size;
 
+	*ret_key = (struct reg_key){ 0 };
+	*ret_size = 0;
+	*ret_data = header;
 	if (*at == buffer->size)
 		return 0;
 	if (buffer->size - *at < ENTRY_HEADER)
@@ -173,13 +176,11 @@ int state_next(const struct buffer *state, size_t *at, struct state_entry *ret_e
 	uint32_t size;
 	int r = next(state, at, &entry.key, &size, &entry.value);
 
-	if (r <= 0)
-		return r;
-	if (size != reg_size(entry.key.id))
+	*ret_entry = entry;
+	if (r > 0 && size != reg_size(entry.key.id))
 		return because(-EBADMSG, "register %#llx with %u bytes",
 			       (unsigned long long)entry.key.id, size);
-	*ret_entry = entry;
-	return 1;
+	return r;
 }
 
 int state_check_names(const struct buffer *names)

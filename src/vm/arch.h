@@ -44,7 +44,7 @@ void arch_vcpu_resume(struct vcpu *vcpu);
 
 /*
  * Around the time in which registers are read to be carried elsewhere, or come from elsewhere; the
- * vCPUs are paused. Hold stops what KVM would go on to change by itself (timers of the irqchip);
+ * vCPUs are paused. Hold notes the time, and stops what KVM would go on to change by itself;
  * go_on starts it again, tells the guest that it stood still, and when it has arrived here, sets
  * its clocks as the VM's policy says. Any thread.
  */

@@ -82,7 +82,9 @@ static int create_kvm_parts(struct vm *vm, const struct vm_options *options)
 	r = open_kvm(vm);
 	if (r < 0)
 		return r;
-	vm->fd = kvm_create_vm(vm->kvm_fd, 0);
+	do /* a signal or the ring's work for this thread: nothing was made */
+		vm->fd = kvm_create_vm(vm->kvm_fd, 0);
+	while (vm->fd == -EINTR);
 	if (vm->fd < 0)
 		return because(vm->fd, "KVM_CREATE_VM: %s", strerror(-vm->fd));
 	kvm_caps_read(vm->fd, &vm->caps);

@@ -3,6 +3,7 @@
 #include "check_main.h"
 #include "dev/fake_vm.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "dev/rtc.h"
@@ -12,13 +13,18 @@
 static struct vm vm;
 static struct rtc *rtc;
 
-static void setup(struct vm *to, struct rtc **ret_rtc)
+static void setup_with(struct vm *to, struct rtc **ret_rtc, struct rtc_options options)
 {
-	struct rtc_options options = { .port = PORT, .gsi = 8 };
-
+	options.port = PORT;
+	options.gsi = 8;
 	fake_vm_init(to);
 	ck_assert_int_eq(rtc_create(to, &options, ret_rtc), 0);
 	ck_assert_int_eq(rtc_add_bank(*ret_rtc, &to->regs), 0);
+}
+
+static void setup(struct vm *to, struct rtc **ret_rtc)
+{
+	setup_with(to, ret_rtc, (struct rtc_options){ 0 });
 }
 
 static void teardown(struct vm *of, struct rtc *its)
@@ -229,9 +235,48 @@ START_TEST(test_registers_carry_the_clock_to_another_vm)
 }
 END_TEST
 
+/* A clock with its alarm interrupt on, that stood still 100 seconds ago. */
+static void arrive(bool freeze)
+{
+	struct reg_key seen = { REG_VM, REG_ID(REG_BANK_RTC, RTC_FIELD_SEEN, 3, 0) };
+	int64_t then = time(NULL) - 100;
+
+	setup_with(&vm, &rtc, (struct rtc_options){ .freeze = freeze });
+	rtc_hold(rtc);
+	for (uint8_t alarm = 1; alarm <= 5; alarm += 2)
+		cmos_write(alarm, 0xff); /* at any time */
+	cmos_write(0x0b, 0x22);
+	ck_assert_int_eq(reg_file_set(&vm.regs, seen, &then), 0);
+	fake_pulses(&vm);
+	fake_run_ms(&vm, 10);
+	ck_assert_uint_eq(fake_pulses(&vm), 0);
+	rtc_go_on(rtc, true);
+}
+
+START_TEST(test_alarm_that_was_due_in_transit_interrupts_on_arrival)
+{
+	arrive(false);
+	ck_assert_uint_eq(fake_pulses(&vm), 1);
+	ck_assert_uint_eq(cmos_read(0x0c) & 0x20, 0x20);
+	ck_assert_int_le(llabs((long long)(clock_bcd() - time(NULL))), 1);
+	teardown(&vm, rtc);
+}
+END_TEST
+
+START_TEST(test_frozen_clock_has_missed_the_time_in_transit)
+{
+	arrive(true);
+	ck_assert_uint_eq(fake_pulses(&vm), 0);
+	ck_assert_int_le(llabs((long long)(clock_bcd() - (time(NULL) - 100))), 1);
+	teardown(&vm, rtc);
+}
+END_TEST
+
 CHECK_MAIN("rtc", test_clock_shows_the_hosts_utc_in_bcd, test_weekday_counts_from_sunday_as_one,
 	   test_binary_and_12_hour_mode_show_the_same_time,
 	   test_time_that_the_guest_sets_stays_and_runs, test_held_clock_stands_still,
 	   test_every_byte_value_in_every_register_is_survived,
 	   test_update_ended_interrupts_once_a_second, test_alarm_interrupts_when_its_time_comes,
-	   test_registers_carry_the_clock_to_another_vm)
+	   test_registers_carry_the_clock_to_another_vm,
+	   test_alarm_that_was_due_in_transit_interrupts_on_arrival,
+	   test_frozen_clock_has_missed_the_time_in_transit)

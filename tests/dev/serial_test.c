@@ -380,6 +380,46 @@ START_TEST(test_registers_refuse_what_they_cannot_hold)
 }
 END_TEST
 
+START_TEST(test_held_port_stays_as_it_is_and_then_goes_on)
+{
+	struct reg_key thr = { REG_VM, REG_ID(REG_BANK_SERIAL, 1, 13, (uint32_t)PORT << 16) };
+	static uint8_t image[8192] = { 3, 0, 0, 0, 'a', 'b', 'c' }, now[8192];
+
+	host_init(&host);
+	outb(&host.vm, THR, 'x');
+	serial_hold(host.serial);
+	ck_assert_uint_eq(host.sent_len, 1); /* not kept: it would only be carried */
+	ck_assert_int_eq(reg_file_set(&host.vm.regs, thr, image), 0);
+	fake_run_ms(&host.vm, 20);
+	ck_assert_uint_eq(host.sent_len, 1);
+	ck_assert_int_eq(reg_file_get(&host.vm.regs, thr, now), 0);
+	ck_assert_mem_eq(now, image, sizeof(now));
+	serial_go_on(host.serial, false);
+	ck_assert_uint_eq(host.sent_len, 4);
+	ck_assert_mem_eq(host.sent, "xabc", 4);
+	host_finish(&host);
+}
+END_TEST
+
+START_TEST(test_cause_that_was_carried_along_interrupts_again)
+{
+	host_init(&host);
+	outb(&host.vm, IER, 2); /* transmitter empty */
+	ck_assert_uint_eq(fake_pulses(&host.vm), 1);
+	serial_hold(host.serial);
+	serial_go_on(host.serial, false);
+	ck_assert_uint_eq(fake_pulses(&host.vm), 0);
+	serial_hold(host.serial);
+	serial_go_on(host.serial, true);
+	ck_assert_uint_eq(fake_pulses(&host.vm), 1);
+	inb(&host.vm, IIR);
+	serial_hold(host.serial);
+	serial_go_on(host.serial, true);
+	ck_assert_uint_eq(fake_pulses(&host.vm), 0);
+	host_finish(&host);
+}
+END_TEST
+
 CHECK_MAIN("serial", test_sent_bytes_reach_the_console_in_order,
 	   test_output_goes_on_after_an_idle_time,
 	   test_output_that_is_not_consumed_holds_thre_back_and_loses_nothing,
@@ -394,4 +434,6 @@ CHECK_MAIN("serial", test_sent_bytes_reach_the_console_in_order,
 	   test_clearing_fifos_drops_input_but_not_what_was_sent,
 	   test_wide_accesses_touch_the_ports_in_turn, test_registers_carry_the_port_to_another_vm,
 	   test_a_full_fifo_restored_without_fifo_mode_stays_inside,
-	   test_registers_refuse_what_they_cannot_hold)
+	   test_registers_refuse_what_they_cannot_hold,
+	   test_held_port_stays_as_it_is_and_then_goes_on,
+	   test_cause_that_was_carried_along_interrupts_again)

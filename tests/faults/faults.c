@@ -18,7 +18,7 @@
 /* Of operations that are alike the first so many and the last are disturbed. */
 #define ALIKE 1
 /* A destination whose source failed early says nothing: it waits for the next one. */
-#define DEST_PATIENCE_MS 1500
+#define DEST_PATIENCE_MS 2500
 
 struct op {
 	char what[32];

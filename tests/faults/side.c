@@ -25,7 +25,7 @@
 #include "vm/vm.h"
 
 /* A side that says nothing is given up after this: short, so that a stall is short too. */
-#define STEP_MS 600
+#define STEP_MS 1000
 
 const char *const way_names[WAYS] = { "pre-copy", "descriptor", "post-copy" };
 const char *const fault_names[FAULTS] = { "nothing",	"closed",    "stalled", "short write",

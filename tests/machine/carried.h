@@ -84,7 +84,7 @@ static inline void carried_start(struct carried *c, struct machine_options optio
 	pthread_cond_init(&c->more, NULL);
 	c->options.vm.name = "carried";
 	if (!c->options.memory)
-		c->options.memory = 8 * MIB;
+		c->options.memory = 6 * MIB;
 	if (!c->options.vm.vcpus)
 		c->options.vm.vcpus = 1;
 	c->options.output = carried_output;

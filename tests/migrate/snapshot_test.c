@@ -244,7 +244,7 @@ START_TEST(test_state_and_memory_are_always_of_one_snapshot)
 	fake_guest_write(&source, 0, world.number = 4001);
 	save();
 	pthread_create(&reader, NULL, reader_main, NULL);
-	for (unsigned i = 0; i < 100 || reads < 20; i++) {
+	for (unsigned i = 0; i < 15 || reads < 5; i++) {
 			fake_guest_write(&source, 0, world.number += 4);
 		save();
 	}

@@ -8,8 +8,11 @@ import statistics
 import subprocess
 import typing
 
+import migration
+import movers
 import parts
 import vmm
+from movers import Way
 
 # The console's exits would drown the rest.
 CMDLINE = "console=ttyS0 panic=-1 quiet"
@@ -37,10 +40,14 @@ class Measurement:
     rounds: int = 5
     # What ferry's own value must be.
     limit: typing.Optional[tuple] = None
+    # It is enough to reach one of the goals.
+    either: bool = False
+    # What "sample" takes to measure ferry.
+    ferry: typing.Callable = vmm.ferry
 
     def contenders(self):
         """By name, ferry first."""
-        return {"ferry": vmm.ferry, **self.peers}
+        return {"ferry": self.ferry, **self.peers}
 
 
 def sample_start(command):
@@ -119,6 +126,7 @@ def sample_blk(command):
 
 
 MICROVM, TUNED, Q35, FLOOR = "QEMU microvm", "tuned microvm", "QEMU q35", "floor"
+BUSY = [rate for rate in migration.RATES if rate != "idle"]
 
 MEASUREMENTS = [
     Measurement(
@@ -144,4 +152,32 @@ MEASUREMENTS = [
         "blk", "virtio-blk, requests done by a load in the guest", "1/s", sample_blk,
         {TUNED: vmm.microvm_tuned, Q35: vmm.q35}, {TUNED: (">=", 1), Q35: (">=", 1)},
         linux=True, rounds=3),
+    Measurement(
+        "migrate", "a guest of 2 GiB moves, half of it not zero", "ms", migration.sample_total,
+        {MICROVM: migration.qemu, FLOOR: migration.transfer},
+        {MICROVM: ("<=", 0.5), FLOOR: ("<=", 1 / 0.9)}, either=True, ferry=migration.ferry),
+    Measurement(
+        "downtime-idle", "an idle guest stands still while it moves", "ms",
+        migration.sample_downtime(["idle"], Way()),
+        {MICROVM: migration.qemu}, {MICROVM: ("<=", 1)}, ferry=migration.ferry),
+    Measurement(
+        "downtime", "a guest that writes stands still while it moves", "ms",
+        migration.sample_downtime(BUSY, Way()),
+        {MICROVM: migration.qemu}, {MICROVM: ("<=", 0.5)}, rounds=3, ferry=migration.ferry),
+    Measurement(
+        "downtime-throttle", "likewise, slowed down when it writes too fast", "ms",
+        migration.sample_downtime(BUSY, Way(remedy="throttle")),
+        {MICROVM: migration.qemu}, {MICROVM: ("<=", 0.5)}, rounds=3, ferry=migration.ferry),
+    Measurement(
+        "downtime-postcopy", "likewise, moved by demand after the first round", "ms",
+        migration.sample_downtime(BUSY, Way(remedy="postcopy")),
+        {MICROVM: migration.qemu}, {MICROVM: ("<=", 0.5)}, rounds=3, ferry=migration.ferry),
+    Measurement(
+        "migrate-memory", "resident memory beyond the guest's, while it moves", "MiB",
+        migration.sample_memory, {MICROVM: migration.qemu_in_file}, {}, rounds=1,
+        limit=("<", 32), ferry=migration.ferry),
+    Measurement(
+        "restore", "process start to the first instruction of a restored guest", "ms",
+        migration.sample_restore, {MICROVM: movers.Qemu}, {}, rounds=3, limit=("<", 10),
+        ferry=movers.Ferry),
 ]

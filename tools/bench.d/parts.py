@@ -15,6 +15,8 @@ HERE = TREE / "tools/bench.d"
 
 FERRY = BUILD / "ferry"
 FLOOR = MADE / "floor"
+TRANSFER = MADE / "transfer"
+ORACLE = BUILD / "guest/migrate/oracle"
 INITRD = MADE / "initrd"
 INITRD_DISK = MADE / "initrd-disk"
 KERNEL = "6.12-cloud"
@@ -62,6 +64,7 @@ def build_ferry():
     if not (BUILD / "build.ninja").exists():
         output("cmake", "-S", TREE, "--preset", "release")
     targets = ["ferry-bin"] + [f"guest-bench-{g}" for g in ("first", "pio", "mmio")]
+    targets.append("guest-migrate-oracle")
     output("cmake", "--build", BUILD, "--target", *targets)
 
 
@@ -115,6 +118,7 @@ def build(seconds):
     build_ferry()
     MADE.mkdir(parents=True, exist_ok=True)
     build_c("floor.c", FLOOR)
+    build_c("transfer.c", TRANSFER, "-D_GNU_SOURCE", "-pthread")
     build_c("blkload.c", MADE / "blkload", "-static")
     (MADE / "kernel").write_text(output(LAB, "--print-kernel", KERNEL), encoding="utf-8")
     make_initrd(INITRD, INIT)

@@ -48,7 +48,11 @@ def results(measurement, where, samples):
     """Every result of a measurement."""
     names = {name: None for one in samples for values in one.values() for name in values}
     for name in names:
-        yield from compare(measurement, where, name, samples)
+        compared = list(compare(measurement, where, name, samples))
+        if measurement.either and any(result["met"] for result in compared):
+            for result in compared:
+                result["met"] = True
+        yield from compared
 
 
 def number(value):

@@ -72,13 +72,16 @@ class Failed(Exception):
 
 
 class Vm:
-    """A running VM, seen through what its console prints. Use as a context."""
+    """
+    A running VM, seen through what its console prints, and spoken to if TYPED. Use as a context.
+    """
 
-    def __init__(self, command):
+    def __init__(self, command, typed=False):
         command = [str(word) for word in command]
         read_end, write_end = os.pipe()
         null = os.open("/dev/null", os.O_RDWR)
-        actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, write_end, 1),
+        input_end, self.keyboard = os.pipe() if typed else (null, None)
+        actions = [(os.POSIX_SPAWN_DUP2, input_end, 0), (os.POSIX_SPAWN_DUP2, write_end, 1),
                    (os.POSIX_SPAWN_DUP2, null, 2)]
         self.command = command
         self.console = read_end
@@ -87,6 +90,8 @@ class Vm:
         self.pid = os.posix_spawnp(command[0], command, os.environ, file_actions=actions)
         os.close(write_end)
         os.close(null)
+        if typed:
+            os.close(input_end)
 
     def __enter__(self):
         return self
@@ -95,6 +100,16 @@ class Vm:
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         os.close(self.console)
+        if self.keyboard is not None:
+            os.close(self.keyboard)
+
+    def has_ended(self):
+        """Whether its process is no more."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def type(self, text):
+        """Has it read that from its console."""
+        os.write(self.keyboard, text.encode())
 
     def read(self, patience=PATIENCE):
         """More of what the console prints; returns when it came, in seconds since the start."""

@@ -10,6 +10,12 @@ struct kvm_cpuid2;
 struct kvm_msr_list;
 struct kvm_pit_state2;
 
+/* One moment: guest time in nanoseconds, UTC in nanoseconds, the TSC of vCPU 0. */
+struct x86_moment {
+	uint64_t ns, realtime, tsc;
+	uint64_t zero;
+};
+
 struct arch_vm {
 	struct kvm_cpuid2 *supported_cpuid; /* KVM_GET_SUPPORTED_CPUID */
 	struct kvm_msr_list *msrs;          /* those of KVM_GET_MSR_INDEX_LIST that can be read */
@@ -18,9 +24,10 @@ struct arch_vm {
 	uint64_t pit_held_at;		 /* ns of CLOCK_MONOTONIC */
 	struct {
 		bool freeze; /* enum machine_clock */
-		bool known;  /* the rest was set */
-		uint64_t ns, realtime, tsc;
-	} clock; /* what the guest's clocks were when it stood still elsewhere */
+		bool held;   /* the moment is when this machine was held */
+		bool known;  /* the moment was set: when the guest was held elsewhere */
+		struct x86_moment moment;
+	} clock;
 	bool extended_destination; /* MSIs carry 15 bits of APIC id (KVM_FEATURE_MSI_EXT_DEST_ID) */
 };
 

@@ -31,12 +31,6 @@
 #define READ_TRIES    8
 #define READ_CLOSE_NS 5000
 
-/* One moment: guest time in nanoseconds, UTC in nanoseconds, the TSC of vCPU 0. */
-struct moment {
-	uint64_t ns, realtime, tsc;
-	uint64_t zero;
-};
-
 static uint64_t realtime_ns(void)
 {
 	struct timespec now;
@@ -50,17 +44,18 @@ static int read_ns(const struct vm *vm, uint64_t *ret_ns)
 	struct kvm_clock_data data = { 0 };
 	int r = kvm_get_clock(vm->fd, &data);
 
-	*ret_ns = data.clock;
+	if (r == 0)
+		*ret_ns = data.clock;
 	return r;
 }
 
 /* The other two clocks between two looks at the first, which may be far apart on a busy host. */
-static int read_moment(const struct vm *vm, struct moment *ret_moment)
+static int read_moment(const struct vm *vm, struct x86_moment *ret_moment)
 {
 	uint64_t before = 0, after = 0, best = UINT64_MAX;
 
 	for (int i = 0; i < READ_TRIES && best > READ_CLOSE_NS; i++) {
-		struct moment now = { 0 };
+		struct x86_moment now = { 0 };
 		int r = read_ns(vm, &before);
 
 		if (r == 0)
@@ -96,14 +91,28 @@ static int set_clock(const struct vm *vm, uint64_t ns, uint64_t realtime)
 
 static int set_moment(struct vm *vm, const void *val)
 {
-	struct moment moment;
+	struct x86_moment *moment = &vm->arch.clock.moment;
 
-	memcpy(&moment, val, sizeof(moment));
+	memcpy(moment, val, sizeof(*moment));
 	vm->arch.clock.known = true;
-	vm->arch.clock.ns = moment.ns;
-	vm->arch.clock.realtime = moment.realtime;
-	vm->arch.clock.tsc = moment.tsc;
-	return set_clock(vm, moment.ns, vm->arch.clock.freeze ? 0 : moment.realtime);
+	return set_clock(vm, moment->ns, vm->arch.clock.freeze ? 0 : moment->realtime);
+}
+
+/* The guest has stood still since it was held, not since somebody asked for the time. */
+static int get_moment(const struct vm *vm, struct x86_moment *ret_moment)
+{
+	if (!vm->arch.clock.held)
+		return read_moment(vm, ret_moment);
+	*ret_moment = vm->arch.clock.moment;
+	return 0;
+}
+
+int x86_clock_hold(struct vm *vm)
+{
+	int r = read_moment(vm, &vm->arch.clock.moment);
+
+	vm->arch.clock.held = r == 0;
+	return r < 0 ? because(r, "cannot read the guest's clocks: %s", strerror(-r)) : 0;
 }
 
 static int clock_list(void *self, uint32_t v, struct reg_list *out)
@@ -121,12 +130,12 @@ static int unknown(struct reg_key key)
 
 static int clock_get(void *self, struct reg_key key, void *val)
 {
-	struct moment moment = { 0 };
+	struct x86_moment moment = { 0 };
 	int r;
 
 	if (key.id != NS_ID && key.id != MOMENT_ID)
 		return unknown(key);
-	r = read_moment(self, &moment);
+	r = get_moment(self, &moment);
 	if (r == 0)
 		memcpy(val, key.id == NS_ID ? (void *)&moment.ns : &moment, reg_size(key.id));
 	return r;
@@ -134,14 +143,16 @@ static int clock_get(void *self, struct reg_key key, void *val)
 
 static int clock_set(void *self, struct reg_key key, const void *val)
 {
+	struct vm *vm = self;
 	uint64_t ns;
 
 	if (key.id == MOMENT_ID)
-		return set_moment(self, val);
+		return set_moment(vm, val);
 	if (key.id != NS_ID)
 		return unknown(key);
 	memcpy(&ns, val, sizeof(ns));
-	return set_clock(self, ns, 0);
+	vm->arch.clock.moment.ns = ns;
+	return set_clock(vm, ns, 0);
 }
 
 static int clock_name(void *self, struct reg_key key, char *name, size_t size)
@@ -200,14 +211,14 @@ static int shift_tsc(struct vcpu *vcpu, uint64_t by)
 static int tsc_behind(const struct vm *vm, uint64_t *ret_by)
 {
 	int khz = kvm_get_tsc_khz(vm->vcpus[0].fd);
-	struct moment now;
+	struct x86_moment now = { 0 };
 	int64_t since;
 	int r = read_moment(vm, &now);
 
 	if (r < 0 || khz < 0)
 		return r < 0 ? r : khz;
-	since = (int64_t)(now.ns - vm->arch.clock.ns);
-	*ret_by = vm->arch.clock.tsc + (uint64_t)((__int128)since * khz / NS_PER_MS) - now.tsc;
+	since = (int64_t)(now.ns - vm->arch.clock.moment.ns);
+	*ret_by = vm->arch.clock.moment.tsc + (uint64_t)((__int128)since * khz / NS_PER_MS) - now.tsc;
 	return 0;
 }
 
@@ -291,14 +302,15 @@ static int renew_deadline(struct vcpu *vcpu)
  * A clock that has advanced since it was set is right. One that shall have stood still has gone on
  * since then, and begins again.
  */
-int x86_clock_arrive(struct vm *vm)
+int x86_clock_go_on(struct vm *vm, bool arrived)
 {
 	uint64_t by = 0;
 	int r;
 
-	if (!vm->arch.clock.known || !vm->arch.clock.freeze)
+	vm->arch.clock.held = false;
+	if (!arrived || !vm->arch.clock.known || !vm->arch.clock.freeze)
 		return 0;
-	r = set_clock(vm, vm->arch.clock.ns, 0);
+	r = set_clock(vm, vm->arch.clock.moment.ns, 0);
 	if (r == 0)
 		r = tsc_behind(vm, &by);
 	for (uint32_t i = 0; r == 0 && i < vm->vcpu_count; i++) {

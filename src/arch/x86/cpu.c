@@ -139,7 +139,9 @@ void arch_vcpu_resume(struct vcpu *vcpu)
 
 int arch_vm_hold(struct vm *vm)
 {
-	return x86_pit_hold(vm);
+	int r = x86_clock_hold(vm);
+
+	return r < 0 ? r : x86_pit_hold(vm);
 }
 
 /* A guest without kvmclock has no watchdogs that look there: KVM says -EINVAL. */
@@ -151,7 +153,7 @@ static void tell_stood_still(const struct vm *vm)
 
 int arch_vm_go_on(struct vm *vm, bool arrived)
 {
-	int r = arrived ? x86_clock_arrive(vm) : 0;
+	int r = x86_clock_go_on(vm, arrived);
 
 	if (r == 0)
 		r = x86_pit_go_on(vm, arrived);

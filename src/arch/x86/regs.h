@@ -44,8 +44,9 @@ int x86_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value);
 int x86_pit_hold(struct vm *vm);
 int x86_pit_go_on(struct vm *vm, bool arrived);
 
-/* The clocks of a guest that came from elsewhere, as late as possible before it runs. */
-int x86_clock_arrive(struct vm *vm);
+/* The same of the clocks: those of a guest that has arrived are set as late as possible. */
+int x86_clock_hold(struct vm *vm);
+int x86_clock_go_on(struct vm *vm, bool arrived);
 
 /* The manual's name of an MSR, or -ENOENT. */
 int x86_msr_name(uint32_t msr, char *name, size_t size);

@@ -161,6 +161,30 @@ START_TEST(test_statistics_come_when_asked_for)
 }
 END_TEST
 
+START_TEST(test_kept_buffer_of_statistics_is_taken_again_after_a_pause)
+{
+	const struct virtio_balloon_stat stats[] = { { VIRTIO_BALLOON_S_MEMFREE, 1234 } };
+	struct reg_key taken;
+	uint16_t last;
+
+	setup();
+	put(f.vm, BUFFER_AT, stats, sizeof(stats));
+	send(STATS, BUFFER_AT, sizeof(stats), 0);
+	taken = register_named(f.vm, "virtio.00:01.0.queue2.last_avail");
+	ck_assert_int_eq(reg_file_get(vm_regs(f.vm), taken, &last), 0);
+	ck_assert_uint_eq(last, 1);
+	pci_host_quiesce(f.host, NULL, NULL);
+	ck_assert_int_eq(reg_file_get(vm_regs(f.vm), taken, &last), 0);
+	ck_assert_uint_eq(last, 0); /* whoever goes on finds it there */
+	balloon_refresh(balloon);
+	ck_assert_uint_eq(used_index(&d, STATS), 0);
+	pci_host_resume(f.host, false);
+	balloon_refresh(balloon);
+	ck_assert_uint_eq(used_index(&d, STATS), 1);
+	teardown();
+}
+END_TEST
+
 START_TEST(test_registers_restore_into_a_fresh_vm)
 {
 	struct reg_list list = { 0 };
@@ -186,4 +210,5 @@ END_TEST
 CHECK_MAIN("balloon", test_inflated_pages_go_back_to_the_host,
 	   test_list_of_pages_across_steps_is_read_whole, test_reported_pages_go_back_to_the_host,
 	   test_target_is_told_and_actual_is_heard, test_statistics_come_when_asked_for,
+	   test_kept_buffer_of_statistics_is_taken_again_after_a_pause,
 	   test_registers_restore_into_a_fresh_vm)

@@ -236,9 +236,27 @@ START_TEST(test_registers_carry_a_half_written_chain)
 }
 END_TEST
 
+START_TEST(test_held_console_says_nothing_of_what_registers_hold)
+{
+	struct reg_key emergency = { REG_VM,
+				     REG_ID(REG_BANK_VIRTIO, 0, 9, FAKE_BDF << 16 | 0x8008) };
+	uint8_t image[512] = { 2, 0, 0, 0, 'y', 'z' };
+
+	setup();
+	console_hold(console);
+	ck_assert_int_eq(reg_file_set(&vm.regs, emergency, image), 0);
+	fake_run_ms(&vm, 10);
+	ck_assert_uint_eq(out_len, 0);
+	console_go_on(console);
+	ck_assert_uint_eq(out_len, 2);
+	teardown();
+}
+END_TEST
+
 CHECK_MAIN("virtio-console", test_output_reaches_the_terminal,
 	   test_output_that_is_not_taken_waits_and_comes_once,
 	   test_reset_forgets_a_half_written_chain,
 	   test_input_fills_the_drivers_buffers_and_waits_for_more,
 	   test_buffers_of_the_wrong_direction_do_no_harm, test_resize_is_told_to_the_guest,
-	   test_emergency_output_needs_no_queue, test_registers_carry_a_half_written_chain)
+	   test_emergency_output_needs_no_queue, test_registers_carry_a_half_written_chain,
+	   test_held_console_says_nothing_of_what_registers_hold)

@@ -492,6 +492,86 @@ START_TEST(test_quiesce_waits_for_a_reset_under_way)
 }
 END_TEST
 
+START_TEST(test_quiesce_that_is_taken_back_is_not_answered)
+{
+	struct fake_driver *d = &e.driver;
+	bool done = false;
+
+	echo_init(&e);
+	e.slow_reset = true;
+	echo_run(&e, V1);
+	set_status(d, 0);
+	pci_host_quiesce(e.pci.host, mark_done, &done);
+	TURN_UNTIL(d->vm, e.resets == 1);
+	ck_assert_str_eq(pci_host_busy(e.pci.host), "echo0");
+	pci_host_resume(e.pci.host, false);
+	ck_assert_ptr_null(pci_host_busy(e.pci.host));
+	virtio_device_reset_done(e.device);
+	ck_assert(!done);
+	pci_host_quiesce(e.pci.host, mark_done, &done);
+	ck_assert(done);
+	echo_finish(&e);
+}
+END_TEST
+
+START_TEST(test_arrival_interrupts_once_for_each_queue_and_for_the_configuration)
+{
+	struct fake_driver *d = &e.driver;
+
+	echo_init(&e);
+	echo_run(&e, V1);
+	common_write(d, COMMON(queue_msix_vector), VIRTIO_MSI_NO_VECTOR, 2);
+	mmio_read(d->vm, d->isr, 1);
+	pci_host_quiesce(e.pci.host, NULL, NULL);
+	pci_host_resume(e.pci.host, false);
+	ck_assert_uint_eq(mmio_read(d->vm, d->isr, 1), 0);
+	pci_host_quiesce(e.pci.host, NULL, NULL);
+	pci_host_resume(e.pci.host, true);
+	ck_assert_uint_eq(mmio_read(d->vm, d->isr, 1), VIRTIO_ISR_QUEUE | VIRTIO_ISR_CONFIG);
+	echo_finish(&e);
+}
+END_TEST
+
+START_TEST(test_reset_that_began_while_held_is_done_after_it)
+{
+	struct fake_driver *d = &e.driver;
+	bool done = false;
+
+	echo_init(&e);
+	echo_run(&e, V1);
+	pci_host_quiesce(e.pci.host, mark_done, &done);
+	ck_assert(done);
+	pci_host_resume(e.pci.host, false);
+	set_status(d, 0); /* before the loop came to anything */
+	pci_host_quiesce(e.pci.host, mark_done, &done);
+	TURN_UNTIL(d->vm, status(d) == 0);
+	ck_assert_uint_eq(e.resets, 1);
+	pci_host_resume(e.pci.host, true);
+	echo_run(&e, V1);
+	ck_assert_uint_eq(e.starts, 2);
+	echo_finish(&e);
+}
+END_TEST
+
+START_TEST(test_registers_in_a_wrong_order_break_the_device_and_nothing_else)
+{
+	struct fake_driver *d = &e.driver;
+
+	echo_init(&e);
+	accept_features(d, V1);
+	setup_queue(d, 0, RING_SIZE);
+	ck_assert_int_eq(reg_file_set(vm_regs(d->vm),
+				      register_named(d->vm, "virtio.00:01.0.queue0.size"), "\0\0"),
+			 0);
+	ck_assert_int_eq(reg_file_set(vm_regs(d->vm),
+				      register_named(d->vm, "virtio.00:01.0.status"), "\xf"),
+			 0);
+	pci_host_resume(e.pci.host, true);
+	ck_assert_uint_eq(status(d) & VIRTIO_STATUS_NEEDS_RESET, VIRTIO_STATUS_NEEDS_RESET);
+	echo_finish(&e);
+}
+END_TEST
+
 START_TEST(test_registers_written_back_change_nothing)
 {
 	struct reg_list list = { 0 };
@@ -587,5 +667,10 @@ CHECK_MAIN("virtio device", test_capabilities_lead_to_the_structures,
 	   test_odd_accesses_do_nothing, test_changed_configuration_is_told,
 	   test_window_in_configuration_space_leads_to_the_bar, test_ioeventfd_follows_the_bar,
 	   test_quiesced_device_waits_for_resume, test_start_under_way_is_not_done_twice,
-	   test_quiesce_waits_for_a_reset_under_way, test_registers_written_back_change_nothing,
+	   test_quiesce_waits_for_a_reset_under_way,
+	   test_quiesce_that_is_taken_back_is_not_answered,
+	   test_arrival_interrupts_once_for_each_queue_and_for_the_configuration,
+	   test_reset_that_began_while_held_is_done_after_it,
+	   test_registers_in_a_wrong_order_break_the_device_and_nothing_else,
+	   test_registers_written_back_change_nothing,
 	   test_restored_device_goes_on_where_it_was, test_registers_refuse_what_they_cannot_hold)

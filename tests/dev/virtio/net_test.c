@@ -115,12 +115,12 @@ static void fill_frame(uint8_t *frame, unsigned len, uint8_t seed)
 }
 
 /* A socket on the other end of the tap. */
-static int packet_socket(void)
+static int packet_socket(uint16_t type)
 {
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETHERTYPE));
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(type));
 	struct sockaddr_ll to = {
 		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETHERTYPE),
+		.sll_protocol = htons(type),
 		.sll_ifindex = (int)if_nametoindex(tap_name),
 	};
 
@@ -156,7 +156,7 @@ START_TEST(test_sent_packets_come_out_of_the_tap)
 
 	if (!setup_tap())
 		return;
-	fd = packet_socket();
+	fd = packet_socket(ETHERTYPE);
 	fill_frame(frame, sizeof(frame), 7);
 	ck_assert(is_pushed(TX, send_frame(&header, frame, sizeof(frame))));
 	fake_wait(&vm, recv(fd, got, sizeof(got), MSG_PEEK) > 0);
@@ -186,7 +186,7 @@ START_TEST(test_packets_from_the_tap_reach_the_guest_and_wait_for_its_buffers)
 
 	if (!setup_tap())
 		return;
-	fd = packet_socket();
+	fd = packet_socket(ETHERTYPE);
 	fill_frame(frame, sizeof(frame), 9);
 	ck_assert_int_eq(send(fd, frame, sizeof(frame), 0), sizeof(frame));
 	fake_run_ms(&vm, 20);
@@ -213,7 +213,7 @@ START_TEST(test_offload_flags_of_a_driver_that_did_not_ask_are_ignored)
 
 	if (!setup_tap())
 		return;
-	fd = packet_socket();
+	fd = packet_socket(ETHERTYPE);
 	fill_frame(frame, sizeof(frame), 1);
 	ck_assert(is_pushed(TX, send_frame(&header, frame, sizeof(frame)))); /* the kernel's no */
 	device->features &= ~(1ULL << VIRTIO_NET_F_CSUM);
@@ -238,7 +238,7 @@ START_TEST(test_a_driver_without_checksums_gets_zero_headers)
 
 	if (!setup_tap())
 		return;
-	fd = packet_socket();
+	fd = packet_socket(ETHERTYPE);
 	ck_assert_int_eq(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &(int){ 1 }, sizeof(int)), 0);
 	fill_frame(packet.frame, sizeof(packet.frame), 3);
 	for (i = 0; i < 64; i++)
@@ -597,6 +597,29 @@ START_TEST(test_announcement_is_asked_for_until_it_is_acknowledged)
 }
 END_TEST
 
+START_TEST(test_switches_behind_a_tap_are_told_where_the_guest_is)
+{
+	uint8_t got[2048];
+	int fd;
+
+	if (!setup_tap())
+		return;
+	fd = packet_socket(ETHERTYPE_REVARP);
+	net_announce(net);
+	for (int i = 0; i < 3; i++) { /* more than once */
+		fake_wait(&vm, recv(fd, got, sizeof(got), MSG_PEEK) > 0);
+		ck_assert_int_eq(recv(fd, got, sizeof(got), 0), 60);
+		ck_assert_mem_eq(got, "\xff\xff\xff\xff\xff\xff", 6);
+		ck_assert_mem_eq(got + 6, our_mac, 6);
+		ck_assert_mem_eq(got + 14, "\0\1\x8\0\6\4\0\3", 8);
+		ck_assert_mem_eq(got + 22, our_mac, 6);
+		ck_assert_mem_eq(got + 32, our_mac, 6);
+	}
+	close(fd);
+	teardown(); /* with some still to come */
+}
+END_TEST
+
 START_TEST(test_registers_carry_address_and_announcement)
 {
 	struct reg_key net_status = { REG_VM,
@@ -644,4 +667,5 @@ CHECK_MAIN("virtio-net", test_sent_packets_come_out_of_the_tap,
 	   test_packets_of_impossible_sizes_are_dropped,
 	   test_a_slow_reader_holds_the_queue_and_loses_nothing,
 	   test_announcement_is_asked_for_until_it_is_acknowledged,
+	   test_switches_behind_a_tap_are_told_where_the_guest_is,
 	   test_registers_carry_address_and_announcement, test_bad_addresses_and_mtus_are_refused)

@@ -140,6 +140,31 @@ START_TEST(test_slow_source_survives_reset_and_destroy)
 }
 END_TEST
 
+START_TEST(test_buffer_that_waits_for_a_slow_source_is_filled_after_a_pause)
+{
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/ferry-rng-%d", (int)getpid());
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	setup(path);
+	fd = open(path, O_WRONLY);
+	ask(0, 8, VIRTQ_DESC_F_WRITE);
+	turn(f.vm);
+	pci_host_quiesce(f.host, NULL, NULL);
+	ck_assert_int_eq(write(fd, "xxx", 3), 3);
+	TURN_UNTIL(f.vm, unread(fd) == 0);
+	turn(f.vm);
+	ck_assert_uint_eq(used_index(&d, 0), 0);
+	pci_host_resume(f.host, false);
+	turn(f.vm);
+	ck_assert_int_eq(write(fd, "yyyy", 4), 4);
+	TURN_UNTIL(f.vm, used_index(&d, 0) == 1);
+	teardown();
+	close(fd);
+	unlink(path);
+}
+END_TEST
+
 START_TEST(test_source_that_cannot_be_read_is_named)
 {
 	pci_fixture_init(&f);
@@ -152,4 +177,5 @@ END_TEST
 
 CHECK_MAIN("rng", test_kernel_fills_the_buffer, test_huge_and_senseless_buffers_are_bounded,
 	   test_file_is_read_and_the_kernel_follows_it, test_slow_source_survives_reset_and_destroy,
+	   test_buffer_that_waits_for_a_slow_source_is_filled_after_a_pause,
 	   test_source_that_cannot_be_read_is_named)
