@@ -16,6 +16,7 @@
 #include "mem/dirty.h"
 #include "migrate/regions.h"
 #include "migrate/source_impl.h"
+#include "migrate/stores.h"
 
 void source_set_phase(struct migrate_source *source, enum migrate_phase phase)
 {
@@ -117,6 +118,8 @@ static int ask_first(struct migrate_source *source)
 	int err = stream_send(control, RECORD_MACHINE, 0, 0, source->machine,
 			      strlen(source->machine));
 
+	if (!err && source->options.copy_disks)
+		err = stores_send(control, source->guest);
 	if (!err)
 		err = regions_send(control, RECORD_REGIONS, source->guest->mem);
 	if (!err)
@@ -140,15 +143,25 @@ static uint64_t bytes_sent(const struct migrate_source *source)
 	return sent;
 }
 
+/* lock held. */
+static void add_copied(const struct migrate_source *source, struct migrate_progress *progress)
+{
+	if (source->copier) {
+		progress->remaining = copier_pending(source->copier) * GUEST_PAGE_SIZE;
+		progress->copied = copier_copied(source->copier) * GUEST_PAGE_SIZE;
+	}
+	if (source->disks) {
+		progress->remaining += store_copier_pending(source->disks);
+		progress->copied += store_copier_copied(source->disks);
+	}
+}
+
 void migrate_source_progress(struct migrate_source *source, struct migrate_progress *ret_progress)
 {
 	pthread_mutex_lock(&source->lock);
 	*ret_progress = source->progress;
 	ret_progress->sent += bytes_sent(source);
-	if (source->copier) {
-		ret_progress->remaining = copier_pending(source->copier) * GUEST_PAGE_SIZE;
-		ret_progress->copied = copier_copied(source->copier) * GUEST_PAGE_SIZE;
-	}
+	add_copied(source, ret_progress);
 	if (ret_progress->phase != MIGRATE_ENDED)
 		ret_progress->elapsed_ns = clock_now() - source->begun;
 	pthread_mutex_unlock(&source->lock);
@@ -173,7 +186,7 @@ int source_hold(struct migrate_source *source)
 /* Both processes map the same pages: none is copied. */
 static int give_memory(struct migrate_source *source)
 {
-	int err = source_hold(source);
+	int err = source->options.copy_disks ? precopy_run_disks(source) : source_hold(source);
 
 	if (!err)
 		err = regions_send(&source->streams[0], RECORD_MEMORY_FD, source->guest->mem);
@@ -259,7 +272,8 @@ static int connect_rest(struct migrate_source *source)
 
 static int prepare(struct migrate_source *source)
 {
-	int err = source_connect(source, STREAM_CONTROL, HELLO_POSTCOPY);
+	unsigned disks = source->options.copy_disks ? HELLO_DISKS : 0;
+	int err = source_connect(source, STREAM_CONTROL, HELLO_POSTCOPY | disks);
 
 	if (err)
 		return err;
@@ -328,8 +342,7 @@ static void end_progress(struct migrate_source *source)
 	source->progress.sent = bytes_sent(source);
 	if (source->is_held && !source->progress.downtime_ns)
 		source->progress.downtime_ns = now - source->held_at;
-	if (source->copier)
-		source->progress.copied = copier_copied(source->copier) * GUEST_PAGE_SIZE;
+	add_copied(source, &source->progress);
 	source->progress.remaining = 0;
 	pthread_mutex_unlock(&source->lock);
 }
@@ -337,6 +350,7 @@ static void end_progress(struct migrate_source *source)
 /* The connections and the threads; what is left serves those who ask for progress, or a recovery. */
 static void close_all(struct migrate_source *source)
 {
+	struct store_copier *disks;
 	struct channel *urgent;
 	struct copier *copier;
 	unsigned count;
@@ -347,14 +361,17 @@ static void close_all(struct migrate_source *source)
 	postcopy_end(source);
 	pthread_mutex_lock(&source->lock);
 	copier = source->copier;
+	disks = source->disks;
 	count = source->channel_count;
 	urgent = source->urgent;
 	source->copier = NULL;
+	source->disks = NULL;
 	source->channel_count = 0;
 	source->urgent = NULL;
 	pthread_mutex_unlock(&source->lock);
 	channel_destroy(urgent);
 	copier_destroy(copier);
+	store_copier_destroy(disks);
 	for (unsigned i = 0; i < count; i++) {
 		page_packer_finish(&source->packers[i]);
 		channel_destroy(source->channels[i]);
@@ -468,6 +485,8 @@ int migrate_source_cancel(struct migrate_source *source)
 		source->cancelled = true;
 		if (source->copier)
 			copier_stop(source->copier, source_was_cancelled());
+		if (source->disks)
+			store_copier_stop(source->disks);
 		/* A source that holds its guest soon asks whether it was cancelled, and can still say so. */
 		for (unsigned i = 0; i < source->channel_count && !source->held_at; i++)
 			channel_shutdown(source->channels[i]);
@@ -512,6 +531,8 @@ int migrate_source_create(const struct migrate_guest *guest,
 	source->options.channel.cancel_fd = &source->give_up;
 	source->wants_postcopy = options->postcopy;
 	source->progress.total = mem_total(guest->mem);
+	if (options->copy_disks)
+		source->progress.total += stores_total(guest);
 	source->begun = clock_now();
 	if (source->give_up < 0 || !source->uri || !source->machine || (options->channel.tls && !source->tls) ||
 	    getrandom(source->session, sizeof(source->session), 0) != sizeof(source->session)) {

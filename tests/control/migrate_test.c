@@ -343,7 +343,7 @@ static void begin_there(struct there *there, const struct channel_fault *fault)
 	const struct channel_options options = { .fault = fault };
 
 	ck_assert_int_eq(make_machine(true, &there->machine), 0);
-	control_guest_init(&there->guest, there->machine, true);
+	ck_assert_int_eq(control_guest_init(&there->guest, there->machine, true), 0);
 	ck_assert_msg(channel_listen(uri, &options, &there->listener) == 0, "%s", error_text(-1));
 	ck_assert_int_eq(pthread_create(&there->loop, NULL, run, there->machine), 0);
 	ck_assert_int_eq(pthread_create(&there->receiver, NULL, receive, there), 0);
@@ -355,6 +355,7 @@ static void end_there(struct there *there)
 	vm_end(machine_vm(there->machine), VM_END_STOPPED, NULL);
 	pthread_join(there->loop, NULL);
 	channel_listener_destroy(there->listener);
+	control_guest_finish(&there->guest);
 	machine_destroy(there->machine);
 }
 
