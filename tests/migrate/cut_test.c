@@ -51,10 +51,10 @@ static void end(void)
 	dir[0] = '\0';
 }
 
-/* Nobody knows, and an operator decides: either is right. */
+/* Nobody knows, and an operator decides: either is right, where both have all of it. */
 static void decide(unsigned at_op)
 {
-	struct fake_guest *chosen = at_op % 2 ? &source : &dest;
+	struct fake_guest *chosen = at_op % 2 || move.options.postcopy ? &source : &dest;
 
 	seen.in_doubt++;
 	if (chosen == &source)
@@ -81,10 +81,8 @@ static bool try(const struct way *way, unsigned at_op)
 	runs = check_one_runs(&move);
 	seen.moves++;
 	seen.recovered += move.recovered;
-	if (!runs && !way->postcopy)
+	if (!runs)
 		decide(at_op);
-	else if (!runs)
-		seen.in_doubt++;
 	else
 		*(runs == &source ? &seen.went_on : &seen.moved) += 1;
 	if (!is_done)
