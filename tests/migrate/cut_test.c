@@ -136,7 +136,7 @@ static void sweep_both_sides(struct way way, unsigned first, unsigned between, u
 
 START_TEST(test_a_guest_survives_every_cut_of_one_connection)
 {
-	sweep_both_sides((struct way){ .connections = 1 }, 24, 12, 16);
+	sweep_both_sides((struct way){ .connections = 1 }, 16, 8, 16);
 	ck_assert_uint_gt(seen.in_doubt, 0);
 }
 END_TEST
@@ -149,7 +149,7 @@ END_TEST
 
 START_TEST(test_a_guest_survives_every_cut_while_its_memory_is_handed_over)
 {
-	sweep_both_sides((struct way){ .connections = 1, .by_descriptor = true }, 24, 4, 16);
+	sweep_both_sides((struct way){ .connections = 1, .by_descriptor = true }, 16, 2, 16);
 	ck_assert_uint_gt(seen.in_doubt, 0);
 }
 END_TEST

@@ -35,7 +35,8 @@ struct move {
 	/* How it ended. */
 	struct channel_listener *listener;
 	struct migrate_source *migration;
-	_Atomic(struct migrate_dest *) arriving;
+	pthread_mutex_t lock;
+	struct migrate_dest *arriving; /* under lock; NULL before and after */
 	pthread_t dest_thread, during_thread;
 	enum migrate_outcome outcome;
 	enum migrate_arrival arrival;
@@ -65,19 +66,28 @@ static inline int cut_before(void *self, enum channel_op op, const void *data, s
 	return 0;
 }
 
+static inline void move_set_arriving(struct move *move, struct migrate_dest *dest)
+{
+	pthread_mutex_lock(&move->lock);
+	move->arriving = dest;
+	pthread_mutex_unlock(&move->lock);
+}
+
 static inline void *move_dest_main(void *arg)
 {
 	struct move *move = arg;
-	struct migrate_dest *dest;
+	struct migrate_dest *dest = NULL;
 
 	move->arrival = MIGRATE_NOT_ARRIVED;
 	error_clear();
 	move->dest_err = migrate_dest_open(move->listener, &dest);
 	if (!move->dest_err) {
-		move->arriving = dest;
+		move_set_arriving(move, dest);
 		move->arrival = migrate_dest_run(dest, &move->dest->guest, &move->dest_err);
 	}
 	snprintf(move->dest_text, sizeof(move->dest_text), "%s", error_text(move->dest_err));
+	move_set_arriving(move, NULL);
+	migrate_dest_destroy(dest);
 	move->dest_ended = true;
 	return NULL;
 }
@@ -106,6 +116,7 @@ static inline void move_init(struct move *move, struct world *world, struct fake
 		},
 		.dest_options.timeout_ms = 3000,
 	};
+	pthread_mutex_init(&move->lock, NULL);
 	move->source_cut.fault = (struct channel_fault){ cut_before, &move->source_cut };
 	move->dest_cut.fault = (struct channel_fault){ cut_before, &move->dest_cut };
 }
@@ -162,7 +173,6 @@ static inline void move_run(struct move *move, const char *uri)
 	if (move->during)
 		pthread_join(move->during_thread, NULL);
 	migrate_source_destroy(move->migration);
-	migrate_dest_destroy(move->arriving);
 	channel_listener_destroy(move->listener);
 }
 
