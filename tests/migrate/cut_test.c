@@ -39,7 +39,7 @@ static void begin(const struct way *way)
 	move.recoveries = way->postcopy ? 3 : 0;
 	/* The source notices soon what no end of a connection tells. */
 	if (way->kind == CHANNEL_FAULT_STALL)
-		move.options.channel.timeout_ms = move.dest_options.timeout_ms = 200;
+		move.options.channel.timeout_ms = move.dest_options.timeout_ms = 1000;
 	fake_guest_start(&source);
 }
 
@@ -167,7 +167,7 @@ START_TEST(test_a_guest_survives_stalled_connections)
 
 	for (unsigned side = 0; side < 2; side++) {
 		way.at_source = side;
-		sweep(&way, 2, 4, 6);
+		sweep(&way, 2, 2, 5);
 	}
 }
 END_TEST

@@ -139,6 +139,9 @@ static inline bool move_is_broken(const struct move *move)
 {
 	while (move->outcome == MIGRATE_IN_DOUBT && !move->dest_ended && !move->dest->arrivals)
 		sched_yield();
+	/* Complete there, and only the word of it was lost. */
+	if (move->dest_ended)
+		return false;
 	return move->outcome == MIGRATE_BROKEN ||
 	       (move->outcome == MIGRATE_IN_DOUBT && move->options.postcopy && move->dest->arrivals);
 }
