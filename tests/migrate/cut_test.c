@@ -136,14 +136,14 @@ static void sweep_both_sides(struct way way, unsigned first, unsigned between, u
 
 START_TEST(test_a_guest_survives_every_cut_of_one_connection)
 {
-	sweep_both_sides((struct way){ .connections = 1 }, 16, 8, 16);
+	sweep_both_sides((struct way){ .connections = 1 }, 12, 6, 14);
 	ck_assert_uint_gt(seen.in_doubt, 0);
 }
 END_TEST
 
 START_TEST(test_a_guest_survives_cuts_of_several_connections)
 {
-	sweep_both_sides((struct way){ .connections = 3 }, 4, 24, 16);
+	sweep_both_sides((struct way){ .connections = 3 }, 3, 12, 12);
 }
 END_TEST
 
@@ -156,7 +156,7 @@ END_TEST
 
 START_TEST(test_a_guest_survives_cuts_before_and_after_it_has_left)
 {
-	sweep_both_sides((struct way){ .connections = 2, .postcopy = true }, 4, 30, 8);
+	sweep_both_sides((struct way){ .connections = 2, .postcopy = true }, 3, 16, 8);
 	ck_assert_uint_gt(seen.recovered, 0);
 }
 END_TEST
