@@ -132,6 +132,46 @@ void machine_surrender_disks(struct machine *machine);
 int machine_take_disks(struct machine *machine);
 
 /*
+ * The content of the writable disks, for who copies them to another host while the guest goes on. What
+ * is asked for consists of whole blocks of MACHINE_STORE_BLOCK bytes (the last may be a part of one),
+ * and so buffers are aligned: images may be open for direct I/O. All of these block; any thread but a
+ * vCPU's and the loop's; different stores, and different blocks of one, may be used at the same time.
+ * They return what the host's kernel says, with a text that names the disk; -EINVAL: no such blocks.
+ */
+#define MACHINE_STORE_BLOCK 65536
+
+struct machine_store; /* the machine's, and lives as long */
+
+size_t machine_store_count(struct machine *machine);
+/* number is below the count; the order is that of machine_options. */
+struct machine_store *machine_store(struct machine *machine, size_t number);
+/* "disk0": by its number among all disks, those that are only read included. */
+const char *machine_store_id(const struct machine_store *store);
+uint64_t machine_store_size(const struct machine_store *store);
+
+/* What is read while the guest writes there may be a mixture of old and new: it is told as written. */
+int machine_store_read(struct machine_store *store, uint64_t offset, void *buf, size_t len);
+/* For a blank machine that has the locks (machine_take_disks()). Zeros are a hole where that can be. */
+int machine_store_write(struct machine_store *store, uint64_t offset, const void *buf, size_t len);
+int machine_store_zero(struct machine_store *store, uint64_t offset, uint64_t len);
+int machine_store_sync(struct machine_store *store);
+/*
+ * The next run of bytes that may hold something else than zeros: 1, and *offset is moved to where it
+ * begins and *ret_len is its length; 0: there is no more. A store without holes is one such run.
+ */
+int machine_store_next_data(struct machine_store *store, uint64_t *offset, uint64_t *ret_len);
+
+/*
+ * From track to untrack collect ORs into bitmap the blocks that the guest has written since the last
+ * collect (a bit each, in 64-bit words, lowest first; discarding and zeroing count): collect first, then
+ * read those. Nothing is missed if collect is called once more when the machine is held. One thread at
+ * a time. -EBUSY: it is tracked already; -ENOMEM.
+ */
+int machine_store_track(struct machine_store *store);
+void machine_store_collect(struct machine_store *store, uint64_t *bitmap);
+void machine_store_untrack(struct machine_store *store);
+
+/*
  * Withholds so many percent (0 … 99) of its time from each vCPU, in slices of a few milliseconds: for
  * a guest that dirties memory faster than it can be sent. Ends with the VM. Any thread.
  */

@@ -99,7 +99,8 @@ static int start(struct control *control, const struct control_options *options)
 	if (control->fd < 0)
 		return because(-errno, "socket: %s", strerror(errno));
 	err = take_address(control);
-	control_guest_init(&control->guest, control->machine, options->is_blank);
+	if (!err)
+		err = control_guest_init(&control->guest, control->machine, options->is_blank);
 	return err ? err : listen_on_loop(control);
 }
 
@@ -145,6 +146,7 @@ void control_destroy(struct control *control)
 		close(control->fd);
 	free(control->name);
 	free(control->description);
+	control_guest_finish(&control->guest);
 	free(control->doubt);
 	free(control->advice);
 	free(control->gone_to);

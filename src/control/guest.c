@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "control/stores.h"
 #include "io/loop.h"
 
 /* A function that the loop's thread is asked to run; it lies on the stack of who waits for it. */
@@ -120,10 +122,15 @@ static void guest_throttle(void *self, unsigned percent)
 	machine_throttle(((struct control_guest *)self)->machine, percent);
 }
 
-void control_guest_init(struct control_guest *guest, struct machine *machine, bool is_absent)
+int control_guest_init(struct control_guest *guest, struct machine *machine, bool is_absent)
 {
 	struct vm *vm = machine_vm(machine);
+	struct migrate_store *stores;
+	unsigned store_count;
+	int err = control_stores_create(machine, &stores, &store_count);
 
+	if (err)
+		return err;
 	*guest = (struct control_guest){
 		.ops = {
 			.mem = vm_mem(vm),
@@ -136,10 +143,20 @@ void control_guest_init(struct control_guest *guest, struct machine *machine, bo
 			.surrender = guest_surrender,
 			.retake = guest_retake,
 			.throttle = guest_throttle,
+			.stores = stores,
+			.store_count = store_count,
 		},
 		.machine = machine,
+		.stores = stores,
 		.is_absent = is_absent,
 	};
+	return 0;
+}
+
+void control_guest_finish(struct control_guest *guest)
+{
+	free(guest->stores);
+	guest->stores = NULL;
 }
 
 int control_guest_suspend(struct control_guest *guest, bool suspend)

@@ -13,12 +13,16 @@ struct machine;
 struct control_guest {
 	struct migrate_guest ops; /* its self is this */
 	struct machine *machine;
+	struct migrate_store *stores;
 	atomic_bool is_held;   /* by the engine: from hold() to go_on() */
 	atomic_bool is_absent; /* a blank machine, and nothing has arrived */
 };
 
-/* The machine outlives it. is_absent: the machine is blank. */
-void control_guest_init(struct control_guest *guest, struct machine *machine, bool is_absent);
+/* The machine outlives it. is_absent: the machine is blank. -ENOMEM. */
+int control_guest_init(struct control_guest *guest, struct machine *machine, bool is_absent);
+
+/* A zeroed one is fine. */
+void control_guest_finish(struct control_guest *guest);
 
 /*
  * vm_set_suspended(), on the loop's thread. -EBUSY: the engine holds the guest, whose registers it may

@@ -140,5 +140,6 @@ void disk_image_finish(struct disk_image *image)
 {
 	if (image->fd >= 0)
 		close(image->fd);
+	disk_dirty_finish(&image->dirty);
 	*image = (struct disk_image){ .fd = -1 };
 }

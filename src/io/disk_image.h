@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "io/disk_dirty.h"
+
 struct disk_image {
 	int fd;
 	uint64_t size; /* bytes, a multiple of 512 */
@@ -13,6 +15,7 @@ struct disk_image {
 		block_size; /* smallest unit that can be asked for: 512, more for some direct I/O */
 	uint32_t physical_size; /* unit that the host writes well */
 	uint32_t buffer_align;	/* of addresses and lengths of buffers; 1 without direct I/O */
+	struct disk_dirty dirty; /* who writes to fd marks */
 };
 
 #define DISK_IMAGE_SECTOR 512

@@ -11,6 +11,7 @@ struct acpi_pm;
 struct balloon;
 struct blk;
 struct console;
+struct disk_image;
 struct net;
 struct pci_host;
 struct pvpanic;
@@ -52,6 +53,12 @@ struct machine_hold {
 	uint16_t columns, rows;
 };
 
+/* A writable disk's image, which is the blk's. */
+struct machine_store {
+	char id[32];
+	struct disk_image *image;
+};
+
 struct machine {
 	struct vm *vm;
 	const struct machine_options *options; /* the caller's, during machine_create() only */
@@ -72,6 +79,8 @@ struct machine {
 	struct console *console;
 	struct blk **disks;
 	size_t disk_count;
+	struct machine_store *stores; /* of those that are written */
+	size_t store_count;
 	struct net **nets;
 	size_t net_count;
 	struct machine_hold hold;

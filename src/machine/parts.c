@@ -72,6 +72,14 @@ void machine_remove_serial(struct machine *machine)
 	serial_destroy(machine->serial);
 }
 
+static void add_store(struct machine *machine, const char *id, struct blk *blk)
+{
+	struct machine_store *store = &machine->stores[machine->store_count++];
+
+	snprintf(store->id, sizeof(store->id), "%s", id);
+	store->image = blk_image(blk);
+}
+
 int machine_add_disks(struct machine *machine)
 {
 	const struct machine_options *options = machine->options;
@@ -79,7 +87,8 @@ int machine_add_disks(struct machine *machine)
 	int r = 0;
 
 	machine->disks = calloc(options->disk_count + 1, sizeof(*machine->disks));
-	if (!machine->disks)
+	machine->stores = calloc(options->disk_count + 1, sizeof(*machine->stores));
+	if (!machine->disks || !machine->stores)
 		return -ENOMEM;
 	for (size_t i = 0; i < options->disk_count && r == 0; i++) {
 		const struct machine_disk *disk = &options->disks[i];
@@ -95,6 +104,8 @@ int machine_add_disks(struct machine *machine)
 
 		snprintf(id, sizeof(id), "disk%zu", i);
 		r = blk_create(machine->vm, machine->pci, &blk, &machine->disks[i]);
+		if (r == 0 && !disk->readonly)
+			add_store(machine, id, machine->disks[i]);
 		if (r == 0)
 			machine->disk_count++;
 	}
@@ -103,6 +114,7 @@ int machine_add_disks(struct machine *machine)
 
 void machine_remove_disks(struct machine *machine)
 {
+	free(machine->stores);
 	while (machine->disk_count > 0)
 		blk_destroy(machine->disks[--machine->disk_count]);
 	free(machine->disks);

@@ -3,14 +3,12 @@
 #include "mem/dirty.h"
 
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <ferry/error.h>
 
+#include "base/barrier.h"
 #include "base/cleanup.h"
 #include "base/util.h"
 #include "kvm/kvm.h"
@@ -68,15 +66,6 @@ void mem_mark_tracked_hva(struct mem *mem, const void *hva, uint64_t len)
 		if (offset < region->size)
 			mem_mark_region(region, offset, min_u64(len, region->size - offset));
 	}
-}
-
-/* After this every other thread sees what this one has stored, and this one what they have. */
-static int barrier_everywhere(void)
-{
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0 ||
-	    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
-		return because(-errno, "dirty tracking needs membarrier(2): %s", strerror(errno));
-	return 0;
 }
 
 /* Without it KVM_GET_DIRTY_LOG also clears, and protects a whole slot at once. */

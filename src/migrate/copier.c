@@ -8,14 +8,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <ferry/error.h>
 
-#include "base/clock.h"
 #include "base/util.h"
 #include "mem/data.h"
 #include "mem/dirty.h"
+#include "migrate/pace.h"
 #include "migrate/record.h"
 #include "migrate/state.h"
 
@@ -50,6 +49,7 @@ struct copier {
 	bool is_still;
 	atomic_bool interrupted;
 	_Atomic uint64_t pending, copied, loaded;
+	struct pace pace; /* stopped by a failure, by an interruption and by the end */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -59,8 +59,6 @@ struct copier {
 	bool ending;
 	int err;
 	char err_text[ERROR_TEXT_MAX];
-	uint64_t bandwidth;
-	uint64_t next_ns; /* when the next byte may be sent */
 };
 
 void copier_stop(struct copier *copier, int err)
@@ -70,45 +68,13 @@ void copier_stop(struct copier *copier, int err)
 		copier->err = err;
 		strncpy(copier->err_text, error_text(err), sizeof(copier->err_text) - 1);
 	}
-	pthread_cond_broadcast(&copier->changed);
 	pthread_mutex_unlock(&copier->lock);
+	pace_stop(&copier->pace);
 }
 
 void copier_set_bandwidth(struct copier *copier, uint64_t bandwidth)
 {
-	pthread_mutex_lock(&copier->lock);
-	copier->bandwidth = bandwidth;
-	copier->next_ns = 0;
-	pthread_cond_broadcast(&copier->changed);
-	pthread_mutex_unlock(&copier->lock);
-}
-
-/* Waits until bytes more may be sent. lock held. */
-static void wait_turn(struct copier *copier, uint64_t bytes)
-{
-	uint64_t now = clock_now(), until = max_u64(copier->next_ns, now);
-	uint64_t bandwidth = copier->bandwidth;
-	struct timespec at;
-
-	copier->next_ns = until + bytes * 1000000000 / copier->bandwidth;
-	at.tv_sec = (time_t)(until / 1000000000);
-	at.tv_nsec = (long)(until % 1000000000);
-	while (!copier->err && !copier->interrupted && copier->bandwidth == bandwidth &&
-	       clock_now() < until)
-		pthread_cond_clockwait(&copier->changed, &copier->lock, CLOCK_MONOTONIC, &at);
-}
-
-/* Whether to go on; with a limit, when it is time to. */
-static bool may_send(struct copier *copier, uint64_t bytes)
-{
-	bool ok;
-
-	pthread_mutex_lock(&copier->lock);
-	if (copier->bandwidth && bytes)
-		wait_turn(copier, bytes);
-	ok = !copier->err && !copier->ending && !copier->interrupted;
-	pthread_mutex_unlock(&copier->lock);
-	return ok;
+	pace_set_bandwidth(&copier->pace, bandwidth);
 }
 
 static uint64_t count_bits(const uint64_t *words, uint64_t count)
@@ -209,7 +175,7 @@ static int copy_chunk(struct worker *worker, const struct piece *piece, uint64_t
 						 piece->bitmap);
 	if (!err && copier->skip_zero)
 		err = keep_data(worker, piece, first, pages, bits);
-	if (!err && !may_send(copier, count_bits(bits, words) * GUEST_PAGE_SIZE))
+	if (!err && !pace_wait(&copier->pace, count_bits(bits, words) * GUEST_PAGE_SIZE))
 		return copier->interrupted ? 0 : -ECANCELED;
 	if (!err)
 		err = copy_bits(worker, piece, first, bits);
@@ -306,10 +272,8 @@ int copier_collect(struct copier *copier)
 
 void copier_interrupt(struct copier *copier)
 {
-	pthread_mutex_lock(&copier->lock);
 	copier->interrupted = true;
-	pthread_cond_broadcast(&copier->changed);
-	pthread_mutex_unlock(&copier->lock);
+	pace_stop(&copier->pace);
 }
 
 void copier_set_still(struct copier *copier)
@@ -317,7 +281,7 @@ void copier_set_still(struct copier *copier)
 	copier->is_still = true;
 	copier->skip_zero = true;
 	copier->interrupted = false;
-	copier->next_ns = 0;
+	pace_resume(&copier->pace);
 }
 
 int copier_export(const struct copier *copier, struct buffer *bitmaps)
@@ -428,7 +392,7 @@ int copier_create(const struct copier_options *options, struct copier **ret_copi
 		return because(-ENOMEM, "out of memory");
 	copier->mem = options->mem;
 	copier->count = options->count;
-	copier->bandwidth = options->bandwidth;
+	pace_init(&copier->pace, options->bandwidth);
 	copier->skip_zero = true;
 	pthread_mutex_init(&copier->lock, NULL);
 	pthread_cond_init(&copier->changed, NULL);
@@ -452,6 +416,7 @@ void copier_destroy(struct copier *copier)
 	copier->ending = true;
 	pthread_cond_broadcast(&copier->changed);
 	pthread_mutex_unlock(&copier->lock);
+	pace_stop(&copier->pace);
 	for (unsigned i = 0; i < copier->count && copier->workers; i++)
 		if (copier->workers[i].has_thread)
 			pthread_join(copier->workers[i].thread, NULL);
@@ -459,6 +424,7 @@ void copier_destroy(struct copier *copier)
 		free(copier->pieces[i].bitmap);
 	free(copier->pieces);
 	free(copier->workers);
+	pace_finish(&copier->pace);
 	pthread_cond_destroy(&copier->changed);
 	pthread_mutex_destroy(&copier->lock);
 	free(copier);

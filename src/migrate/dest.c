@@ -16,6 +16,7 @@
 #include "migrate/dest_impl.h"
 #include "migrate/regions.h"
 #include "migrate/source.h"
+#include "migrate/stores.h"
 
 void dest_set_phase(struct migrate_dest *dest, enum migrate_phase phase)
 {
@@ -39,11 +40,14 @@ static int receive_hello(struct migrate_dest *dest)
 	if (err)
 		return err;
 	dest->can_postcopy = record.b & HELLO_POSTCOPY;
+	dest->copies_disks = record.b & HELLO_DISKS;
 	err = stream_expect(control, RECORD_MACHINE, &record);
 	if (!err)
 		err = stream_receive_buffer(control, &record, &dest->machine);
 	if (!err)
 		err = state_check_machine(&dest->machine);
+	if (!err && dest->copies_disks)
+		err = stores_receive(control, &dest->disks);
 	return err;
 }
 
@@ -58,6 +62,7 @@ static int create(struct channel_listener *listener, struct channel *channel,
 	}
 	pthread_mutex_init(&dest->lock, NULL);
 	pthread_mutex_init(&dest->request_lock, NULL);
+	pthread_mutex_init(&dest->answer_lock, NULL);
 	dest->listener = listener;
 	dest->channel = channel;
 	dest->control = stream_of_channel(channel);
@@ -105,13 +110,43 @@ void migrate_dest_refuse(struct migrate_dest *dest, int err)
 	stream_abort(&dest->control, err);
 }
 
-/* Everything that stands in the guest's way, at once: the memory's map and each register. */
+unsigned migrate_dest_disks(const struct migrate_dest *dest)
+{
+	return stores_table_count(&dest->disks);
+}
+
+uint64_t migrate_dest_disk(const struct migrate_dest *dest, unsigned number, const char **ret_id)
+{
+	*ret_id = stores_table_id(&dest->disks, number);
+	return stores_table_size(&dest->disks, number);
+}
+
+/*
+ * The disks are this side's own, and it takes them before it writes to them: where they turn out to be the
+ * source's, that has them.
+ */
+static int check_disks(struct migrate_dest *dest)
+{
+	const struct migrate_guest *guest = dest->guest;
+	int err = 0;
+
+	stores_compare(&dest->disks, guest, &dest->verdict);
+	if (!dest->verdict.refusals)
+		err = guest->retake(guest->self);
+	if (err)
+		verdict_refuse(&dest->verdict, "disks: %s", error_text(err));
+	return store_receiver_init(&dest->stores, guest);
+}
+
+/* Everything that stands in the guest's way, at once: disks, the memory's map and each register. */
 static int check(struct migrate_dest *dest)
 {
 	const struct stream *control = &dest->control;
 	struct record record;
-	int err = stream_expect(control, RECORD_REGIONS, &record);
+	int err = dest->copies_disks ? check_disks(dest) : 0;
 
+	if (!err)
+		err = stream_expect(control, RECORD_REGIONS, &record);
 	if (!err)
 		err = regions_receive(control, &record, &dest->regions);
 	if (!err)
@@ -162,7 +197,22 @@ static int adopt_memory(struct migrate_dest *dest, const struct record *record)
 	return err;
 }
 
-/* Memory, or how to get at it later, until the registers come. */
+static int receive_disks(struct migrate_dest *dest, const struct record *record)
+{
+	int err;
+
+	if (record->type == RECORD_DISK_BLOCKS)
+		return store_receiver_receive(&dest->stores, &dest->control, record);
+	err = store_receiver_sync(&dest->stores);
+	return err ? err : receivers_answer_sync(dest);
+}
+
+static bool is_of_disks(const struct record *record)
+{
+	return record->type == RECORD_DISK_BLOCKS || record->type == RECORD_DISK_SYNC;
+}
+
+/* Disks, and memory, or how to get at it later, until the registers come. */
 static int receive_memory(struct migrate_dest *dest, struct record *ret_record)
 {
 	const struct stream *control = &dest->control;
@@ -181,6 +231,8 @@ static int receive_memory(struct migrate_dest *dest, struct record *ret_record)
 			err = pull_begin(dest, ret_record);
 		} else if (page_record(ret_record) && !shared && !dest->postcopy) {
 			err = page_unpacker_receive(&dest->unpacker, control, ret_record);
+		} else if (is_of_disks(ret_record) && dest->copies_disks) {
+			err = receive_disks(dest, ret_record);
 		} else {
 			return 0;
 		}
@@ -206,6 +258,8 @@ static int load(struct migrate_dest *dest, const struct record *first)
 		err = stream_expect(control, RECORD_END, &record);
 	if (!err && !dest->postcopy)
 		err = receivers_join(dest);
+	if (!err)
+		err = store_receiver_sync(&dest->stores);
 	if (!err)
 		err = state_load(dest->guest->regs, &dest->state, &dest->names, &dest->verdict);
 	if (!err && dest->verdict.refusals)
@@ -267,6 +321,8 @@ enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct mi
 
 	dest->guest = guest;
 	dest->progress.total = mem_total(guest->mem);
+	if (dest->copies_disks)
+		dest->progress.total += stores_total(guest);
 	dest_set_phase(dest, MIGRATE_CHECKING);
 	err = receive(dest);
 	if (!err)
@@ -311,13 +367,16 @@ void migrate_dest_destroy(struct migrate_dest *dest)
 	receivers_close(dest);
 	pager_destroy(dest->pager);
 	page_unpacker_finish(&dest->unpacker);
+	store_receiver_finish(&dest->stores);
 	channel_destroy(dest->channel);
 	buffer_finish(&dest->machine);
+	buffer_finish(&dest->disks);
 	buffer_finish(&dest->regions);
 	buffer_finish(&dest->names);
 	buffer_finish(&dest->state);
 	verdict_finish(&dest->verdict);
 	pthread_mutex_destroy(&dest->request_lock);
+	pthread_mutex_destroy(&dest->answer_lock);
 	pthread_mutex_destroy(&dest->lock);
 	free(dest);
 }

@@ -24,6 +24,13 @@ void migrate_dest_destroy(struct migrate_dest *dest);
 /* What the source made its machine from: printable text. */
 const char *migrate_dest_machine(const struct migrate_dest *dest);
 
+/*
+ * The disks that the source copies: how many (0: none, they are shared), and the size and the id of each.
+ * The machine must have writable disks of these ids and sizes; what is in them will be lost.
+ */
+unsigned migrate_dest_disks(const struct migrate_dest *dest);
+uint64_t migrate_dest_disk(const struct migrate_dest *dest, unsigned number, const char **ret_id);
+
 /* Tells the source why there will be no machine. Instead of migrate_dest_run(). */
 void migrate_dest_refuse(struct migrate_dest *dest, int err);
 

@@ -12,6 +12,7 @@
 #include "migrate/hello.h"
 #include "migrate/pages.h"
 #include "migrate/state.h"
+#include "migrate/store_receiver.h"
 #include "migrate/stream.h"
 
 /* One connection besides the first, and the thread that receives from it. */
@@ -31,14 +32,18 @@ struct migrate_dest {
 	uint8_t session[SESSION_SIZE];
 	struct buffer machine; /* a text, with its NUL */
 	struct buffer regions, names, state;
+	struct buffer disks; /* the table, if copies_disks */
 	struct verdict verdict;
 	struct page_unpacker unpacker;
 	struct pager *pager; /* post-copy */
-	bool can_postcopy, postcopy;
+	struct store_receiver stores;
+	bool can_postcopy, postcopy, copies_disks;
 	uint64_t begun;
 
 	/* Who writes to the urgent connection: one at a time, and it stays meanwhile. lock is taken inside. */
 	pthread_mutex_t request_lock;
+	/* Who writes to the control connection while there are receivers. lock is taken inside. */
+	pthread_mutex_t answer_lock;
 	pthread_mutex_t lock;
 	/* Under lock: who cancels uses them. */
 	struct channel *channel; /* NULL while a recovery waits for another */
@@ -72,6 +77,8 @@ int receivers_cancel(struct migrate_dest *dest);
 int receivers_loaded(struct migrate_dest *dest);
 /* The guest runs: its connections are to fail together again. The first failure of any. */
 int receivers_running(struct migrate_dest *dest);
+/* Tells the source that what it sent of disks is on stable storage. What failed before, if anything has. */
+int receivers_answer_sync(struct migrate_dest *dest);
 /*
  * The next record, however long it takes: a source that has nothing to send is silent, one that is gone
  * ends its connection.

@@ -5,9 +5,34 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct mem;
 struct reg_file;
+
+/* What is asked of a store consists of whole blocks; the last may be a part of one. */
+#define MIGRATE_STORE_BLOCK 65536ULL
+
+/*
+ * A disk that is copied along. offset is a multiple of the block, len too unless the range ends where the
+ * disk does, buf is aligned to the block. machine_store_read() and its neighbours (ferry/machine.h) say
+ * what the functions must do.
+ */
+struct migrate_store {
+	const char *id; /* "disk0": the same on both sides */
+	uint64_t size;	/* bytes, a multiple of 512 */
+	void *self;
+	/* At the source. */
+	int (*read)(void *self, uint64_t offset, void *buf, size_t len);
+	int (*next_data)(void *self, uint64_t *offset, uint64_t *ret_len);
+	int (*track)(void *self);
+	void (*collect)(void *self, uint64_t *bitmap);
+	void (*untrack)(void *self);
+	/* At the destination, after retake(). */
+	int (*write)(void *self, uint64_t offset, const void *buf, size_t len);
+	int (*zero)(void *self, uint64_t offset, uint64_t len);
+	int (*sync)(void *self);
+};
 
 /*
  * Filled in by whoever owns the machine; everything outlives the migration. The functions are called
@@ -32,6 +57,9 @@ struct migrate_guest {
 	int (*retake)(void *self);
 	/* Slows the vCPUs down by percent, 0 … 99. */
 	void (*throttle)(void *self, unsigned percent);
+	/* The writable disks, for who asks for them to be copied. */
+	const struct migrate_store *stores;
+	unsigned store_count;
 };
 
 #endif

@@ -13,6 +13,7 @@
 enum hello_flags {
 	HELLO_POSTCOPY = 1 << 0, /* pages may come after the guest runs */
 	HELLO_RECOVER = 1 << 1,	 /* it runs: the connections before these are lost */
+	HELLO_DISKS = 1 << 2,	 /* disks are copied too: a table of them follows the machine */
 };
 
 #endif

@@ -16,8 +16,11 @@
 /* Rounds that did not get ahead before it begins. */
 #define THROTTLE_PATIENCE 2
 
-/* Pages in a round from which on its throughput is one. */
-#define ROUND_TELLING 256
+/* Bytes in a round from which on its throughput is one. */
+#define ROUND_TELLING MIB
+
+/* Post-copy waits for memory, not for disks: they are copied so often before the guest is held. */
+#define DISK_ROUNDS_MAX 8
 
 /* The other side has something to say: that it gives up. */
 static int look_for_abort(struct migrate_source *source)
@@ -31,41 +34,76 @@ static int look_for_abort(struct migrate_source *source)
 	return r ? r : because(-EBADMSG, "a record of %s out of turn", record_name(record.type));
 }
 
+/* Disks first: in memory more is written meanwhile. */
 static int copy_round(struct migrate_source *source)
 {
-	int err;
+	int err = 0;
 
 	pthread_mutex_lock(&source->lock);
 	source->progress.round++;
 	pthread_mutex_unlock(&source->lock);
-	source->round_loaded = copier_loaded(source->copier);
 	source->round_begun = clock_now();
-	err = copier_round(source->copier);
+	source->disks_loaded = source->disks ? store_copier_loaded(source->disks) : 0;
+	if (source->disks)
+		err = store_copier_round(source->disks);
+	source->memory_begun = clock_now();
+	source->memory_loaded = source->copier ? copier_loaded(source->copier) : 0;
+	if (!err && source->copier)
+		err = copier_round(source->copier);
 	return err ? err : look_for_abort(source);
 }
 
-/* What the round that has ended and the pages dirtied meanwhile say about the next. */
+static int collect(struct migrate_source *source)
+{
+	if (source->disks)
+		store_copier_collect(source->disks);
+	return source->copier ? copier_collect(source->copier) : 0;
+}
+
+static double seconds_since(uint64_t begun)
+{
+	return (double)max_u64(clock_now() - begun, 1000) / 1e9;
+}
+
+/* What the last round moved: bytes. A round of a few pages says nothing about how many a long one would. */
+static uint64_t measure_round(struct migrate_source *source)
+{
+	uint64_t memory = 0, disks = 0;
+
+	if (source->disks)
+		disks = store_copier_loaded(source->disks) - source->disks_loaded;
+	if (source->copier)
+		memory = copier_loaded(source->copier) - source->memory_loaded;
+	memory *= GUEST_PAGE_SIZE;
+	if (memory >= ROUND_TELLING || !source->memory_rate)
+		source->memory_rate =
+			(uint64_t)((double)memory / seconds_since(source->memory_begun));
+	return memory + disks;
+}
+
+/* What the round that has ended and what was dirtied meanwhile say about the next. */
 static void estimate(struct migrate_source *source)
 {
-	double seconds = (double)max_u64(clock_now() - source->round_begun, 1000) / 1e9;
-	uint64_t pending = copier_pending(source->copier) * GUEST_PAGE_SIZE;
-	uint64_t loaded = copier_loaded(source->copier) - source->round_loaded;
+	double seconds = seconds_since(source->round_begun);
+	uint64_t memory = source->copier ? copier_pending(source->copier) * GUEST_PAGE_SIZE : 0;
+	uint64_t disks = source->disks ? store_copier_pending(source->disks) : 0;
+	uint64_t disks_ns = source->disks ? store_copier_expected_ns(source->disks) : 0;
+	uint64_t loaded = measure_round(source);
 	struct migrate_progress *progress = &source->progress;
 
 	pthread_mutex_lock(&source->lock);
-	/* A round of a few pages says nothing about how many a long one would move. */
 	if (loaded >= ROUND_TELLING || !progress->throughput)
-		progress->throughput = (uint64_t)((double)(loaded * GUEST_PAGE_SIZE) / seconds);
-	progress->dirty_rate = (uint64_t)((double)pending / seconds);
+		progress->throughput = (uint64_t)((double)loaded / seconds);
+	progress->dirty_rate = (uint64_t)((double)(memory + disks) / seconds);
 	progress->expected_downtime_ns =
-		(uint64_t)((double)pending / (double)max_u64(progress->throughput, 1) * 1e9);
+		disks_ns +
+		(uint64_t)((double)memory / (double)max_u64(source->memory_rate, 1) * 1e9);
 	pthread_mutex_unlock(&source->lock);
 }
 
-static bool is_little_left(const struct migrate_source *source)
+static bool is_short(const struct migrate_source *source, uint64_t downtime_ns)
 {
-	return source->progress.expected_downtime_ns <=
-	       (uint64_t)source->options.downtime_ms * 1000000;
+	return downtime_ns <= (uint64_t)source->options.downtime_ms * 1000000;
 }
 
 /* A guest that dirties more than half of what goes in the same time is slowed down step by step. */
@@ -105,11 +143,12 @@ static int copy_live(struct migrate_source *source)
 	for (;;) {
 		err = copy_round(source);
 		if (!err)
-			err = copier_collect(source->copier);
+			err = collect(source);
 		if (err)
 			return err;
 		estimate(source);
-		if (wants_postcopy(source) || is_little_left(source))
+		if ((source->copier && wants_postcopy(source)) ||
+		    is_short(source, source->progress.expected_downtime_ns))
 			return 0;
 		throttle(source);
 	}
@@ -144,23 +183,94 @@ int precopy_start_copier(struct migrate_source *source)
 	return err;
 }
 
-int precopy_run(struct migrate_source *source)
+static int start_disks(struct migrate_source *source)
+{
+	struct store_copier *disks;
+	int err = store_copier_create(source->guest, source->channels[0], source->options.bandwidth,
+				      &disks);
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&source->lock);
+	source->disks = disks;
+	if (source->cancelled)
+		err = source_was_cancelled();
+	pthread_mutex_unlock(&source->lock);
+	return err;
+}
+
+/* The guest runs there only when its disks are. */
+static int settle_disks(struct migrate_source *source)
+{
+	int err = 0;
+
+	for (unsigned round = 0; source->disks && round < DISK_ROUNDS_MAX && !err; round++) {
+		if (is_short(source, store_copier_expected_ns(source->disks)))
+			break;
+		err = store_copier_round(source->disks);
+		store_copier_collect(source->disks);
+	}
+	return err;
+}
+
+/* The guest is held. Nobody can ask for post-copy any more; who did has interrupted the copier. */
+static int copy_rest(struct migrate_source *source)
+{
+	int err = collect(source);
+
+	if (err)
+		return err;
+	if (source->copier && wants_postcopy(source))
+		return source->disks ? store_copier_round(source->disks) : 0;
+	return copy_round(source);
+}
+
+/* All of the disks once, before memory is: that is long, and the guest goes on writing to memory. */
+static int copy_disks(struct migrate_source *source)
+{
+	int err = start_disks(source);
+
+	pthread_mutex_lock(&source->lock);
+	source->progress.remaining = mem_total(source->guest->mem);
+	pthread_mutex_unlock(&source->lock);
+	source_set_phase(source, MIGRATE_COPYING);
+	return err ? err : copy_round(source);
+}
+
+static int start_memory(struct migrate_source *source)
 {
 	int err = mem_dirty_start(source->guest->mem);
 
 	source->is_tracking = !err;
+	return err ? err : precopy_start_copier(source);
+}
+
+int precopy_run(struct migrate_source *source)
+{
+	int err = source->options.copy_disks ? copy_disks(source) : 0;
+
 	if (!err)
-		err = precopy_start_copier(source);
+		err = start_memory(source);
+	if (!err)
+		err = copy_live(source);
+	if (!err && source->postcopy)
+		err = settle_disks(source);
+	if (!err)
+		err = source_hold(source);
+	if (!err)
+		err = copy_rest(source);
+	for (unsigned i = 1; i < source->channel_count && !err; i++)
+		err = stream_send(&source->streams[i], RECORD_DONE, 0, 0, NULL, 0);
+	return err || !source->postcopy ? err : postcopy_announce(source);
+}
+
+int precopy_run_disks(struct migrate_source *source)
+{
+	int err = start_disks(source);
+
 	if (!err)
 		err = copy_live(source);
 	if (!err)
 		err = source_hold(source);
-	if (!err)
-		err = copier_collect(source->copier);
-	/* Nobody can ask for it any more. Who did has interrupted the copier: there is no last round. */
-	if (!err && !wants_postcopy(source))
-		err = copy_round(source);
-	for (unsigned i = 1; i < source->channel_count && !err; i++)
-		err = stream_send(&source->streams[i], RECORD_DONE, 0, 0, NULL, 0);
-	return err || !source->postcopy ? err : postcopy_announce(source);
+	return err ? err : copy_rest(source);
 }

@@ -18,11 +18,11 @@ enum migrate_phase {
 struct migrate_progress {
 	enum migrate_phase phase;
 	unsigned round;		/* from 1 on */
-	uint64_t total;		/* bytes of guest memory */
+	uint64_t total;		/* bytes of guest memory, and of the disks that are copied */
 	uint64_t remaining;	/* bytes to be copied still, in this round */
-	uint64_t copied;	/* bytes of memory copied so far, zero pages included */
+	uint64_t copied;	/* bytes of both copied so far, zeros included */
 	uint64_t sent;		/* bytes on all connections */
-	uint64_t throughput;	/* bytes of memory a second, in the last round */
+	uint64_t throughput;	/* bytes of both a second, in the last round */
 	uint64_t dirty_rate;	/* bytes a second that the guest dirtied during the last round */
 	uint64_t expected_downtime_ns;
 	uint64_t downtime_ns;	/* 0 before it is known */

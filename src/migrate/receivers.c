@@ -29,7 +29,9 @@ static void end_connections(struct migrate_dest *dest)
 /* Without the lock while the source is told: that may take until its deadline. */
 static void tell_and_end(struct migrate_dest *dest, int err)
 {
+	pthread_mutex_lock(&dest->answer_lock);
 	stream_abort(&dest->control, err);
+	pthread_mutex_unlock(&dest->answer_lock);
 	pthread_mutex_lock(&dest->lock);
 	end_connections(dest);
 	pthread_mutex_unlock(&dest->lock);
@@ -236,6 +238,18 @@ static int first_failure(struct migrate_dest *dest)
 	err = dest->err;
 	pthread_mutex_unlock(&dest->lock);
 	return err ? because(err, "%s", dest->err_text) : 0;
+}
+
+int receivers_answer_sync(struct migrate_dest *dest)
+{
+	int err;
+
+	pthread_mutex_lock(&dest->answer_lock);
+	err = first_failure(dest);
+	if (!err)
+		err = stream_send(&dest->control, RECORD_DISK_SYNC, 0, 0, NULL, 0);
+	pthread_mutex_unlock(&dest->answer_lock);
+	return err;
 }
 
 int receivers_join(struct migrate_dest *dest)

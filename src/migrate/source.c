@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <ferry/error.h>
 
@@ -14,6 +16,7 @@
 #include "mem/dirty.h"
 #include "migrate/regions.h"
 #include "migrate/source_impl.h"
+#include "migrate/stores.h"
 
 void source_set_phase(struct migrate_source *source, enum migrate_phase phase)
 {
@@ -115,6 +118,8 @@ static int ask_first(struct migrate_source *source)
 	int err = stream_send(control, RECORD_MACHINE, 0, 0, source->machine,
 			      strlen(source->machine));
 
+	if (!err && source->options.copy_disks)
+		err = stores_send(control, source->guest);
 	if (!err)
 		err = regions_send(control, RECORD_REGIONS, source->guest->mem);
 	if (!err)
@@ -138,15 +143,25 @@ static uint64_t bytes_sent(const struct migrate_source *source)
 	return sent;
 }
 
+/* lock held. */
+static void add_copied(const struct migrate_source *source, struct migrate_progress *progress)
+{
+	if (source->copier) {
+		progress->remaining = copier_pending(source->copier) * GUEST_PAGE_SIZE;
+		progress->copied = copier_copied(source->copier) * GUEST_PAGE_SIZE;
+	}
+	if (source->disks) {
+		progress->remaining += store_copier_pending(source->disks);
+		progress->copied += store_copier_copied(source->disks);
+	}
+}
+
 void migrate_source_progress(struct migrate_source *source, struct migrate_progress *ret_progress)
 {
 	pthread_mutex_lock(&source->lock);
 	*ret_progress = source->progress;
 	ret_progress->sent += bytes_sent(source);
-	if (source->copier) {
-		ret_progress->remaining = copier_pending(source->copier) * GUEST_PAGE_SIZE;
-		ret_progress->copied = copier_copied(source->copier) * GUEST_PAGE_SIZE;
-	}
+	add_copied(source, ret_progress);
 	if (ret_progress->phase != MIGRATE_ENDED)
 		ret_progress->elapsed_ns = clock_now() - source->begun;
 	pthread_mutex_unlock(&source->lock);
@@ -171,7 +186,7 @@ int source_hold(struct migrate_source *source)
 /* Both processes map the same pages: none is copied. */
 static int give_memory(struct migrate_source *source)
 {
-	int err = source_hold(source);
+	int err = source->options.copy_disks ? precopy_run_disks(source) : source_hold(source);
 
 	if (!err)
 		err = regions_send(&source->streams[0], RECORD_MEMORY_FD, source->guest->mem);
@@ -257,7 +272,8 @@ static int connect_rest(struct migrate_source *source)
 
 static int prepare(struct migrate_source *source)
 {
-	int err = source_connect(source, STREAM_CONTROL, HELLO_POSTCOPY);
+	unsigned disks = source->options.copy_disks ? HELLO_DISKS : 0;
+	int err = source_connect(source, STREAM_CONTROL, HELLO_POSTCOPY | disks);
 
 	if (err)
 		return err;
@@ -326,8 +342,7 @@ static void end_progress(struct migrate_source *source)
 	source->progress.sent = bytes_sent(source);
 	if (source->is_held && !source->progress.downtime_ns)
 		source->progress.downtime_ns = now - source->held_at;
-	if (source->copier)
-		source->progress.copied = copier_copied(source->copier) * GUEST_PAGE_SIZE;
+	add_copied(source, &source->progress);
 	source->progress.remaining = 0;
 	pthread_mutex_unlock(&source->lock);
 }
@@ -335,6 +350,7 @@ static void end_progress(struct migrate_source *source)
 /* The connections and the threads; what is left serves those who ask for progress, or a recovery. */
 static void close_all(struct migrate_source *source)
 {
+	struct store_copier *disks;
 	struct channel *urgent;
 	struct copier *copier;
 	unsigned count;
@@ -345,14 +361,17 @@ static void close_all(struct migrate_source *source)
 	postcopy_end(source);
 	pthread_mutex_lock(&source->lock);
 	copier = source->copier;
+	disks = source->disks;
 	count = source->channel_count;
 	urgent = source->urgent;
 	source->copier = NULL;
+	source->disks = NULL;
 	source->channel_count = 0;
 	source->urgent = NULL;
 	pthread_mutex_unlock(&source->lock);
 	channel_destroy(urgent);
 	copier_destroy(copier);
+	store_copier_destroy(disks);
 	for (unsigned i = 0; i < count; i++) {
 		page_packer_finish(&source->packers[i]);
 		channel_destroy(source->channels[i]);
@@ -395,8 +414,10 @@ static int recover(struct migrate_source *source)
 {
 	struct buffer missing = { 0 };
 	struct record record;
+	eventfd_t given_up;
 	int err;
 
+	eventfd_read(source->give_up, &given_up);
 	source_set_phase(source, MIGRATE_CONNECTING);
 	err = source_connect(source, STREAM_CONTROL, HELLO_RECOVER);
 
@@ -457,12 +478,15 @@ int migrate_source_cancel(struct migrate_source *source)
 	int err = 0;
 
 	pthread_mutex_lock(&source->lock);
+	eventfd_write(source->give_up, 1);
 	if (source->committed) {
 		err = because(-EALREADY, "too late: the other side has been told to run the guest");
 	} else {
 		source->cancelled = true;
 		if (source->copier)
 			copier_stop(source->copier, source_was_cancelled());
+		if (source->disks)
+			store_copier_stop(source->disks);
 		/* A source that holds its guest soon asks whether it was cancelled, and can still say so. */
 		for (unsigned i = 0; i < source->channel_count && !source->held_at; i++)
 			channel_shutdown(source->channels[i]);
@@ -503,10 +527,14 @@ int migrate_source_create(const struct migrate_guest *guest,
 	source->machine = strdup(options->machine);
 	source->tls = options->channel.tls ? strdup(options->channel.tls) : NULL;
 	source->options.channel.tls = source->tls;
+	source->give_up = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	source->options.channel.cancel_fd = &source->give_up;
 	source->wants_postcopy = options->postcopy;
 	source->progress.total = mem_total(guest->mem);
+	if (options->copy_disks)
+		source->progress.total += stores_total(guest);
 	source->begun = clock_now();
-	if (!source->uri || !source->machine || (options->channel.tls && !source->tls) ||
+	if (source->give_up < 0 || !source->uri || !source->machine || (options->channel.tls && !source->tls) ||
 	    getrandom(source->session, sizeof(source->session), 0) != sizeof(source->session)) {
 		migrate_source_destroy(source);
 		return because(-ENOMEM, "out of memory");
@@ -519,6 +547,8 @@ void migrate_source_destroy(struct migrate_source *source)
 {
 	if (!source)
 		return;
+	if (source->give_up >= 0)
+		close(source->give_up);
 	buffer_finish(&source->state);
 	buffer_finish(&source->refusals);
 	pthread_mutex_destroy(&source->lock);

@@ -27,6 +27,7 @@ struct migrate_source_options {
 	bool throttle;	       /* slow the guest down when it dirties memory faster than it goes */
 	bool postcopy;	       /* let the guest run there after the first round, the rest follows */
 	bool copy_memory;      /* even where a descriptor could be handed over */
+	bool copy_disks;       /* each side has its own: the guest's stores are copied too */
 };
 
 enum migrate_outcome {

@@ -10,18 +10,23 @@
 #include "migrate/pages.h"
 #include "migrate/source.h"
 #include "migrate/state.h"
+#include "migrate/store_copier.h"
 #include "migrate/stream.h"
 
 struct migrate_source {
 	const struct migrate_guest *guest;
 	struct migrate_source_options options;
 	char *uri, *machine, *tls;
+	int give_up; /* an eventfd, for a connection that is not there yet */
 	uint8_t session[SESSION_SIZE];
 	struct stream streams[MIGRATE_CONNECTIONS_MAX];
 	struct page_packer packers[MIGRATE_CONNECTIONS_MAX];
 	struct buffer state;
 	struct buffer refusals; /* a text, with its NUL */
-	uint64_t begun, round_begun, round_loaded;
+	uint64_t begun;
+	uint64_t round_begun, memory_begun;   /* ns: when the last round did, and its share of memory */
+	uint64_t disks_loaded, memory_loaded; /* before it: bytes, pages */
+	uint64_t memory_rate;		      /* bytes a second, of the last round that tells it */
 	bool is_held, is_tracking;
 	unsigned stuck; /* rounds in a row that did not get ahead */
 	bool can_postcopy;
@@ -35,7 +40,8 @@ struct migrate_source {
 	struct channel *urgent; /* NULL without post-copy */
 	struct channel *channels[MIGRATE_CONNECTIONS_MAX];
 	unsigned channel_count;
-	struct copier *copier;
+	struct copier *copier;	    /* NULL: not yet, or a descriptor is given */
+	struct store_copier *disks; /* NULL: not yet, or they are shared */
 	bool cancelled, committed, wants_postcopy;
 	uint64_t held_at; /* 0: not yet */
 	struct migrate_progress progress;
@@ -53,6 +59,8 @@ int source_connect(struct migrate_source *source, enum stream_kind kind, unsigne
 
 /* precopy.c: copies memory while the guest runs, holds it, and copies or announces the rest. */
 int precopy_run(struct migrate_source *source);
+/* The same for the disks alone. */
+int precopy_run_disks(struct migrate_source *source);
 /* A packer on every connection, and the copier over them. */
 int precopy_start_copier(struct migrate_source *source);
 

@@ -150,7 +150,7 @@ static int make_machine(bool blank)
 	int err = machine_create(&options, &me.machine);
 
 	if (!err)
-		control_guest_init(&me.guest, me.machine, blank);
+		err = control_guest_init(&me.guest, me.machine, blank);
 	if (!err && !blank)
 		err = vm_start(machine_vm(me.machine));
 	if (!err)

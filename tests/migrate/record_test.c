@@ -142,11 +142,14 @@ static const struct {
 	{ RECORD_NAMES, 0, 4 << 20 },
 	{ RECORD_REGISTERS, 0, 4 << 20 },
 	{ RECORD_MEMORY_FILE, 32, 1 << 20 },
+	{ RECORD_DISKS, 0, 65536 },
 	{ RECORD_END, 0, 0 },
 	{ RECORD_PAGES, 4096, 4 << 20 },
 	{ RECORD_ZERO, 0, 0 },
 	{ RECORD_REPEATED, 8, 8 },
 	{ RECORD_ZSTD, 1, 4 << 20 },
+	{ RECORD_DISK_BLOCKS, 0, 4 << 20 },
+	{ RECORD_DISK_SYNC, 0, 0 },
 	{ RECORD_HELLO, 16, 16 },
 	{ RECORD_CHECK, 0, 0 },
 	{ RECORD_VERDICT, 0, 1 << 20 },
@@ -222,7 +225,8 @@ START_TEST(test_numbers_that_the_table_leaves_out_are_zero)
 {
 	static const uint32_t without[] = { RECORD_MACHINE, RECORD_END,	    RECORD_CHECK,
 					    RECORD_DONE,    RECORD_LOADED,  RECORD_RUN,
-					    RECORD_RUNNING, RECORD_ABORT, RECORD_COMPLETE };
+					    RECORD_RUNNING, RECORD_ABORT,   RECORD_COMPLETE,
+					    RECORD_DISK_SYNC };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(without); i++)
 		for (unsigned at = 8; at < 24; at += 8) {

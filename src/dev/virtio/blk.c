@@ -349,6 +349,11 @@ struct virtio_device *blk_device(struct blk *blk)
 	return blk->device;
 }
 
+struct disk_image *blk_image(struct blk *blk)
+{
+	return &blk->image;
+}
+
 int blk_lock(struct blk *blk)
 {
 	return blk->readonly ? 0 : disk_image_lock(&blk->image, blk->path, false);

@@ -9,6 +9,7 @@ struct vm;
 struct pci_host;
 struct virtio_device;
 struct blk;
+struct disk_image;
 
 #define BLK_QUEUES_MAX 16
 
@@ -33,6 +34,9 @@ void blk_destroy(struct blk *blk);
 
 /* For quiesce and resume. */
 struct virtio_device *blk_device(struct blk *blk);
+
+/* The image, for who copies it while the guest goes on; the blk's. Every write is marked dirty. */
+struct disk_image *blk_image(struct blk *blk);
 
 /*
  * The lock of a writable image, for handing the disk over to another process and back; a read-only

@@ -60,6 +60,12 @@ static bool is_given_up(const struct blk_request *request)
 	return request->queue->blk->resetting || request->queue->blk->closing;
 }
 
+/* At the end of every operation that writes, whatever came of it: a part may have been written. */
+static void mark_written(const struct blk_request *request)
+{
+	disk_dirty_mark(&request->queue->blk->image.dirty, request->offset, request->left);
+}
+
 static void transfer(struct blk_request *request);
 
 static void advance(struct blk_request *request, uint64_t bytes)
@@ -73,6 +79,8 @@ static void transfer_done(struct loop_op *op, int res)
 {
 	struct blk_request *request = container_of(op, struct blk_request, op);
 
+	if (request->type == VIRTIO_BLK_T_OUT)
+		mark_written(request);
 	if (is_given_up(request))
 		blk_end(request);
 	else if (must_retry(request, res))
@@ -220,6 +228,7 @@ static void zeroes_done(struct loop_op *op, int res)
 {
 	struct blk_request *request = container_of(op, struct blk_request, op);
 
+	mark_written(request);
 	if (is_given_up(request)) {
 		blk_end(request);
 		return;
@@ -246,6 +255,8 @@ static void range_done(struct loop_op *op, int res)
 	struct blk_request *request = container_of(op, struct blk_request, op);
 	bool unsupported = res == -EOPNOTSUPP || res == -ENOSYS;
 
+	if (!unsupported)
+		mark_written(request);
 	if (is_given_up(request))
 		blk_end(request);
 	else if (must_retry(request, res)) {

@@ -443,6 +443,75 @@ START_TEST(test_discards_of_a_wrong_shape_are_errors)
 }
 END_TEST
 
+/* Which blocks of 64 KiB were written since the last time; the first is bit 0. */
+static uint64_t dirty_blocks(void)
+{
+	uint64_t bitmap = 0;
+
+	disk_dirty_collect(&blk_image(blk)->dirty, &bitmap);
+	return bitmap;
+}
+
+static void start_tracking(void)
+{
+	ck_assert_int_eq(disk_dirty_start(&blk_image(blk)->dirty, DISK_SIZE), 0);
+}
+
+START_TEST(test_writes_discards_and_zeros_are_told_and_nothing_else)
+{
+	static uint8_t buf[1024];
+	struct virtio_blk_discard_write_zeroes two[] = { { 127, 2, 0 }, { 512, 128, 0 } };
+
+	setup((struct blk_options){ 0 });
+	ck_assert_uint_eq(write_disk(0, buf, 512), VIRTIO_BLK_S_OK);
+	start_tracking();
+	ck_assert_uint_eq(read_disk(0, buf, 1024), VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(write_disk(SECTORS - 1, buf, 1024), VIRTIO_BLK_S_IOERR);
+	ck_assert_uint_eq(run(VIRTIO_BLK_T_FLUSH, 0, NULL, 0, NULL, 0), VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(dirty_blocks(), 0);
+	ck_assert_uint_eq(write_disk(SECTORS - 1, buf, 512), VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(dirty_blocks(), 1ULL << 63);
+	ck_assert_uint_eq(write_disk(128 * 7 - 1, buf, 1024), VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(dirty_blocks(), 3ULL << 6);
+	ck_assert_uint_eq(ranges(VIRTIO_BLK_T_DISCARD, two, 32), VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(dirty_blocks(), 0x13);
+	ck_assert_uint_eq(ranges(VIRTIO_BLK_T_WRITE_ZEROES, two, 32), VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(dirty_blocks(), 0x13);
+	disk_dirty_stop(&blk_image(blk)->dirty);
+	teardown();
+}
+END_TEST
+
+START_TEST(test_a_write_that_a_reset_gives_up_is_told)
+{
+	static struct request request;
+	static uint8_t buf[512];
+
+	setup((struct blk_options){ 0 });
+	start_tracking();
+	add_to(&request, 0, VIRTIO_BLK_T_OUT, 256, &(struct iovec){ buf, 512 }, 1, NULL, 0);
+	fake_notify(device, 0);
+	device->ops->reset(device->self);
+	fake_wait(&vm, device->resets_done == 1);
+	check_zero(256 * 512, 512, true);
+	ck_assert_uint_eq(dirty_blocks(), 1ULL << 2);
+	teardown();
+}
+END_TEST
+
+START_TEST(test_direct_writes_by_way_of_a_bounce_buffer_are_told)
+{
+	static uint8_t buf[(192 << 10) + 1];
+
+	dir = DIR_DISK;
+	setup((struct blk_options){ .direct = true });
+	start_tracking();
+	ck_assert_uint_eq(write_disk(128, buf + 1, 192 << 10), VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(dirty_blocks(), 0xe);
+	teardown();
+}
+END_TEST
+
 START_TEST(test_get_id_gives_the_serial_number)
 {
 	char id[32];
@@ -766,7 +835,11 @@ CHECK_MAIN("virtio-blk", test_reads_and_writes_reach_the_image, test_a_request_m
 	   test_write_zeroes_zeroes_exactly_its_ranges,
 	   test_zeros_are_written_where_the_file_system_makes_none,
 	   test_bad_ranges_are_refused_as_a_whole, test_ranges_beyond_what_was_promised_are_errors,
-	   test_discards_of_a_wrong_shape_are_errors, test_get_id_gives_the_serial_number,
+	   test_discards_of_a_wrong_shape_are_errors,
+	   test_writes_discards_and_zeros_are_told_and_nothing_else,
+	   test_a_write_that_a_reset_gives_up_is_told,
+	   test_direct_writes_by_way_of_a_bounce_buffer_are_told,
+	   test_get_id_gives_the_serial_number,
 	   test_a_burst_is_one_interrupt, test_more_requests_than_the_queue_has_are_served_in_turn,
 	   test_reset_waits_for_what_is_under_way_and_returns_nothing,
 	   test_quiesce_ends_when_everything_was_answered,
