@@ -24,6 +24,7 @@ int channel_create(const char *name, enum channel_kind kind, const struct channe
 	channel->in.fd = channel->out.fd = -1;
 	channel->timeout_ms = options->timeout_ms ? options->timeout_ms : CHANNEL_TIMEOUT_MS;
 	channel->fault = options->fault;
+	channel->connect_fd = options->cancel_fd ? *options->cancel_fd : -1;
 	channel->name = strdup(name);
 	channel->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!channel->name || channel->cancel_fd < 0) {

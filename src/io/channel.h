@@ -79,6 +79,8 @@ struct channel_options {
 	bool insecure_plaintext; /* tcp without TLS beyond loopback is allowed */
 	unsigned timeout_ms;	 /* how long a step may make no progress; 0: CHANNEL_TIMEOUT_MS */
 	const struct channel_fault *fault;
+	/* An eventfd, NULL: none. While it is readable, channel_connect() gives up: -ECANCELED. */
+	const int *cancel_fd;
 };
 
 #define CHANNEL_TIMEOUT_MS 30000

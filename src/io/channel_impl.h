@@ -43,6 +43,7 @@ struct channel {
 	bool is_unix;		    /* passes descriptors */
 	unsigned timeout_ms;
 	int cancel_fd;	  /* eventfd: readable from channel_shutdown() on, and never read */
+	int connect_fd;	  /* the caller's: channel_connect() is given up; -1 when it has ended */
 	bool is_canceled; /* atomic */
 	const struct channel_fault *fault;
 	struct channel_child *child; /* exec: */

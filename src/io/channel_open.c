@@ -26,9 +26,11 @@ int channel_greet(struct channel *channel, const struct channel_options *options
 	int r = channel_fault_before(channel, host ? CHANNEL_CONNECT : CHANNEL_ACCEPT, NULL, 0,
 				     &action);
 
-	if (r < 0 || !options->tls)
-		return r;
-	return channel_tls_start(channel, options->tls, host);
+	if (r >= 0 && options->tls)
+		r = channel_tls_start(channel, options->tls, host);
+	/* From here on channel_shutdown() ends it. */
+	channel->connect_fd = -1;
+	return r;
 }
 
 /* A socket of the internet or of this host. Datagrams and what is not connected are none. */
@@ -182,7 +184,7 @@ int channel_connect(const char *uri, const struct channel_options *options,
 	if (r < 0)
 		return r;
 	r = open_uri(uri, &to, options, &channel);
-	if (r < 0)
+	if (!channel)
 		return r;
 	if (options->tls && to.kind == CHANNEL_DESCRIPTORS)
 		r = channel_peer_host(channel->out.fd, to.host, sizeof(to.host));

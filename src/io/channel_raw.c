@@ -62,16 +62,17 @@ static int poll_timeout(uint64_t deadline)
 int channel_wait(struct channel *channel, int fd, short events, uint64_t deadline)
 {
 	for (;;) {
-		struct pollfd fds[2] = {
+		struct pollfd fds[3] = {
 			{ .fd = fd, .events = events },
 			{ .fd = channel->cancel_fd, .events = POLLIN },
+			{ .fd = channel->connect_fd, .events = POLLIN },
 		};
 		int timeout = poll_timeout(deadline);
-		int r = poll(fds, 2, timeout);
+		int r = poll(fds, 3, timeout);
 
 		if (r < 0 && errno != EINTR)
 			return because(-errno, "poll: %s", strerror(errno));
-		if (is_canceled(channel))
+		if (is_canceled(channel) || (r > 0 && fds[2].revents))
 			return channel_canceled(channel);
 		if (r > 0 && fds[0].revents)
 			return 1;

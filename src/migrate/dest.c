@@ -347,7 +347,7 @@ void migrate_dest_progress(struct migrate_dest *dest, struct migrate_progress *r
 {
 	pthread_mutex_lock(&dest->lock);
 	*ret_progress = dest->progress;
-	ret_progress->sent = channel_bytes_read(dest->channel);
+	ret_progress->sent = dest->channel ? channel_bytes_read(dest->channel) : 0;
 	for (unsigned i = 0; i < dest->receiver_count; i++)
 		ret_progress->sent += channel_bytes_read(dest->receivers[i].channel);
 	pthread_mutex_unlock(&dest->lock);

@@ -46,7 +46,7 @@ struct migrate_dest {
 	pthread_mutex_t answer_lock;
 	pthread_mutex_t lock;
 	/* Under lock: who cancels uses them. */
-	struct channel *channel;
+	struct channel *channel; /* NULL while a recovery waits for another */
 	/* The urgent one comes last. */
 	struct receiver receivers[MIGRATE_CONNECTIONS_MAX];
 	unsigned receiver_count, expected;

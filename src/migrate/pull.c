@@ -152,18 +152,26 @@ static int greet_again(struct migrate_dest *dest)
 	return err;
 }
 
-/* Nobody uses the old connections any more. */
-static void take_control(struct migrate_dest *dest, struct channel *channel)
+/* Nobody uses the old connections any more; a source that still does is told so by their end. */
+static void hang_up(struct migrate_dest *dest)
 {
 	struct channel *old;
 
+	receivers_close(dest);
 	pthread_mutex_lock(&dest->lock);
 	old = dest->channel;
+	dest->channel = NULL;
+	pthread_mutex_unlock(&dest->lock);
+	channel_destroy(old);
+}
+
+static void take_control(struct migrate_dest *dest, struct channel *channel)
+{
+	pthread_mutex_lock(&dest->lock);
 	dest->channel = channel;
 	dest->control = stream_of_channel(channel);
 	dest->err = 0;
 	pthread_mutex_unlock(&dest->lock);
-	channel_destroy(old);
 }
 
 static int connect_again(struct migrate_dest *dest)
@@ -202,7 +210,7 @@ static int recover(struct migrate_dest *dest, int err)
 {
 	do {
 		receivers_fail(dest, err);
-		receivers_close(dest);
+		hang_up(dest);
 		err = was_cancelled(dest) ? because(-ECANCELED, "cancelled") : connect_again(dest);
 	} while (err && err != -ECANCELED && err != -EOPNOTSUPP);
 	return err;

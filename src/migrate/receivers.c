@@ -22,7 +22,7 @@ static void end_connections(struct migrate_dest *dest)
 {
 	for (unsigned i = 0; i < dest->receiver_count; i++)
 		channel_shutdown(dest->receivers[i].channel);
-	if (!dest->loaded || dest->running)
+	if (dest->channel && (!dest->loaded || dest->running))
 		channel_shutdown(dest->channel);
 }
 
@@ -55,14 +55,18 @@ void receivers_fail(struct migrate_dest *dest, int err)
 int receivers_cancel(struct migrate_dest *dest)
 {
 	int err = because(-ECANCELED, "cancelled");
-	bool is_first, is_late;
+	bool is_first, is_late, is_told = false;
 
 	pthread_mutex_lock(&dest->lock);
 	is_late = dest->loaded && !(dest->running && dest->postcopy);
 	dest->cancelled = dest->cancelled || !is_late;
 	is_first = !is_late && note_failure(dest, err);
+	if (is_first && dest->loaded)
+		end_connections(dest);
+	else
+		is_told = is_first;
 	pthread_mutex_unlock(&dest->lock);
-	if (is_first)
+	if (is_told)
 		tell_and_end(dest, err);
 	return is_late ? because(-EALREADY, "too late: everything has arrived") : 0;
 }

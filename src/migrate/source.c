@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <ferry/error.h>
 
@@ -412,8 +414,10 @@ static int recover(struct migrate_source *source)
 {
 	struct buffer missing = { 0 };
 	struct record record;
+	eventfd_t given_up;
 	int err;
 
+	eventfd_read(source->give_up, &given_up);
 	source_set_phase(source, MIGRATE_CONNECTING);
 	err = source_connect(source, STREAM_CONTROL, HELLO_RECOVER);
 
@@ -474,6 +478,7 @@ int migrate_source_cancel(struct migrate_source *source)
 	int err = 0;
 
 	pthread_mutex_lock(&source->lock);
+	eventfd_write(source->give_up, 1);
 	if (source->committed) {
 		err = because(-EALREADY, "too late: the other side has been told to run the guest");
 	} else {
@@ -522,12 +527,14 @@ int migrate_source_create(const struct migrate_guest *guest,
 	source->machine = strdup(options->machine);
 	source->tls = options->channel.tls ? strdup(options->channel.tls) : NULL;
 	source->options.channel.tls = source->tls;
+	source->give_up = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	source->options.channel.cancel_fd = &source->give_up;
 	source->wants_postcopy = options->postcopy;
 	source->progress.total = mem_total(guest->mem);
 	if (options->copy_disks)
 		source->progress.total += stores_total(guest);
 	source->begun = clock_now();
-	if (!source->uri || !source->machine || (options->channel.tls && !source->tls) ||
+	if (source->give_up < 0 || !source->uri || !source->machine || (options->channel.tls && !source->tls) ||
 	    getrandom(source->session, sizeof(source->session), 0) != sizeof(source->session)) {
 		migrate_source_destroy(source);
 		return because(-ENOMEM, "out of memory");
@@ -540,6 +547,8 @@ void migrate_source_destroy(struct migrate_source *source)
 {
 	if (!source)
 		return;
+	if (source->give_up >= 0)
+		close(source->give_up);
 	buffer_finish(&source->state);
 	buffer_finish(&source->refusals);
 	pthread_mutex_destroy(&source->lock);

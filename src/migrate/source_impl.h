@@ -17,6 +17,7 @@ struct migrate_source {
 	const struct migrate_guest *guest;
 	struct migrate_source_options options;
 	char *uri, *machine, *tls;
+	int give_up; /* an eventfd, for a connection that is not there yet */
 	uint8_t session[SESSION_SIZE];
 	struct stream streams[MIGRATE_CONNECTIONS_MAX];
 	struct page_packer packers[MIGRATE_CONNECTIONS_MAX];

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "check_main.h"
 #include "control/client.h"
@@ -173,6 +175,47 @@ START_TEST(test_a_vm_that_ends_cancels_its_migration)
 	ck_assert_ptr_ne(strstr(read_answer(stream), "ECANCELED"), NULL);
 	fclose(stream);
 	close(fd);
+	tear_down();
+}
+END_TEST
+
+/* A TCP port that takes no connection, and does not refuse one: its queue is full. */
+static int listen_full(int full[2])
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	ck_assert_int_eq(listen(fd, 0), 0);
+	for (int i = 0; i < 2; i++) {
+		full[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)!connect(full[i], (struct sockaddr *)&address, len);
+	}
+	snprintf(uri, sizeof(uri), "tcp:127.0.0.1:%u", ntohs(address.sin_port));
+	return fd;
+}
+
+START_TEST(test_a_vm_that_ends_waits_for_no_connection)
+{
+	uint64_t begun;
+	FILE *stream;
+	int fd, full[2];
+
+	set_up();
+	fd = listen_full(full);
+	stream = wait_begun(send_migrate());
+	begun = clock_now();
+	end_vm();
+	/* The connection's own deadline is 30 s. */
+	ck_assert_uint_lt(clock_now() - begun, 15000000000);
+	ck_assert_ptr_ne(strstr(read_answer(stream), "ECANCELED"), NULL);
+	fclose(stream);
+	close(fd);
+	close(full[0]);
+	close(full[1]);
 	tear_down();
 }
 END_TEST
@@ -378,6 +421,7 @@ START_TEST(test_in_doubt_a_vm_waits_for_somebody_to_decide)
 END_TEST
 
 CHECK_MAIN("control/migrate", test_a_vm_that_ends_cancels_its_migration,
+	   test_a_vm_that_ends_waits_for_no_connection,
 	   test_who_stops_sending_is_told_the_end,
 	   test_one_is_under_way_at_a_time_also_without_its_client,
 	   test_wrong_parameters_begin_nothing, test_a_snapshot_is_written_and_the_vm_goes_on,

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "migrate/dest.h"
@@ -93,7 +94,18 @@ static bool second_attempt(struct side *source, enum way way, const char **ret_w
 	return ok;
 }
 
-/* In post-copy the guest may run there and wait for the rest. */
+static bool is_gone(const struct side *side)
+{
+	siginfo_t info = { 0 };
+
+	waitid(P_PID, (id_t)side->pid, &info, WEXITED | WNOHANG | WNOWAIT);
+	return info.si_pid == side->pid;
+}
+
+/*
+ * In post-copy the guest may run there and wait for the rest. If only the last word of the other side
+ * was lost, it has all and waits for nobody.
+ */
 static bool recovered(struct side *source, struct side *dest, struct outcome *outcome,
 		      const char **ret_why)
 {
@@ -103,15 +115,25 @@ static bool recovered(struct side *source, struct side *dest, struct outcome *ou
 	outcome->dest = result_of(dest, "arrival ", SIDE_PATIENCE_MS, outcome->dest_text,
 				  sizeof(outcome->dest_text));
 	*ret_why = "it could not be recovered";
-	return outcome->source == MIGRATE_MOVED && outcome->dest == MIGRATE_ARRIVED &&
-	       check(dest, ret_why);
+	return outcome->dest == MIGRATE_ARRIVED && check(dest, ret_why);
+}
+
+/* Killed was the process in which the guest ran, or had its memory; the other must have noticed. */
+static bool died(const struct side *source, const struct side *dest, const struct plan *plan,
+		 const char **ret_why)
+{
+	seen[DIED]++;
+	*ret_why = "nobody has the guest";
+	return plan->fault == FAULT_KILL && (is_gone(source) || is_gone(dest));
 }
 
 /* What must be, whatever happened. */
 static bool judge(struct side *source, struct side *dest, const struct plan *plan,
 		  struct outcome *outcome, const char **ret_why)
 {
-	if (outcome->source == MIGRATE_BROKEN && kill(dest->pid, 0) == 0 && outcome->dest == -1) {
+	bool in_parts = plan->way == WAY_POSTCOPY;
+
+	if (outcome->source == MIGRATE_BROKEN && !is_gone(dest)) {
 		seen[RAN_THERE]++;
 		return recovered(source, dest, outcome, ret_why);
 	}
@@ -128,14 +150,11 @@ static bool judge(struct side *source, struct side *dest, const struct plan *pla
 		seen[FORCED]++;
 		return force(source, ret_why);
 	}
-	if (outcome->dest == MIGRATE_ARRIVAL_IN_DOUBT) {
+	if (outcome->dest == MIGRATE_ARRIVAL_IN_DOUBT && !(in_parts && is_gone(source))) {
 		seen[FORCED]++;
 		return force(dest, ret_why);
 	}
-	seen[DIED]++;
-	/* Killed was the process in which the guest ran; the other must have noticed. */
-	*ret_why = "nobody has the guest";
-	return plan->fault == FAULT_KILL && (outcome->source == -1 || outcome->dest == -1);
+	return died(source, dest, plan, ret_why);
 }
 
 static void run_case(const struct plan *plan, bool at_source, const char *what)

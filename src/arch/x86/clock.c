@@ -230,7 +230,7 @@ static int tsc_get(void *self, struct reg_key key, void *val)
 
 	if (key.id != OFFSET_ID)
 		return unknown(key);
-	if (tsc_offset(&vm->vcpus[0], false, &first) == 0 &&
+	if (key.vcpu && tsc_offset(&vm->vcpus[0], false, &first) == 0 &&
 	    tsc_offset(&vm->vcpus[key.vcpu], false, &offset) == 0)
 		ahead = offset - first;
 	memcpy(val, &ahead, sizeof(ahead));
@@ -259,10 +259,11 @@ static int tsc_set(void *self, struct reg_key key, const void *val)
 	return r < 0 ? r : shift_tsc(vcpu, offset);
 }
 
+/* Where the host's TSC is not stable, KVM makes a new offset whenever it has the vCPU in hand. */
 static int tsc_list(void *self, uint32_t v, struct reg_list *out)
 {
 	(void)self;
-	return reg_list_add(out, v, OFFSET_ID, 0);
+	return reg_list_add(out, v, OFFSET_ID, REG_TIME);
 }
 
 static int tsc_name(void *self, struct reg_key key, char *name, size_t size)
