@@ -150,14 +150,15 @@ int state_save_names(struct reg_file *regs, struct buffer *ret_names)
 static int next(const struct buffer *buffer, size_t *at, struct reg_key *ret_key,
 		uint32_t *ret_size, const uint8_t **ret_data)
 {
-	const uint8_t *header = buffer->data + *at;
+	const uint8_t *header;
 	uint32_t size;
 
 	*ret_key = (struct reg_key){ 0 };
 	*ret_size = 0;
-	*ret_data = header;
+	*ret_data = NULL;
 	if (*at == buffer->size)
 		return 0;
+	header = buffer->data + *at;
 	if (buffer->size - *at < ENTRY_HEADER)
 		return because(-EBADMSG, "the list of registers is cut off");
 	size = get_u32(header + 12);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes what the fuzz targets begin with: seeds DIRECTORY makes DIRECTORY/TARGET/NAME. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fuzz/fuzz.h"
+#include "fuzz/guest.h"
+#include "migrate/hello.h"
+#include "migrate/pages.h"
+#include "migrate/regions.h"
+#include "migrate/stores.h"
+
+static struct mem mem;
+static struct fake_regs regs;
+static struct migrate_store store = { .id = "disk0", .size = FUZZ_STORE_SIZE };
+static const struct migrate_guest guest = { .stores = &store, .store_count = 1 };
+static struct buffer state, names;
+
+static void check(int err)
+{
+	if (err)
+		abort();
+}
+
+static void write_seed(const char *dir, const char *target, const char *name,
+		       const struct buffer *seed)
+{
+	char path[4096];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, target);
+	mkdir(path, 0777);
+	snprintf(path, sizeof(path), "%s/%s/%s", dir, target, name);
+	file = fopen(path, "w");
+	if (!file || fwrite(seed->data, 1, seed->size, file) != seed->size || fclose(file) != 0) {
+		perror(path);
+		exit(1);
+	}
+}
+
+static void add_lists(const struct stream *stream)
+{
+	check(stream_send_buffer(stream, RECORD_NAMES, &names));
+	check(stream_send_buffer(stream, RECORD_REGISTERS, &state));
+}
+
+static void make_state_seed(const char *dir)
+{
+	struct buffer seed = { 0 };
+	const uint8_t head[] = { 0, (uint8_t)names.size, (uint8_t)(names.size >> 8) };
+
+	check(buffer_add(&seed, head, sizeof(head)));
+	check(buffer_add(&seed, names.data, names.size));
+	check(buffer_add(&seed, state.data, state.size));
+	write_seed(dir, "state", "all", &seed);
+	buffer_finish(&seed);
+}
+
+static void make_snapshot_seed(const char *dir)
+{
+	struct bytes bytes = { 0 };
+	const struct stream stream = bytes_stream(&bytes);
+
+	check(buffer_add(&bytes.buffer, "", 1));
+	check(stream_send_header(&stream, STREAM_SNAPSHOT));
+	check(stream_send(&stream, RECORD_MACHINE, 0, 0, "{}", 2));
+	check(regions_send(&stream, RECORD_MEMORY_FILE, &mem));
+	add_lists(&stream);
+	check(stream_send(&stream, RECORD_END, 0, 0, NULL, 0));
+	write_seed(dir, "snapshot", "all", &bytes.buffer);
+	bytes_finish(&bytes);
+}
+
+/* A page of each kind, as the packer sends them. */
+static void add_pages(const struct stream *stream, int compress)
+{
+	uint64_t page[GUEST_PAGE_SIZE / 8] = { 0 };
+	struct page_packer packer;
+	struct page_sink sink;
+
+	check(page_packer_init(&packer, *stream, compress));
+	sink = page_packer_sink(&packer);
+	check(sink.add_zero(sink.self, 0, 3));
+	for (unsigned i = 0; i < ARRAY_SIZE(page); i++)
+		page[i] = 5;
+	check(sink.add(sink.self, 4 * GUEST_PAGE_SIZE, page));
+	for (unsigned i = 0; i < ARRAY_SIZE(page); i++)
+		page[i] = compress ? i / 64 : i * 0x9e3779b97f4a7c15;
+	check(sink.add(sink.self, 79 * GUEST_PAGE_SIZE, page));
+	check(sink.flush(sink.self));
+	page_packer_finish(&packer);
+}
+
+static void add_part(struct buffer *seed, const struct buffer *part)
+{
+	const uint8_t size[] = { (uint8_t)part->size, (uint8_t)(part->size >> 8) };
+
+	check(buffer_add(seed, size, sizeof(size)));
+	check(buffer_add(seed, part->data, part->size));
+}
+
+/* What a source says before any memory moves. */
+static void add_question(const struct stream *stream, unsigned flags, unsigned connections)
+{
+	check(regions_send(stream, RECORD_REGIONS, &mem));
+	add_lists(stream);
+	check(stream_send(stream, RECORD_CHECK, 0, 0, NULL, 0));
+	check(stream_send(stream, RECORD_CONNECTIONS, connections, flags & HELLO_POSTCOPY, NULL,
+			  0));
+}
+
+static void add_memory(const struct stream *stream, unsigned flags, bool by_descriptor)
+{
+	static const uint64_t missing[] = { 0xff, 0, 1 };
+	const struct buffer bitmaps = { .data = (uint8_t *)missing, .size = sizeof(missing) };
+
+	if (flags & HELLO_DISKS) {
+		check(stream_send(stream, RECORD_DISK_BLOCKS, 0, MIGRATE_STORE_BLOCK, NULL, 0));
+		check(stream_send(stream, RECORD_DISK_SYNC, 0, 0, NULL, 0));
+	}
+	if (by_descriptor)
+		check(regions_send(stream, RECORD_MEMORY_FD, &mem));
+	else
+		add_pages(stream, 1);
+	if (flags & HELLO_POSTCOPY)
+		check(stream_send_buffer(stream, RECORD_MISSING, &bitmaps));
+	check(stream_send_buffer(stream, RECORD_REGISTERS, &state));
+	check(stream_send(stream, RECORD_END, 0, 0, NULL, 0));
+	check(stream_send(stream, RECORD_RUN, 0, 0, NULL, 0));
+	if (flags & HELLO_POSTCOPY) {
+		add_pages(stream, 0);
+		check(stream_send(stream, RECORD_DONE, 0, 0, NULL, 0));
+	}
+}
+
+static void make_dest_seed(const char *dir, const char *name, unsigned flags, unsigned connections,
+			   bool by_descriptor)
+{
+	struct bytes control = { 0 }, extra = { 0 }, urgent = { 0 };
+	const struct stream to_control = bytes_stream(&control), to_extra = bytes_stream(&extra);
+	const struct stream to_urgent = bytes_stream(&urgent);
+	const uint8_t head = (uint8_t)(flags << 4);
+	struct buffer seed = { 0 };
+
+	add_pages(&to_extra, 0);
+	check(stream_send(&to_extra, RECORD_DONE, 0, 0, NULL, 0));
+	if (flags & HELLO_POSTCOPY)
+		check(stream_send(&to_extra, RECORD_DONE, 0, 0, NULL, 0));
+	add_pages(&to_urgent, 0);
+	add_question(&to_control, flags, connections);
+	add_memory(&to_control, flags, by_descriptor);
+	check(buffer_add(&seed, &head, 1));
+	add_part(&seed, &extra.buffer);
+	add_part(&seed, &extra.buffer);
+	add_part(&seed, &urgent.buffer);
+	check(buffer_add(&seed, control.buffer.data, control.buffer.size));
+	write_seed(dir, "dest", name, &seed);
+	buffer_finish(&seed);
+	bytes_finish(&control);
+	bytes_finish(&extra);
+	bytes_finish(&urgent);
+}
+
+/* One connection, with its header and its hello. */
+static void make_lonely_seed(const char *dir, const char *name, unsigned flags)
+{
+	static const uint8_t head[1 + 2 * 3] = { FUZZ_RAW_HEADER };
+	static const uint8_t session[SESSION_SIZE];
+	struct bytes bytes = { 0 };
+	const struct stream stream = bytes_stream(&bytes);
+
+	check(buffer_add(&bytes.buffer, head, sizeof(head)));
+	check(stream_send_header(&stream, STREAM_CONTROL));
+	check(stream_send(&stream, RECORD_HELLO, 0, flags, session, sizeof(session)));
+	check(stream_send(&stream, RECORD_MACHINE, 0, 0, "{}", 2));
+	if (flags & HELLO_DISKS)
+		check(stores_send(&stream, &guest));
+	add_question(&stream, flags, 0);
+	add_memory(&stream, flags, false);
+	write_seed(dir, "dest", name, &bytes.buffer);
+	bytes_finish(&bytes);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t count;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: seeds DIRECTORY\n");
+		return 2;
+	}
+	mkdir(argv[1], 0777);
+	fuzz_map(&mem);
+	fuzz_regs(&regs);
+	fake_regs_fill(&regs, 1);
+	check(state_save(&regs.file, &state, &count));
+	check(state_save_names(&regs.file, &names));
+	make_state_seed(argv[1]);
+	make_snapshot_seed(argv[1]);
+	make_dest_seed(argv[1], "copied", 0, 0, false);
+	make_dest_seed(argv[1], "connections", 0, 2, false);
+	make_dest_seed(argv[1], "descriptor", 0, 0, true);
+	make_dest_seed(argv[1], "postcopy", HELLO_POSTCOPY, 2, false);
+	make_dest_seed(argv[1], "disks", HELLO_DISKS, 1, false);
+	make_lonely_seed(argv[1], "alone", 0);
+	make_lonely_seed(argv[1], "alone-disks", HELLO_DISKS);
+	buffer_finish(&state);
+	buffer_finish(&names);
+	fake_regs_finish(&regs);
+	mem_finish(&mem);
+	return 0;
+}
