@@ -297,8 +297,9 @@ static enum migrate_arrival take_over(struct migrate_dest *dest, int *ret_err)
 		*ret_err = stream_expect(&dest->control, RECORD_RUN, &record);
 	if (*ret_err == -EREMOTEIO)
 		return MIGRATE_NOT_ARRIVED;
+	/* Without the rest of its memory there is nothing to decide about: only the source has a guest. */
 	if (*ret_err)
-		return MIGRATE_ARRIVAL_IN_DOUBT;
+		return dest->postcopy ? MIGRATE_NOT_ARRIVED : MIGRATE_ARRIVAL_IN_DOUBT;
 	*ret_err = dest->guest->arrive(dest->guest->self);
 	if (*ret_err) {
 		stream_abort(&dest->control, *ret_err);

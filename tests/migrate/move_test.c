@@ -236,10 +236,10 @@ static void cancel_source(struct move *m)
 static void cancel_dest(struct move *m)
 {
 	wait_delay();
-	while (!m->arriving && !m->ended)
-		sched_yield();
+	pthread_mutex_lock(&m->lock);
 	if (m->arriving)
 		migrate_dest_cancel(m->arriving);
+	pthread_mutex_unlock(&m->lock);
 }
 
 static void cancel_many(void (*cancel)(struct move *m), bool postcopy)
