@@ -41,7 +41,7 @@ enum machine_clock {
 };
 
 /* The address that the net of this number gets by default: the same name gives the same addresses. */
-void machine_net_address(const char *name, size_t number, uint8_t ret_mac[6]);
+void machine_net_address(const char *name, size_t number, uint8_t mac[6]);
 
 /* Everything is copied by machine_create(); nothing need outlive it. */
 struct machine_options {

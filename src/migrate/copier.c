@@ -151,7 +151,7 @@ static int copy_bits(struct worker *worker, const struct piece *piece, uint64_t 
 	for (unsigned word = 0; word < CHUNK_WORDS; word++) {
 		for (uint64_t left = bits[word]; left && !err; left &= left - 1)
 			err = copy_page(worker, piece,
-					first + word * 64 + (unsigned)__builtin_ctzll(left));
+					first + word * 64ULL + (unsigned)__builtin_ctzll(left));
 	}
 	return err;
 }

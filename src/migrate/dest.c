@@ -28,7 +28,7 @@ void dest_set_phase(struct migrate_dest *dest, enum migrate_phase phase)
 static int receive_hello(struct migrate_dest *dest)
 {
 	const struct stream *control = &dest->control;
-	struct record record;
+	struct record record = { 0 };
 	int err = stream_receive_header(control, STREAM_CONTROL);
 
 	if (!err)
@@ -86,7 +86,7 @@ int migrate_dest_open(struct channel_listener *listener, struct migrate_dest **r
 			continue; /* one connection's failure */
 		repeats = channel_can_repeat(channel);
 		err = create(listener, channel, &dest);
-		if (err)
+		if (err || !dest)
 			return err;
 		err = receive_hello(dest);
 		if (!err)
@@ -149,10 +149,10 @@ static int check(struct migrate_dest *dest)
 		err = stream_expect(control, RECORD_REGIONS, &record);
 	if (!err)
 		err = regions_receive(control, &record, &dest->regions);
-	if (!err)
+	if (!err) {
 		regions_compare(&dest->regions, dest->guest->mem, false, &dest->verdict);
-	if (!err)
 		err = stream_expect(control, RECORD_NAMES, &record);
+	}
 	if (!err)
 		err = stream_receive_parts(control, &record, &dest->names);
 	if (!err)

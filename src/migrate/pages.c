@@ -167,7 +167,7 @@ int page_unpacker_init(struct page_unpacker *unpacker, struct mem *mem, struct p
 {
 	*unpacker = (struct page_unpacker){ .mem = mem, .pager = pager };
 	unpacker->zstd = ZSTD_createDCtx();
-	unpacker->scratch = aligned_alloc(GUEST_PAGE_SIZE, 2 * SCRATCH_HALF);
+	unpacker->scratch = aligned_alloc(GUEST_PAGE_SIZE, (size_t)2 * SCRATCH_HALF);
 	if (unpacker->zstd && unpacker->scratch)
 		return 0;
 	page_unpacker_finish(unpacker);

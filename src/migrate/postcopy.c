@@ -32,8 +32,9 @@ static void *server_main(void *arg)
 
 	while (!err) {
 		err = channel_wait_readable(channel, -1);
-		if (err > 0)
-			err = stream_expect(&stream, RECORD_REQUEST, &request);
+		if (err <= 0)
+			break;
+		err = stream_expect(&stream, RECORD_REQUEST, &request);
 		if (!err)
 			err = answer(page_packer_sink(&packer), source->guest->mem, &request);
 	}

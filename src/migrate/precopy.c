@@ -156,10 +156,9 @@ static int copy_live(struct migrate_source *source)
 
 int precopy_start_copier(struct migrate_source *source)
 {
-	struct page_sink sinks[MIGRATE_CONNECTIONS_MAX];
-	const struct copier_options options = {
+	struct page_sink sinks[MIGRATE_CONNECTIONS_MAX] = { 0 };
+	struct copier_options options = {
 		.mem = source->guest->mem,
-		.sinks = sinks,
 		.count = source->channel_count,
 		.bandwidth = source->options.bandwidth,
 	};
@@ -171,6 +170,7 @@ int precopy_start_copier(struct migrate_source *source)
 				       source->options.compress);
 		sinks[i] = page_packer_sink(&source->packers[i]);
 	}
+	options.sinks = sinks;
 	if (!err)
 		err = copier_create(&options, &copier);
 	if (err)

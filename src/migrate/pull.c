@@ -139,7 +139,7 @@ static int send_missing(struct migrate_dest *dest)
 static int greet_again(struct migrate_dest *dest)
 {
 	uint8_t session[SESSION_SIZE];
-	struct record record;
+	struct record record = { 0 };
 	int err = stream_receive_header(&dest->control, STREAM_CONTROL);
 
 	if (!err)

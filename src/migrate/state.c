@@ -204,13 +204,13 @@ void state_name_next(const struct buffer *names, size_t *at, struct reg_key key,
 {
 	const size_t begins[] = { *at, 0 };
 	struct reg_key found;
-	const uint8_t *text;
+	const uint8_t *text = NULL;
 	uint32_t len;
 
 	for (size_t i = 0; i < ARRAY_SIZE(begins); i++) {
 		size_t from = begins[i];
 
-		while (next(names, &from, &found, &len, &text) > 0) {
+		while (next(names, &from, &found, &len, &text) > 0 && text) {
 			if (found.id != key.id || found.vcpu != key.vcpu)
 				continue;
 			len = (uint32_t)min_u64(len, size - 1);
@@ -264,11 +264,11 @@ int state_load(struct reg_file *regs, const struct buffer *state, const struct b
 		uint8_t bytes[REG_SIZE_MAX];
 		uint64_t align;
 	} value;
-	struct state_entry entry;
+	struct state_entry entry = { 0 };
 	size_t at = 0;
 	int r, err;
 
-	while ((r = state_next(state, &at, &entry)) > 0) {
+	while ((r = state_next(state, &at, &entry)) > 0 && entry.value) {
 		memcpy(value.bytes, entry.value, reg_size(entry.key.id));
 		error_clear();
 		err = reg_file_set(regs, entry.key, value.bytes);

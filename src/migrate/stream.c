@@ -90,7 +90,7 @@ static int take_abort(const struct stream *stream, const struct record *record)
 int stream_receive(const struct stream *stream, struct record *ret_record)
 {
 	uint8_t header[RECORD_HEADER_SIZE];
-	struct record record;
+	struct record record = { 0 };
 	int err = stream->read(stream->self, header, sizeof(header));
 
 	if (!err)
