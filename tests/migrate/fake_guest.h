@@ -47,6 +47,7 @@ struct fake_guest {
 	pthread_mutex_t step;	/* held while a step is under way */
 	_Atomic unsigned holds, go_ons, arrivals, surrenders, retakes, glances;
 	unsigned percent;
+	void (*in_arrive)(void); /* NULL, or what happens before it runs */
 	int hold_err, go_on_err, arrive_err, retake_err; /* what they answer once */
 };
 
@@ -212,6 +213,8 @@ static inline int fake_guest_arrive(void *self)
 	if (err)
 		return err;
 	ck_assert_uint_eq(fake_guest_number(fake), fake->world->number);
+	if (fake->in_arrive)
+		fake->in_arrive();
 	fake->arrivals++;
 	fake_guest_start(fake);
 	return 0;
