@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "cli/images.h"
 #include "cli/print.h"
 #include "cli/run.h"
 #include "cli/terminal.h"
@@ -22,6 +23,7 @@
 
 struct incoming {
 	struct run *run;
+	struct images images;
 	pthread_t thread;
 	int ready;	    /* an eventfd: the thread that waits for a source has ended */
 	unsigned receiving; /* 1 while the thread receives; the loop's */
@@ -105,6 +107,8 @@ static int make_machine(struct incoming *in)
 {
 	int err = run_read_again(in->run, migrate_dest_machine(in->dest));
 
+	if (!err)
+		err = images_make(&in->images, &in->run->options.machine, in->dest);
 	if (!err)
 		err = run_make(in->run);
 	if (err)
@@ -221,6 +225,9 @@ static enum exit_status receive(struct incoming *in)
 
 static void finish(struct incoming *in)
 {
+	if (in->arrival == MIGRATE_NOT_ARRIVED)
+		images_remove(&in->images);
+	images_finish(&in->images);
 	migrate_dest_destroy(in->dest);
 	channel_listener_destroy(in->listener);
 	if (in->ready >= 0)
@@ -241,7 +248,12 @@ static int prepare(struct incoming *in)
 
 enum exit_status run_incoming(struct run *run)
 {
-	struct incoming in = { .run = run, .ready = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct incoming in = {
+		.run = run,
+		.ready = -1,
+		.arrival = MIGRATE_NOT_ARRIVED,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+	};
 	enum exit_status status;
 	int err = prepare(&in);
 

@@ -95,6 +95,13 @@ static int set_copy_memory(void *target, const char *value, bool on)
 	return 0;
 }
 
+static int set_copy_disks(void *target, const char *value, bool on)
+{
+	(void)value;
+	put(target, "copy_disks", json_object_new_boolean(on));
+	return 0;
+}
+
 static int set_tls(void *target, const char *value, bool on)
 {
 	char *path = *value ? value_absolute_path(value) : NULL;
@@ -244,6 +251,8 @@ static const struct command_option options[] = {
 	  set_postcopy },
 	{ "copy-memory", NULL, "over unix: too, where it could be handed over", NULL, 0,
 	  set_copy_memory },
+	{ "copy-disks", NULL, "copy the writable disks too: the other side has its own", NULL, 0,
+	  set_copy_disks },
 	{ "tls", "DIR", "for tcp: ca-cert.pem, cert.pem and key.pem", "/etc/ferry/tls", 0, set_tls },
 	{ "insecure-plaintext", NULL, "tcp: beyond this host without --tls", NULL, 0,
 	  set_insecure_plaintext },
@@ -270,6 +279,11 @@ static const char *const more[] = {
 	"",
 	"Over unix: memory is handed over, not copied: both processes have it for a moment. So a",
 	"guest changes to a new ferry on the same host.",
+	"",
+	"The two sides share the guest's disks. With --copy-disks each has its own: the other side's",
+	"must be as large, or are made where their files do not exist yet, and what is on them is",
+	"lost. They are copied before memory, while the guest runs, and what it writes meanwhile goes",
+	"with each round. What is left here afterwards is as it was when the guest was stopped.",
 	"",
 	"With --postcopy the guest runs there after the first round, and gets what it lacks when it",
 	"touches it. Until it has everything it depends on both sides: a connection that is lost is",

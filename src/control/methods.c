@@ -213,6 +213,7 @@ const struct rpc_method control_methods[] = {
 		      { "throttle", json_type_boolean, false },
 		      { "postcopy", json_type_boolean, false },
 		      { "copy_memory", json_type_boolean, false },
+		      { "copy_disks", json_type_boolean, false },
 		      { "tls", json_type_string, false },
 		      { "insecure_plaintext", json_type_boolean, false } },
 	  .call = do_migrate },

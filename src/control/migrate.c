@@ -213,6 +213,7 @@ static int read_options(struct json_object *params, struct migrate_source_option
 		.throttle = flag_of(params, "throttle", true),
 		.postcopy = flag_of(params, "postcopy", false),
 		.copy_memory = flag_of(params, "copy_memory", false),
+		.copy_disks = flag_of(params, "copy_disks", false),
 	};
 	return err;
 }

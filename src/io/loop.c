@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop over liburing. */
-#include "io/loop.h"
-
 #include <errno.h>
-#include <liburing.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -14,6 +8,7 @@
 #include <ferry/error.h>
 
 #include "base/util.h"
+#include "io/loop_impl.h"
 
 #define RING_ENTRIES 256
 
@@ -23,47 +18,8 @@ struct loop_message {
 	void *arg;
 };
 
-/*
- * lock protects the message queue and nothing else; nothing is taken under it. wake_fd is written
- * only when the queue was empty, so a burst of messages costs one system call.
- */
-struct loop {
-	struct io_uring ring;
-	pthread_t thread;
-	struct loop_deferred *deferred;
-	unsigned in_flight; /* ops, polls and timeouts that the kernel still has */
-	atomic_bool stop;
-	pthread_mutex_t lock;
-	struct loop_message *messages, **messages_tail;
-	int wake_fd;
-	struct loop_watch wake;
-};
-
-/* What user_data of a poll or a timeout points to; its own life ends with its last completion. */
-struct loop_poll {
-	struct loop_op op;
-	struct loop *loop;
-	struct loop_watch *watch; /* NULL once removed */
-	unsigned events;
-};
-
-struct loop_timeout {
-	struct loop_op op;
-	struct loop *loop;
-	struct loop_timer *timer; /* NULL once disarmed */
-	struct __kernel_timespec when;
-};
-
-static void ignore(struct loop_op *op, int res)
-{
-	(void)op;
-	(void)res;
-}
-
-static struct loop_op ignored = { .done = ignore };
-
 /* A free submission entry; the ring is submitted when it is full, so there always is one. */
-static struct io_uring_sqe *get_sqe(struct loop *loop)
+struct io_uring_sqe *loop_get_sqe(struct loop *loop)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
 
@@ -74,13 +30,6 @@ static struct io_uring_sqe *get_sqe(struct loop *loop)
 	loop->in_flight++;
 	return sqe;
 }
-
-#define SUBMIT(loop, op, prep, ...)                                                                \
-	do {                                                                                       \
-		struct io_uring_sqe *sqe_ = get_sqe(loop);                                     \
-		prep(sqe_, __VA_ARGS__);                                                           \
-		io_uring_sqe_set_data(sqe_, op);                                                   \
-	} while (0)
 
 void loop_readv(struct loop *loop, struct loop_op *op, int fd, const struct iovec *iov,
 		unsigned count, uint64_t offset)
@@ -117,97 +66,6 @@ void loop_fallocate(struct loop *loop, struct loop_op *op, int fd, int mode, uin
 	SUBMIT(loop, op, io_uring_prep_fallocate, fd, mode, (off_t)offset, (off_t)len);
 }
 
-void loop_cancel(struct loop *loop, struct loop_op *op)
-{
-	SUBMIT(loop, &ignored, io_uring_prep_cancel, op, 0);
-}
-
-static void poll_submit(struct loop_poll *poll)
-{
-	SUBMIT(poll->loop, &poll->op, io_uring_prep_poll_add, poll->watch->fd, poll->events);
-}
-
-static void poll_done(struct loop_op *op, int res)
-{
-	struct loop_poll *poll = container_of(op, struct loop_poll, op);
-
-	if (poll->watch && res != -ECANCELED)
-		poll->watch->ready(poll->watch, res < 0 ? POLLERR : (unsigned)res);
-	if (poll->watch)
-		poll_submit(poll);
-	else
-		free(poll);
-}
-
-int loop_watch_add(struct loop *loop, struct loop_watch *watch, int fd, unsigned events,
-		   void (*ready)(struct loop_watch *watch, unsigned events))
-{
-	struct loop_poll *poll = calloc(1, sizeof(*poll));
-
-	if (!poll)
-		return -ENOMEM;
-	*poll = (struct loop_poll){
-		.op.done = poll_done, .loop = loop, .watch = watch, .events = events
-	};
-	*watch = (struct loop_watch){ .fd = fd, .ready = ready, .poll = poll };
-	poll_submit(poll);
-	return 0;
-}
-
-void loop_watch_remove(struct loop *loop, struct loop_watch *watch)
-{
-	struct loop_poll *poll = watch->poll;
-
-	if (!poll)
-		return;
-	poll->watch = NULL;
-	watch->poll = NULL;
-	SUBMIT(loop, &ignored, io_uring_prep_cancel, &poll->op, 0);
-}
-
-static void timeout_done(struct loop_op *op, int res)
-{
-	struct loop_timeout *timeout = container_of(op, struct loop_timeout, op);
-	struct loop_timer *timer = timeout->timer;
-
-	(void)res;
-	free(timeout);
-	if (!timer)
-		return;
-	timer->timeout = NULL;
-	timer->fired(timer);
-}
-
-int loop_timer_arm(struct loop *loop, struct loop_timer *timer, uint64_t ns,
-		   void (*fired)(struct loop_timer *timer))
-{
-	struct loop_timeout *timeout = calloc(1, sizeof(*timeout));
-
-	if (!timeout)
-		return -ENOMEM;
-	loop_timer_disarm(loop, timer);
-	*timeout = (struct loop_timeout){
-		.op.done = timeout_done,
-		.loop = loop,
-		.timer = timer,
-		.when = { .tv_sec = (long long)(ns / 1000000000), .tv_nsec = (long long)(ns % 1000000000) },
-	};
-	*timer = (struct loop_timer){ .fired = fired, .timeout = timeout };
-	SUBMIT(loop, &timeout->op, io_uring_prep_timeout, &timeout->when, 0, 0);
-	return 0;
-}
-
-void loop_timer_disarm(struct loop *loop, struct loop_timer *timer)
-{
-	struct loop_timeout *timeout = timer->timeout;
-
-	if (!timeout)
-		return;
-	timeout->timer = NULL;
-	timer->timeout = NULL;
-	SUBMIT(loop, &ignored, io_uring_prep_timeout_remove, (uintptr_t)&timeout->op, 0);
-}
-
 static struct loop_message *take_messages(struct loop *loop)
 {
 	struct loop_message *first;
@@ -224,10 +82,8 @@ static void deliver_messages(struct loop_watch *watch, unsigned events)
 {
 	struct loop *loop = container_of(watch, struct loop, wake);
 	struct loop_message *next;
-	uint64_t count;
 
 	(void)events;
-	(void)!read(loop->wake_fd, &count, sizeof(count));
 	for (struct loop_message *m = take_messages(loop); m; m = next) {
 		next = m->next;
 		m->fn(m->arg);
@@ -270,17 +126,23 @@ bool loop_is_here(const struct loop *loop)
 	return pthread_equal(loop->thread, pthread_self());
 }
 
-/* Calls back for every completion that is there. */
+/* Calls back for the completions that are there now: what they bring at once waits for its turn. */
 static void reap(struct loop *loop)
 {
 	struct io_uring_cqe *cqe;
 
-	while (io_uring_peek_cqe(&loop->ring, &cqe) == 0) {
-		struct loop_op *op = io_uring_cqe_get_data(cqe);
-		int res = cqe->res;
+	for (unsigned left = io_uring_cq_ready(&loop->ring); left; left--) {
+		struct loop_op *op;
+		int res;
 
+		if (io_uring_peek_cqe(&loop->ring, &cqe) < 0)
+			return;
+		op = io_uring_cqe_get_data(cqe);
+		res = cqe->res;
+		loop->more = cqe->flags & IORING_CQE_F_MORE;
 		io_uring_cqe_seen(&loop->ring, cqe);
-		loop->in_flight--;
+		if (!loop->more)
+			loop->in_flight--;
 		op->done(op, res);
 	}
 }
@@ -317,15 +179,31 @@ static void run_deferred(struct loop *loop)
 	}
 }
 
-/* Submits, waits for at least one completion, and dispatches. */
+static bool is_failure(int r)
+{
+	return r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY;
+}
+
+/* Submits, looks, sleeps until there is a completion, and dispatches. */
 static int turn(struct loop *loop)
 {
-	int r = io_uring_submit_and_wait(&loop->ring, 1);
+	uint64_t begin = 0;
+	bool found = false;
+	int r = 0;
 
-	if (r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY)
+	if (loop->lookouts) {
+		begin = loop_now();
+		r = io_uring_submit(&loop->ring);
+		found = !is_failure(r) && loop_look(loop);
+	}
+	if (!found && !is_failure(r))
+		r = io_uring_submit_and_wait(&loop->ring, 1);
+	if (is_failure(r))
 		return because(r, "io_uring: waiting failed (errno %d)", -r);
 	reap(loop);
 	run_deferred(loop);
+	if (begin && !found)
+		loop_look_learn(loop, loop_now() - begin);
 	return 0;
 }
 
@@ -353,7 +231,8 @@ int loop_drain(struct loop *loop, const unsigned *pending)
 static int ring_init(struct loop *loop)
 {
 	struct io_uring_params params = {
-		.flags = IORING_SETUP_CLAMP | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_CQSIZE,
+		.flags = IORING_SETUP_CLAMP | IORING_SETUP_COOP_TASKRUN |
+			 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE,
 		.cq_entries = 16 * RING_ENTRIES,
 	};
 	int r = io_uring_queue_init_params(RING_ENTRIES, &loop->ring, &params);
@@ -362,6 +241,8 @@ static int ring_init(struct loop *loop)
 		params.flags = IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
 		r = io_uring_queue_init_params(RING_ENTRIES, &loop->ring, &params);
 	}
+	/* Came with the lasting polls, which have no sign of their own. */
+	loop->lasting_polls = params.features & IORING_FEAT_RSRC_TAGS;
 	if (r == -EPERM)
 		return because(r, "io_uring is forbidden here: set /proc/sys/kernel/io_uring_disabled to 0");
 	if (r == -ENOSYS)
@@ -389,7 +270,7 @@ int loop_create(struct loop **ret_loop)
 		r = -errno;
 		goto fail;
 	}
-	r = loop_watch_add(loop, &loop->wake, loop->wake_fd, POLLIN, deliver_messages);
+	r = loop_watch_eventfd(loop, &loop->wake, loop->wake_fd, deliver_messages);
 	if (r < 0)
 		goto fail;
 	*ret_loop = loop;

@@ -71,6 +71,13 @@ struct loop_watch {
 int loop_watch_add(struct loop *loop, struct loop_watch *watch, int fd, unsigned events,
 		   void (*ready)(struct loop_watch *watch, unsigned events));
 
+/*
+ * Calls ready() after every signal of an eventfd, once for several that come together. The counter
+ * is the loop's: nobody else reads it. -ENOMEM.
+ */
+int loop_watch_eventfd(struct loop *loop, struct loop_watch *watch, int fd,
+		       void (*ready)(struct loop_watch *watch, unsigned events));
+
 /* After it ready() is not called any more, and watch may be freed. Harmless when not added. */
 void loop_watch_remove(struct loop *loop, struct loop_watch *watch);
 
@@ -99,6 +106,25 @@ struct loop_deferred {
 void loop_defer(struct loop *loop, struct loop_deferred *deferred);
 /* After it the deferred may be freed. Harmless when it is not queued. */
 void loop_defer_cancel(struct loop *loop, struct loop_deferred *deferred);
+
+/*
+ * Somebody who can see that work has come, and whom a wake-up costs more than a look: a queue whose
+ * other side must leave its CPU to notify us. Before it sleeps the loop calls look(lookout, false),
+ * for a while if work was lately soon to come, then look(lookout, true) once, which first asks to
+ * be notified; that takes the lookout off the list. look() takes up what it sees, and returns
+ * whether there was any; it may add and remove its own lookout and no other. Zero it before its
+ * first use. Loop thread.
+ */
+struct loop_lookout {
+	bool (*look)(struct loop_lookout *lookout, bool last);
+	struct loop_lookout *next; /* the loop's own */
+	bool queued;
+};
+
+/* Adding it again changes nothing. */
+void loop_lookout_add(struct loop *loop, struct loop_lookout *lookout);
+/* After it the lookout may be freed. Harmless when it is not on the list. */
+void loop_lookout_remove(struct loop *loop, struct loop_lookout *lookout);
 
 /*
  * A message: fn(arg) is run on the loop's thread, in the order of the calls. Any thread; when the

@@ -26,9 +26,9 @@ enum hold_state {
 	HOLD_BLANK, /* held since it was made */
 };
 
-/* What hold.c knows. */
+/* What hold.c and disk_locks.c know. */
 struct machine_hold {
-	/* lock: what follows it, up to the loop's share; nothing is taken under it. */
+	/* lock: what follows it, up to the loop's share; the VM's and the loop's are taken under it. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* step_ended, CLOCK_MONOTONIC */
 	enum hold_state state;

@@ -127,10 +127,11 @@ static int adopt_private(struct mem *mem, int fd)
 
 	if (r < 0)
 		return r;
+	/* The memfd's pages go when nothing maps them any more: KVM need not be told then. */
 	for (size_t i = 0; r == 0 && i < map->count; i++) {
-		r = mem_discard_pages(mem, &map->regions[i], 0, map->regions[i].size);
+		r = map_over(mem, &map->regions[i], fd, MAP_PRIVATE);
 		if (r == 0)
-			r = map_over(mem, &map->regions[i], fd, MAP_PRIVATE);
+			r = mem_discard_pages(mem, &map->regions[i], 0, map->regions[i].size);
 	}
 	mem_publish(mem, next);
 	if (r < 0)

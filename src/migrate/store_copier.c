@@ -209,7 +209,7 @@ static void set_done(struct store_copier *copier, struct part *part, uint64_t fi
 
 static int copy_part(struct store_copier *copier, struct part *part)
 {
-	uint64_t first = 0, end, done;
+	uint64_t first = 0, end, done = 0;
 	int err = 0;
 
 	while (first < part->blocks && !err) {
@@ -319,7 +319,7 @@ int store_copier_create(const struct migrate_guest *guest, struct channel *chann
 		store_copier_destroy(copier);
 		return err;
 	}
-	copier->pending = count_pending(copier);
+	copier->pending = stores_total(guest);
 	*ret_copier = copier;
 	return 0;
 }

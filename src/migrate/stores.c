@@ -33,7 +33,7 @@ int stores_send(const struct stream *stream, const struct migrate_guest *guest)
 			       COUNT_MAX);
 	for (unsigned i = 0; i < guest->store_count; i++) {
 		const struct migrate_store *store = &guest->stores[i];
-		uint8_t *entry = table + i * ENTRY_SIZE;
+		uint8_t *entry = table + (size_t)i * ENTRY_SIZE;
 
 		if (strlen(store->id) >= STORE_ID_SIZE)
 			return because(-EINVAL, "%s: a name of at most %d bytes is possible",
@@ -42,7 +42,12 @@ int stores_send(const struct stream *stream, const struct migrate_guest *guest)
 		memcpy(entry + AT_ID, store->id, strlen(store->id));
 	}
 	return stream_send(stream, RECORD_DISKS, guest->store_count, 0, table,
-			   guest->store_count * ENTRY_SIZE);
+			   (size_t)guest->store_count * ENTRY_SIZE);
+}
+
+static const uint8_t *entry_of(const struct buffer *table, size_t number)
+{
+	return table->data + number * ENTRY_SIZE;
 }
 
 static int check_entry(const uint8_t *entry)
@@ -72,7 +77,7 @@ int stores_receive(const struct stream *stream, struct buffer *ret_table)
 	if (!err && (record.size % ENTRY_SIZE || record.a != record.size / ENTRY_SIZE))
 		err = because(-EBADMSG, "a table of disks of %u bytes", record.size);
 	for (unsigned i = 0; !err && i < stores_table_count(ret_table); i++)
-		err = check_entry(ret_table->data + i * ENTRY_SIZE);
+		err = check_entry(entry_of(ret_table, i));
 	return err;
 }
 
@@ -83,12 +88,12 @@ unsigned stores_table_count(const struct buffer *table)
 
 uint64_t stores_table_size(const struct buffer *table, unsigned number)
 {
-	return get_u64(table->data + number * ENTRY_SIZE + AT_SIZE);
+	return get_u64(entry_of(table, number) + AT_SIZE);
 }
 
 const char *stores_table_id(const struct buffer *table, unsigned number)
 {
-	return (const char *)table->data + number * ENTRY_SIZE + AT_ID;
+	return (const char *)entry_of(table, number) + AT_ID;
 }
 
 void stores_compare(const struct buffer *table, const struct migrate_guest *guest,

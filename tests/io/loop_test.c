@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop: operations, watches, timers, messages. */
-#include "io/loop.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -11,6 +9,7 @@
 
 #include "base/util.h"
 #include "check_main.h"
+#include "io/loop_impl.h"
 
 static struct loop *loop;
 static int count;
@@ -80,6 +79,82 @@ START_TEST(test_watch_is_told_every_time_until_removed)
 	ck_assert_int_eq(loop_run(loop), 0);
 	ck_assert_int_eq(count, 3);
 	memset(&watch, 0xee, sizeof(watch)); /* nobody may look at it any more */
+	loop_destroy(loop);
+	close(fd);
+}
+END_TEST
+
+static void stop(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+static void signalled(struct loop_watch *watch, unsigned events)
+{
+	ck_assert_uint_ne(events & POLLIN, 0);
+	(void)watch;
+	count++;
+	loop_stop(loop);
+}
+
+static void check_signals(bool lasting_polls)
+{
+	struct loop_watch watch = { 0 };
+	int fd = eventfd(0, EFD_NONBLOCK);
+
+	count = 0;
+	ck_assert_int_eq(loop_create(&loop), 0);
+	loop->lasting_polls &= lasting_polls;
+	ck_assert_int_eq(loop_watch_eventfd(loop, &watch, fd, signalled), 0);
+	for (int i = 1; i <= 5; i++) {
+		ck_assert_int_eq(eventfd_write(fd, 1), 0);
+		ck_assert_int_eq(loop_run(loop), 0);
+		ck_assert_int_eq(count, i);
+	}
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(loop_call(loop, stop, NULL), 0);
+		ck_assert_int_eq(loop_run(loop), 0);
+		ck_assert_int_eq(count, 5);
+	}
+	loop_watch_remove(loop, &watch);
+	memset(&watch, 0xee, sizeof(watch));
+	ck_assert_int_eq(eventfd_write(fd, 1), 0);
+	ck_assert_int_eq(loop_call(loop, stop, NULL), 0);
+	ck_assert_int_eq(loop_run(loop), 0);
+	ck_assert_int_eq(count, 5);
+	loop_destroy(loop);
+	close(fd);
+}
+
+START_TEST(test_every_signal_of_an_eventfd_is_told)
+{
+	check_signals(true);
+}
+END_TEST
+
+START_TEST(test_every_signal_is_told_without_lasting_polls)
+{
+	check_signals(false);
+}
+END_TEST
+
+static void signal_again(struct loop_watch *watch, unsigned events)
+{
+	(void)events;
+	ck_assert_int_eq(eventfd_write(watch->fd, 1), 0);
+}
+
+START_TEST(test_who_always_has_more_to_do_takes_turns)
+{
+	struct loop_watch watch = { 0 };
+	int fd = eventfd(1, EFD_NONBLOCK);
+
+	ck_assert_int_eq(loop_create(&loop), 0);
+	ck_assert_int_eq(loop_watch_eventfd(loop, &watch, fd, signal_again), 0);
+	ck_assert_int_eq(loop_call(loop, stop, NULL), 0);
+	ck_assert_int_eq(loop_run(loop), 0);
+	loop_watch_remove(loop, &watch);
 	loop_destroy(loop);
 	close(fd);
 }
@@ -199,8 +274,89 @@ START_TEST(test_deferred_work_is_done_once_behind_a_burst)
 }
 END_TEST
 
+static int last_looks;
+
+/* Finds something at each of its first looks. */
+static bool look(struct loop_lookout *lookout, bool last)
+{
+	if (last)
+		last_looks++;
+	if (!count)
+		return false;
+	count--;
+	loop_lookout_add(loop, lookout);
+	return true;
+}
+
+START_TEST(test_loop_sleeps_when_a_last_look_found_nothing)
+{
+	struct loop_lookout lookout = { .look = look }, removed = { .look = look };
+	struct loop_timer timer = { 0 };
+
+	count = 3;
+	last_looks = 0;
+	ck_assert_int_eq(loop_create(&loop), 0);
+	ck_assert_int_eq(loop_timer_arm(loop, &timer, 20000000, fired), 0);
+	loop_lookout_add(loop, &removed);
+	loop_lookout_add(loop, &lookout);
+	loop_lookout_add(loop, &lookout);
+	loop_lookout_remove(loop, &removed);
+	loop_lookout_remove(loop, &removed);
+	ck_assert_int_eq(loop_run(loop), 0);
+	ck_assert_int_eq(last_looks, 4);
+	ck_assert_int_eq(count, 1); /* the timer's */
+	ck_assert(!lookout.queued);
+	loop_destroy(loop);
+}
+END_TEST
+
+START_TEST(test_loop_looks_before_it_asks_to_be_notified)
+{
+	struct loop_lookout lookout = { .look = look };
+	struct loop_timer timer = { 0 };
+
+	count = 3;
+	last_looks = 0;
+	ck_assert_int_eq(loop_create(&loop), 0);
+	loop->look_ns = 100000;
+	ck_assert_int_eq(loop_timer_arm(loop, &timer, 20000000, fired), 0);
+	loop_lookout_add(loop, &lookout);
+	while (count != 1)
+		ck_assert_int_eq(loop_run(loop), 0);
+	ck_assert_int_eq(last_looks, 1);
+	loop_destroy(loop);
+}
+END_TEST
+
+START_TEST(test_loop_looks_as_long_as_work_is_soon_to_come)
+{
+	struct loop_lookout lookout = { .look = look };
+	struct loop l = { .lookouts = &lookout };
+
+	loop_look_learn(&l, 50000);
+	ck_assert_uint_eq(l.look_ns, 10000);
+	for (unsigned i = 0; i < 10; i++)
+		loop_look_learn(&l, 199999);
+	ck_assert_uint_eq(l.look_ns, 200000);
+	loop_look_learn(&l, 200000);
+	ck_assert_uint_eq(l.look_ns, 100000);
+	l.lookouts = NULL; /* something else came */
+	loop_look_learn(&l, 50000);
+	ck_assert_uint_eq(l.look_ns, 50000);
+	for (unsigned i = 0; i < 3; i++)
+		loop_look_learn(&l, 1000000);
+	ck_assert_uint_eq(l.look_ns, 0);
+}
+END_TEST
+
 CHECK_MAIN("loop", test_read_gives_what_was_written, test_failed_operation_reports_errno,
 	   test_watch_is_told_every_time_until_removed,
+	   test_every_signal_of_an_eventfd_is_told,
+	   test_every_signal_is_told_without_lasting_polls,
+	   test_who_always_has_more_to_do_takes_turns,
+	   test_loop_sleeps_when_a_last_look_found_nothing,
+	   test_loop_looks_before_it_asks_to_be_notified,
+	   test_loop_looks_as_long_as_work_is_soon_to_come,
 	   test_timer_fires_once_and_disarmed_one_never,
 	   test_messages_of_another_thread_arrive_in_order,
 	   test_more_operations_than_the_ring_holds,

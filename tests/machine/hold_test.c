@@ -215,7 +215,7 @@ START_TEST(test_device_that_does_not_come_to_rest_is_named_and_all_goes_on)
 	vm_pause(machine_vm(c.machine));
 	ck_assert_int_eq(pci_device_add(c.machine->pci, -1, &options, &device), 0);
 	vm_resume(machine_vm(c.machine));
-	c.machine->hold.limit_ns = 50000000;
+	c.machine->hold.limit_ns = 2000000000;
 	r = machine_hold(c.machine);
 	ck_assert_int_eq(r, -ETIMEDOUT);
 	ck_assert_ptr_nonnull(strstr(error_text(r), "restless"));
@@ -223,6 +223,7 @@ START_TEST(test_device_that_does_not_come_to_rest_is_named_and_all_goes_on)
 	carried_wait(&c, 10);
 	pci_device_quiesced(device); /* too late */
 	device->options.quiesce = NULL;
+	c.machine->hold.limit_ns = 20000000000;
 	ck_assert_int_eq(machine_hold(c.machine), 0);
 	ck_assert_int_eq(machine_release(c.machine, MACHINE_GO_ON), 0);
 	carried_wait(&c, 10);

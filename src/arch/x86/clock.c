@@ -179,15 +179,27 @@ int x86_clock_bank_add(struct vm *vm, bool freeze)
 }
 
 /* Documentation/virt/kvm/devices/vcpu.rst, 4.1. Linux 5.16; older ones say -ENXIO or -EINVAL. */
-static int tsc_offset(struct vcpu *vcpu, bool set, uint64_t *offset)
+static struct kvm_device_attr offset_attr(const void *offset)
 {
-	struct kvm_device_attr attr = {
+	return (struct kvm_device_attr){
 		.group = KVM_VCPU_TSC_CTRL,
 		.attr = KVM_VCPU_TSC_OFFSET,
 		.addr = (uintptr_t)offset,
 	};
+}
 
-	return set ? kvm_set_device_attr(vcpu->fd, &attr) : kvm_get_device_attr(vcpu->fd, &attr);
+static int get_tsc_offset(const struct vcpu *vcpu, uint64_t *ret_offset)
+{
+	struct kvm_device_attr attr = offset_attr(ret_offset);
+
+	return kvm_get_device_attr(vcpu->fd, &attr);
+}
+
+static int set_tsc_offset(const struct vcpu *vcpu, uint64_t offset)
+{
+	struct kvm_device_attr attr = offset_attr(&offset);
+
+	return kvm_set_device_attr(vcpu->fd, &attr);
 }
 
 /*
@@ -199,10 +211,8 @@ static int shift_tsc(struct vcpu *vcpu, uint64_t by)
 	uint64_t value;
 	int r;
 
-	if (tsc_offset(vcpu, false, &value) == 0) {
-		value += by;
-		return tsc_offset(vcpu, true, &value);
-	}
+	if (get_tsc_offset(vcpu, &value) == 0)
+		return set_tsc_offset(vcpu, value + by);
 	r = x86_msr_read(vcpu, MSR_IA32_TSC, &value);
 	return r < 0 ? r : x86_msr_write(vcpu, MSR_IA32_TSC, value + by);
 }
@@ -230,8 +240,8 @@ static int tsc_get(void *self, struct reg_key key, void *val)
 
 	if (key.id != OFFSET_ID)
 		return unknown(key);
-	if (key.vcpu && tsc_offset(&vm->vcpus[0], false, &first) == 0 &&
-	    tsc_offset(&vm->vcpus[key.vcpu], false, &offset) == 0)
+	if (key.vcpu && get_tsc_offset(&vm->vcpus[0], &first) == 0 &&
+	    get_tsc_offset(&vm->vcpus[key.vcpu], &offset) == 0)
 		ahead = offset - first;
 	memcpy(val, &ahead, sizeof(ahead));
 	return 0;
@@ -251,10 +261,8 @@ static int tsc_set(void *self, struct reg_key key, const void *val)
 	vcpu->arch.tsc_set = vm->arch.clock.known;
 	if (!vm->arch.clock.known)
 		return 0;
-	if (vcpu->index && tsc_offset(&vm->vcpus[0], false, &offset) == 0) {
-		offset += ahead;
-		return tsc_offset(vcpu, true, &offset);
-	}
+	if (vcpu->index && get_tsc_offset(&vm->vcpus[0], &offset) == 0)
+		return set_tsc_offset(vcpu, offset + ahead);
 	r = tsc_behind(vm, &offset);
 	return r < 0 ? r : shift_tsc(vcpu, offset);
 }

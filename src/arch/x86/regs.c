@@ -172,7 +172,7 @@ static unsigned flags_of(struct vcpu *vcpu, const struct wide *wide)
 	if (wide->get != lapic_get || kvm_get_lapic(vcpu->fd, &lapic) < 0)
 		return 0;
 	memcpy(&timer, lapic.regs + LAPIC_LVT_TIMER, sizeof(timer));
-	return timer & LAPIC_LVT_MASKED ? 0 : REG_TIME;
+	return (timer & LAPIC_LVT_MASKED) ? 0 : REG_TIME;
 }
 
 static int list_wides(struct vm *vm, uint32_t v, enum reg_bank_number bank,

@@ -259,6 +259,7 @@ static void init_queues(struct blk *blk)
 		queue->blk = blk;
 		queue->virtqueue = virtio_device_queue(blk->device, q);
 		queue->burst.fn = burst_ended;
+		queue->lookout.look = blk_look;
 	}
 }
 
@@ -331,6 +332,7 @@ void blk_destroy(struct blk *blk)
 	virtio_device_destroy(blk->device);
 	for (unsigned q = 0; q < blk->queue_count; q++) {
 		loop_defer_cancel(blk->loop, &blk->queues[q].burst);
+		loop_lookout_remove(blk->loop, &blk->queues[q].lookout);
 		free(blk->queues[q].requests);
 	}
 	for (unsigned i = 0; i < blk->bounce_count; i++)

@@ -59,6 +59,7 @@ struct blk_queue {
 	unsigned fresh;		      /* those from here on never were */
 	bool starved;		      /* all are under way, and chains may be waiting */
 	struct loop_deferred burst;   /* what is done once behind many completions */
+	struct loop_lookout lookout;  /* on its list after the queue was seen empty */
 };
 
 struct blk {
@@ -92,8 +93,12 @@ struct blk {
 
 /* blk_request.c. Loop thread, all of these. */
 
-/* Serves a queue until it is empty or all requests are under way. */
+/*
+ * Serves a queue until it is empty or all requests are under way. The driver is asked to notify
+ * only by the lookout's last look, so that a busy one is not interrupted for it.
+ */
 void blk_serve(struct blk_queue *queue);
+bool blk_look(struct loop_lookout *lookout, bool last);
 /* Gives the chain back with its status; the request is free then. */
 void blk_complete(struct blk_request *request, uint8_t status);
 /* The request is free, its chain forgotten. */

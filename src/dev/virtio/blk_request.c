@@ -224,23 +224,49 @@ static void begin(struct blk_request *request, struct virtq_chain *chain)
 	dispatch(request, &header, &out, &in);
 }
 
-void blk_serve(struct blk_queue *queue)
+/*
+ * To take from an empty queue is to ask for a notification: only a last look does that. The bound
+ * lets the loop have its turn when the requests end at once and the driver never does.
+ */
+static bool serve(struct blk_queue *queue, bool last)
 {
 	struct blk *blk = queue->blk;
+	bool served = false;
 
 	queue->starved = false;
-	while (!blk->resetting && !blk->closing) {
-		struct blk_request *request = request_take(queue);
+	for (unsigned left = BLK_QUEUE_SIZE; left; left--) {
+		struct blk_request *request;
 		struct virtq_chain chain;
 
+		if (blk->resetting || blk->closing)
+			return served;
+		request = request_take(queue);
 		if (!request) {
 			queue->starved = true;
-			return;
+			return served;
 		}
-		if (virtq_pop(queue->virtqueue, blk->scratch, &chain) != 1) {
+		if ((!last && !virtq_has_work(queue->virtqueue)) ||
+		    virtq_pop(queue->virtqueue, blk->scratch, &chain) != 1) {
 			blk_request_give(queue, request);
-			return;
+			break;
 		}
 		begin(request, &chain);
+		served = true;
+		last = false;
 	}
+	if (!last)
+		loop_lookout_add(blk->loop, &queue->lookout);
+	return served;
+}
+
+bool blk_look(struct loop_lookout *lookout, bool last)
+{
+	struct blk_queue *queue = container_of(lookout, struct blk_queue, lookout);
+
+	return serve(queue, last);
+}
+
+void blk_serve(struct blk_queue *queue)
+{
+	serve(queue, false);
 }

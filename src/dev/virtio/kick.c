@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Notifications from the driver: an eventfd for each queue, which KVM signals (ioeventfd). */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -14,10 +13,8 @@
 static void kicked(struct loop_watch *watch, unsigned events)
 {
 	struct virtqueue *queue = container_of(watch, struct virtqueue, watch);
-	eventfd_t count;
 
 	(void)events;
-	eventfd_read(watch->fd, &count);
 	virtq_dispatch(queue);
 }
 
@@ -41,7 +38,7 @@ static int open_one(struct virtqueue *queue)
 
 	if (fd < 0)
 		return because(-errno, "cannot make an eventfd: %s", strerror(errno));
-	r = loop_watch_add(queue->device->loop, &queue->watch, fd, POLLIN, kicked);
+	r = loop_watch_eventfd(queue->device->loop, &queue->watch, fd, kicked);
 	if (r < 0) {
 		close(fd);
 		return r;

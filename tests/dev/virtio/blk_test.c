@@ -547,6 +547,30 @@ START_TEST(test_a_burst_is_one_interrupt)
 }
 END_TEST
 
+/* It costs the driver an exit, so it is put off until nothing else is left to do. */
+START_TEST(test_a_driver_is_asked_to_notify_before_the_loop_sleeps)
+{
+	static struct request requests[100];
+	struct virtqueue *queue;
+
+	setup((struct blk_options){ 0 });
+	queue = &device->queues[0];
+	queue->asked = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(requests); i++) {
+		add_to(&requests[i], 0, VIRTIO_BLK_T_FLUSH, 0, NULL, 0, NULL, 0);
+		if (queue->asked) {
+			queue->asked = false;
+			fake_notify(device, 0);
+			ck_assert(!queue->asked);
+		}
+		fake_wait(&vm, is_pushed(&requests[i]));
+	}
+	fake_run_ms(&vm, 5);
+	ck_assert(queue->asked);
+	teardown();
+}
+END_TEST
+
 START_TEST(test_more_requests_than_the_queue_has_are_served_in_turn)
 {
 	static struct request requests[1000];
@@ -840,7 +864,9 @@ CHECK_MAIN("virtio-blk", test_reads_and_writes_reach_the_image, test_a_request_m
 	   test_a_write_that_a_reset_gives_up_is_told,
 	   test_direct_writes_by_way_of_a_bounce_buffer_are_told,
 	   test_get_id_gives_the_serial_number,
-	   test_a_burst_is_one_interrupt, test_more_requests_than_the_queue_has_are_served_in_turn,
+	   test_a_burst_is_one_interrupt,
+	   test_a_driver_is_asked_to_notify_before_the_loop_sleeps,
+	   test_more_requests_than_the_queue_has_are_served_in_turn,
 	   test_reset_waits_for_what_is_under_way_and_returns_nothing,
 	   test_quiesce_ends_when_everything_was_answered,
 	   test_a_quiesce_that_was_taken_back_holds_nothing_up,

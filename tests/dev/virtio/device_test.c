@@ -246,6 +246,7 @@ START_TEST(test_device_runs_again_after_reset)
 	for (unsigned i = 1; i <= 3; i++) {
 		d->avail[0] = 0;
 		put16(d->vm, AVAIL_AT(0) + 2, 0);
+		put16(d->vm, USED_AT(0) + 2, 0);
 		echo_run(&e, V1);
 		offer(d, 0, 0);
 		notify(d, 0);

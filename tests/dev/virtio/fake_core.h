@@ -26,6 +26,7 @@ struct virtqueue {
 	} * chains; /* the head is the index */
 	unsigned added, popped, pushed, interrupts;
 	unsigned unannounced; /* pushed since the last interrupt */
+	bool asked;           /* the driver to notify, by taking from the empty queue */
 };
 
 struct virtio_device {
@@ -139,7 +140,10 @@ int virtq_pop(struct virtqueue *queue, struct iovec *iov, struct virtq_chain *re
 	struct virtq_chain chain = { .head = (uint16_t)queue->popped };
 	struct fake_chain *fake = &queue->chains[queue->popped];
 
-	if (queue->device->broken || queue->device->held || queue->popped == queue->added)
+	if (queue->device->broken || queue->device->held)
+		return 0;
+	queue->asked = queue->popped == queue->added;
+	if (queue->asked)
 		return 0;
 	memcpy(iov, fake->iov, (fake->out_count + fake->in_count) * sizeof(*iov));
 	chain.out = iov;
