@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Moves whose connections fail, at one operation after the other: whoever has the guest then is the one
- * that STREAM.md, 7.4, says, with all of its memory.
+ * Moves whose connections fail, at one operation after the other: whoever has the guest then is the
+ * one that STREAM.md, 7.4, says, with all of its memory.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -172,7 +172,8 @@ static void *touch_all(void *arg)
 	return NULL;
 }
 
-/* A page is asked for, and that breaks the connection on which it is: the next operation there is. */
+/* A page is asked for, and that breaks the connection on which it is: the next operation there is.
+ */
 static void break_urgent(void)
 {
 	const struct timespec a_moment = { .tv_nsec = 100000000 };

@@ -96,12 +96,23 @@ static inline struct fake_reg *fake_add(struct fake_regs *fake, uint32_t vcpu, u
 static inline int fake_regs_init(struct fake_regs *fake)
 {
 	static const struct reg_bank vm = {
-		.name = "fake", .mask = REG_BANK_MASK, .match = REG_BANK(0xe0),
-		.list = fake_list, .get = fake_get, .set = fake_set, .name_of = fake_name,
+		.name = "fake",
+		.mask = REG_BANK_MASK,
+		.match = REG_BANK(0xe0),
+		.list = fake_list,
+		.get = fake_get,
+		.set = fake_set,
+		.name_of = fake_name,
 	};
 	static const struct reg_bank vcpu = {
-		.name = "core", .mask = REG_BANK_MASK, .match = REG_BANK(0xe1), .per_vcpu = 1,
-		.list = fake_list, .get = fake_get, .set = fake_set, .name_of = fake_name,
+		.name = "core",
+		.mask = REG_BANK_MASK,
+		.match = REG_BANK(0xe1),
+		.per_vcpu = 1,
+		.list = fake_list,
+		.get = fake_get,
+		.set = fake_set,
+		.name_of = fake_name,
 	};
 	int err;
 

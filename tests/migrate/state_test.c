@@ -378,6 +378,5 @@ CHECK_MAIN("state", test_what_is_saved_and_loaded_is_the_same,
 	   test_a_value_of_a_size_that_its_id_does_not_have_is_refused,
 	   test_a_vcpu_that_is_not_here_has_no_registers, test_names_are_what_people_can_read,
 	   test_a_name_is_cut_to_the_room_that_there_is,
-	   test_an_endless_list_of_refusals_is_bounded,
-	   test_a_long_refusal_is_cut_and_stays_a_line,
+	   test_an_endless_list_of_refusals_is_bounded, test_a_long_refusal_is_cut_and_stays_a_line,
 	   test_a_register_that_cannot_be_read_is_named, test_the_machines_description_is_text)
