@@ -12,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define FUZZ_SIZE_MAX 65536
 
 /*
- * The first byte of an input: what is not to be put right. So the checks of what the others get past by
- * that are tried as well.
+ * The first byte of an input: what is not to be put right. So the checks of what the others get
+ * past by that are tried as well.
  */
 enum fuzz_flags {
 	FUZZ_RAW_HEADER = 1 << 0,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole conversation with a destination, over the connections that the source says it opens. What is
- * fuzzed is everything behind each connection's header and hello, and those of a connection alone.
+ * A whole conversation with a destination, over the connections that the source says it opens. What
+ * is fuzzed is everything behind each connection's header and hello, and those of a connection
+ * alone.
  */
 #include "fuzz/fuzz.h"
 #include "fuzz/guest.h"
@@ -95,17 +96,25 @@ static void make_guest(struct run *run)
 	fuzz_map(&run->other);
 	fuzz_regs(&run->regs);
 	run->store = (struct migrate_store){
-		.id = "disk0", .size = FUZZ_STORE_SIZE,
-		.write = store_write, .zero = store_zero, .sync = store_sync,
+		.id = "disk0",
+		.size = FUZZ_STORE_SIZE,
+		.write = store_write,
+		.zero = store_zero,
+		.sync = store_sync,
 	};
 	run->guest = (struct migrate_guest){
-		.mem = &run->mem, .regs = &run->regs.file, .self = run,
-		.arrive = arrive, .retake = retake,
-		.stores = &run->store, .store_count = 1,
+		.mem = &run->mem,
+		.regs = &run->regs.file,
+		.self = run,
+		.arrive = arrive,
+		.retake = retake,
+		.stores = &run->store,
+		.store_count = 1,
 	};
 }
 
-/* The input: flags; for each connection besides the first its length (two bytes) and its bytes; the rest. */
+/* The input: flags; for each connection besides the first its length (two bytes) and its bytes; the
+ * rest. */
 
 static bool take(struct part *part, const uint8_t **data, size_t *size, size_t len)
 {
@@ -193,8 +202,10 @@ static void say_fd(int fd, int sent)
 	struct iovec iov = { &mark, 1 };
 	char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
@@ -205,8 +216,7 @@ static void say_fd(int fd, int sent)
 	sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static void greet(int fd, enum stream_kind kind, uint64_t flags,
-		  const struct migrate_guest *guest)
+static void greet(int fd, enum stream_kind kind, uint64_t flags, const struct migrate_guest *guest)
 {
 	static const uint8_t session[SESSION_SIZE];
 	struct bytes bytes = { 0 };
@@ -215,7 +225,8 @@ static void greet(int fd, enum stream_kind kind, uint64_t flags,
 	if (stream_send_header(&stream, kind) ||
 	    stream_send(&stream, RECORD_HELLO, 0, flags, session, sizeof(session)))
 		abort();
-	/* What comes before the machine is made: with less than that it would wait for another source. */
+	/* What comes before the machine is made: with less than that it would wait for another
+	 * source. */
 	if (kind == STREAM_CONTROL && (stream_send(&stream, RECORD_MACHINE, 0, 0, "{}", 2) ||
 				       (flags & HELLO_DISKS && stores_send(&stream, guest))))
 		abort();
@@ -266,8 +277,7 @@ static void meet(struct run *run)
 	if (channel_listen(uri, &(struct channel_options){ 0 }, &run->listener))
 		abort();
 	fds[count] = dial(uri + 5);
-	greet(fds[count], STREAM_CONTROL, run->flags >> 4 & ~(unsigned)HELLO_RECOVER,
-	      &run->guest);
+	greet(fds[count], STREAM_CONTROL, run->flags >> 4 & ~(unsigned)HELLO_RECOVER, &run->guest);
 	talk(run, fds[count++], &run->control);
 	for (unsigned i = 0; i < run->data_count; i++) {
 		fds[count] = dial(uri + 5);

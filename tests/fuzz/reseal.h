@@ -14,7 +14,8 @@ static inline void reseal_header(uint8_t *at)
 	put_u64(at + 24, record_sum(at, 24));
 }
 
-/* One record, of which size bytes are there: how many of them are its. Its payload ends where they do. */
+/* One record, of which size bytes are there: how many of them are its. Its payload ends where they
+ * do. */
 static inline size_t reseal_record(uint8_t *at, size_t size)
 {
 	uint64_t payload;

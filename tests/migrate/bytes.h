@@ -13,7 +13,7 @@
 
 struct bytes {
 	struct buffer buffer;
-	size_t at;	   /* where the next read begins */
+	size_t at;	     /* where the next read begins */
 	int (*broken)(void); /* NULL, or what a write returns */
 };
 

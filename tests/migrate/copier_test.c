@@ -160,7 +160,8 @@ static void check_same(void)
 			      "page %llu differs", (unsigned long long)i);
 }
 
-/* Writers that go on until they are told to stop: three in four pages get data, one becomes zero. */
+/* Writers that go on until they are told to stop: three in four pages get data, one becomes zero.
+ */
 static atomic_bool writers_stop;
 static _Atomic uint64_t writes;
 
@@ -478,6 +479,5 @@ CHECK_MAIN("copier", test_what_is_written_meanwhile_is_right_in_the_end_with_one
 	   test_a_limit_can_be_lifted_while_it_is_waited_for,
 	   test_a_stop_ends_a_round_and_all_later_ones_with_its_reason,
 	   test_an_interruption_leaves_the_rest_to_be_copied,
-	   test_the_first_failure_of_a_sink_ends_all,
-	   test_what_is_missing_can_be_told_and_taken,
+	   test_the_first_failure_of_a_sink_ends_all, test_what_is_missing_can_be_told_and_taken,
 	   test_a_bitmap_of_another_memory_is_refused)

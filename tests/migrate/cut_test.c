@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Moves whose connections fail, at one operation after the other: whoever has the guest then is the one
- * that STREAM.md, 7.4, says, with all of its memory.
+ * Moves whose connections fail, at one operation after the other: whoever has the guest then is the
+ * one that STREAM.md, 7.4, says, with all of its memory.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -161,6 +161,44 @@ START_TEST(test_a_guest_survives_cuts_before_and_after_it_has_left)
 }
 END_TEST
 
+static pthread_t toucher;
+
+static void *touch_all(void *arg)
+{
+	(void)arg;
+	for (uint64_t i = 0; i < WORLD_PAGES; i++)
+		__atomic_load_n((const uint8_t *)mem_ptr(&dest.mem, world_gpa(i), 1),
+				__ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* A page is asked for, and that breaks the connection on which it is: the next operation there is.
+ */
+static void break_urgent(void)
+{
+	const struct timespec a_moment = { .tv_nsec = 100000000 };
+
+	move.dest_cut.kind = CHANNEL_FAULT_CLOSE;
+	pthread_create(&toucher, NULL, touch_all, NULL);
+	while (!move.dest_cut.is_done)
+		sched_yield();
+	/* Whoever receives from it notices; there is nothing to see of that here. */
+	nanosleep(&a_moment, NULL);
+}
+
+START_TEST(test_what_breaks_between_run_and_running_is_not_the_answer)
+{
+	begin(&(struct way){ .connections = 2, .postcopy = true });
+	dest.in_arrive = break_urgent;
+	move_run(&move, uri);
+	pthread_join(toucher, NULL);
+	ck_assert_ptr_eq(check_one_runs(&move), &dest);
+	ck_assert_uint_eq(source.retakes, 0);
+	ck_assert_uint_gt(move.recovered, 0);
+	end();
+}
+END_TEST
+
 START_TEST(test_a_guest_survives_stalled_connections)
 {
 	struct way way = { .connections = 2, .kind = CHANNEL_FAULT_STALL };
@@ -176,4 +214,5 @@ CHECK_MAIN("cut", test_a_guest_survives_every_cut_of_one_connection,
 	   test_a_guest_survives_cuts_of_several_connections,
 	   test_a_guest_survives_every_cut_while_its_memory_is_handed_over,
 	   test_a_guest_survives_cuts_before_and_after_it_has_left,
+	   test_what_breaks_between_run_and_running_is_not_the_answer,
 	   test_a_guest_survives_stalled_connections)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A guest without KVM, for both sides of a move: it writes a number into one page after the other,
- * knows of every page which it wrote last, and looks whether it is still there. What it knows is not
- * part of a side but of the world, so that nothing it should carry with it can hide there: a page that
- * is lost or old is seen by whoever runs next.
+ * knows of every page which it wrote last, and looks whether it is still there. What it knows is
+ * not part of a side but of the world, so that nothing it should carry with it can hide there: a
+ * page that is lost or old is seen by whoever runs next.
  */
 #ifndef TESTS_MIGRATE_FAKE_GUEST_H
 #define TESTS_MIGRATE_FAKE_GUEST_H
@@ -27,7 +27,7 @@
 #define WORLD_PAGES (WORLD_LOW / GUEST_PAGE_SIZE + 32)
 
 struct world {
-	uint64_t number;	     /* written last */
+	uint64_t number; /* written last */
 	uint64_t random;
 	uint64_t pages[WORLD_PAGES]; /* what each page holds; 0: zeros */
 	uint64_t held[WORLD_PAGES];  /* the same when it was last held */
@@ -44,17 +44,18 @@ struct fake_guest {
 	bool is_running;
 	bool was_running; /* when it was held */
 	atomic_bool stop;
-	pthread_mutex_t step;	/* held while a step is under way */
+	pthread_mutex_t step; /* held while a step is under way */
 	_Atomic unsigned holds, go_ons, arrivals, surrenders, retakes, glances;
 	unsigned percent;
+	void (*in_arrive)(void);			 /* NULL, or what happens before it runs */
 	int hold_err, go_on_err, arrive_err, retake_err; /* what they answer once */
 };
 
 static inline uint64_t world_gpa(uint64_t page)
 {
-	return page < WORLD_LOW / GUEST_PAGE_SIZE ?
-		       page * GUEST_PAGE_SIZE :
-		       WORLD_FAR + (page - WORLD_LOW / GUEST_PAGE_SIZE) * GUEST_PAGE_SIZE;
+	return page < WORLD_LOW / GUEST_PAGE_SIZE
+		       ? page * GUEST_PAGE_SIZE
+		       : WORLD_FAR + (page - WORLD_LOW / GUEST_PAGE_SIZE) * GUEST_PAGE_SIZE;
 }
 
 /* Three in four pages are of one word, the others not; nought is a page of zeros. */
@@ -89,8 +90,7 @@ static inline void fake_guest_check(const struct fake_guest *fake, const uint64_
 {
 	for (uint64_t i = 0; i < WORLD_PAGES; i++)
 		ck_assert_msg(world_page_is(&fake->mem, i, pages[i]),
-			      "page %llu is not what was written last",
-			      (unsigned long long)i);
+			      "page %llu is not what was written last", (unsigned long long)i);
 }
 
 static inline void fake_guest_step(struct fake_guest *fake)
@@ -212,6 +212,8 @@ static inline int fake_guest_arrive(void *self)
 	if (err)
 		return err;
 	ck_assert_uint_eq(fake_guest_number(fake), fake->world->number);
+	if (fake->in_arrive)
+		fake->in_arrive();
 	fake->arrivals++;
 	fake_guest_start(fake);
 	return 0;

@@ -18,7 +18,7 @@
 #define FAKE_VM_ID(size_log2, number)	REG_ID(0xe0, 0, size_log2, number)
 #define FAKE_VCPU_ID(size_log2, number) REG_ID(0xe1, 0, size_log2, number)
 
-/* A value of 8 bytes that register 0 of a vCPU cannot hold. */
+/* A value of 8 bytes that registers 0 and 1 of a vCPU cannot hold; 1 cannot be zero either. */
 #define FAKE_REFUSED 0xbad
 
 struct fake_reg {
@@ -69,9 +69,9 @@ static inline int fake_set(void *self, struct reg_key key, const void *val)
 
 	if (!reg || reg->is_gone)
 		return -ENOENT;
-	if (key.id == FAKE_VCPU_ID(3, 0)) {
+	if (key.id == FAKE_VCPU_ID(3, 0) || key.id == FAKE_VCPU_ID(3, 1)) {
 		memcpy(&word, val, sizeof(word));
-		if (word == FAKE_REFUSED)
+		if (word == FAKE_REFUSED || (!word && REG_ID_NUMBER(key.id)))
 			return because(-EINVAL, "%#llx is no value", (unsigned long long)word);
 	}
 	memcpy(reg->value, val, reg_size(key.id));
@@ -96,12 +96,23 @@ static inline struct fake_reg *fake_add(struct fake_regs *fake, uint32_t vcpu, u
 static inline int fake_regs_init(struct fake_regs *fake)
 {
 	static const struct reg_bank vm = {
-		.name = "fake", .mask = REG_BANK_MASK, .match = REG_BANK(0xe0),
-		.list = fake_list, .get = fake_get, .set = fake_set, .name_of = fake_name,
+		.name = "fake",
+		.mask = REG_BANK_MASK,
+		.match = REG_BANK(0xe0),
+		.list = fake_list,
+		.get = fake_get,
+		.set = fake_set,
+		.name_of = fake_name,
 	};
 	static const struct reg_bank vcpu = {
-		.name = "core", .mask = REG_BANK_MASK, .match = REG_BANK(0xe1), .per_vcpu = 1,
-		.list = fake_list, .get = fake_get, .set = fake_set, .name_of = fake_name,
+		.name = "core",
+		.mask = REG_BANK_MASK,
+		.match = REG_BANK(0xe1),
+		.per_vcpu = 1,
+		.list = fake_list,
+		.get = fake_get,
+		.set = fake_set,
+		.name_of = fake_name,
 	};
 	int err;
 

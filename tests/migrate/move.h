@@ -134,7 +134,8 @@ static inline void move_listen(struct move *move, const char *uri)
 	ck_assert_msg(err == 0, "%s", error_text(err));
 }
 
-/* Whether the guest is there already, and its memory is not: a source that is in doubt cannot know. */
+/* Whether the guest is there already, and its memory is not: a source that is in doubt cannot know.
+ */
 static inline bool move_is_broken(const struct move *move)
 {
 	while (move->outcome == MIGRATE_IN_DOUBT && !move->dest_ended && !move->dest->arrivals)
@@ -142,8 +143,8 @@ static inline bool move_is_broken(const struct move *move)
 	/* Complete there, and only the word of it was lost. */
 	if (move->dest_ended)
 		return false;
-	return move->outcome == MIGRATE_BROKEN ||
-	       (move->outcome == MIGRATE_IN_DOUBT && move->options.postcopy && move->dest->arrivals);
+	return move->outcome == MIGRATE_BROKEN || (move->outcome == MIGRATE_IN_DOUBT &&
+						   move->options.postcopy && move->dest->arrivals);
 }
 
 /* Again, as often as is allowed. */
@@ -161,8 +162,8 @@ static inline void move_run(struct move *move, const char *uri)
 	move_listen(move, uri);
 	ck_assert_int_eq(pthread_create(&move->dest_thread, NULL, move_dest_main, move), 0);
 	if (move->during)
-		ck_assert_int_eq(
-			pthread_create(&move->during_thread, NULL, move_during_main, move), 0);
+		ck_assert_int_eq(pthread_create(&move->during_thread, NULL, move_during_main, move),
+				 0);
 	error_clear();
 	move->outcome = migrate_source_run(move->migration, &move->source_err);
 	move_recover(move);
@@ -218,8 +219,8 @@ static inline struct fake_guest *check_one_runs(struct move *move)
 		return is_here ? move->source : move->dest;
 	}
 	ck_assert_int_eq(move->outcome, MIGRATE_IN_DOUBT);
-	ck_assert_int_eq(move->arrival, move->options.postcopy ? MIGRATE_NOT_ARRIVED :
-								  MIGRATE_ARRIVAL_IN_DOUBT);
+	ck_assert_int_eq(move->arrival,
+			 move->options.postcopy ? MIGRATE_NOT_ARRIVED : MIGRATE_ARRIVAL_IN_DOUBT);
 	return NULL;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Moves from one side to the other, each way of them: in the end exactly one side runs the guest. */
+/* Moves from one side to the other, each way of them: in the end exactly one side runs the guest.
+ */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -154,8 +155,9 @@ START_TEST(test_everything_in_the_way_is_told_and_the_guest_does_not_notice)
 	dest.regs.regs[2].is_gone = dest.regs.regs[7].is_gone = true;
 	move_run(&move, unix_uri);
 	check_went_on(-EREMOTE, "2 things are in the way");
-	ck_assert_str_eq(move.refusals, "register fake.r2.2: there is none here, and its value matters\n"
-					"register fake.r7.7: there is none here, and its value matters\n");
+	ck_assert_str_eq(move.refusals,
+			 "register fake.r2.2: there is none here, and its value matters\n"
+			 "register fake.r7.7: there is none here, and its value matters\n");
 	ck_assert_uint_eq(source.holds, 0);
 	ck_assert_int_eq(move.arrival, MIGRATE_NOT_ARRIVED);
 	move_again(unix_uri);

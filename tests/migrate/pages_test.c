@@ -43,8 +43,9 @@ static void map(struct mem *mem)
 	ck_assert_int_eq(mem_init(mem, -1, 8, &options), 0);
 	ck_assert_int_eq(mem_map_ram(mem, "low", 0, LOW_PAGES * PAGE, 0), 0);
 	ck_assert_int_eq(mem_map_ram(mem, "next", LOW_PAGES * PAGE, NEXT_PAGES * PAGE, 0), 0);
-	ck_assert_int_eq(mem_map_ram(mem, "far", FAR, (PAGES - LOW_PAGES - NEXT_PAGES) * PAGE,
-				     MEM_READONLY), 0);
+	ck_assert_int_eq(
+		mem_map_ram(mem, "far", FAR, (PAGES - LOW_PAGES - NEXT_PAGES) * PAGE, MEM_READONLY),
+		0);
 }
 
 static void setup(int compress)
@@ -66,8 +67,8 @@ static void teardown(void)
 
 static uint64_t gpa_of(unsigned page)
 {
-	return page < LOW_PAGES + NEXT_PAGES ? page * PAGE :
-					       FAR + (page - LOW_PAGES - NEXT_PAGES) * PAGE;
+	return page < LOW_PAGES + NEXT_PAGES ? page * PAGE
+					     : FAR + (page - LOW_PAGES - NEXT_PAGES) * PAGE;
 }
 
 static uint8_t *page_of(const struct mem *mem, unsigned page)
@@ -222,7 +223,8 @@ START_TEST(test_repeated_words_that_differ_are_not_one_run)
 }
 END_TEST
 
-/* Without compression only random bytes; with it what compresses well is not packed if it is not. */
+/* Without compression only random bytes; with it what compresses well is not packed if it is not.
+ */
 START_TEST(test_what_does_not_compress_is_sent_as_it_is)
 {
 	static const uint32_t types[] = { RECORD_PAGES };
@@ -275,16 +277,26 @@ START_TEST(test_pages_that_are_not_memory_are_refused)
 	static const struct {
 		uint64_t gpa, pages;
 	} cases[] = {
-		{ LOW_PAGES * PAGE - PAGE, 2 },		     /* into the next region */
-		{ (LOW_PAGES + NEXT_PAGES) * PAGE, 1 },	     /* behind it */
+		{ LOW_PAGES * PAGE - PAGE, 2 },		/* into the next region */
+		{ (LOW_PAGES + NEXT_PAGES) * PAGE, 1 }, /* behind it */
 		{ (LOW_PAGES + NEXT_PAGES - 1) * PAGE, 2 },
-		{ FAR - PAGE, 1 }, { FAR - PAGE, 2 },	     /* before */
-		{ FAR + 32 * PAGE, 1 }, { FAR + 31 * PAGE, 2 },
-		{ 0, 0 },				     /* none */
-		{ 1, 1 }, { 8, 1 }, { PAGE / 2, 1 },	     /* not a page's */
-		{ 0, LOW_PAGES + 1 }, { UINT64_MAX - PAGE + 1, 1 }, { UINT64_MAX, 1 },
-		{ 0, UINT64_MAX }, { 0, UINT64_MAX / PAGE }, { 0, UINT64_MAX / PAGE + 1 },
-		{ 0, UINT64_MAX / PAGE + 2 }, { PAGE, 1ULL << 52 }, { 0, (1ULL << 52) + 1 },
+		{ FAR - PAGE, 1 },
+		{ FAR - PAGE, 2 }, /* before */
+		{ FAR + 32 * PAGE, 1 },
+		{ FAR + 31 * PAGE, 2 },
+		{ 0, 0 }, /* none */
+		{ 1, 1 },
+		{ 8, 1 },
+		{ PAGE / 2, 1 }, /* not a page's */
+		{ 0, LOW_PAGES + 1 },
+		{ UINT64_MAX - PAGE + 1, 1 },
+		{ UINT64_MAX, 1 },
+		{ 0, UINT64_MAX },
+		{ 0, UINT64_MAX / PAGE },
+		{ 0, UINT64_MAX / PAGE + 1 },
+		{ 0, UINT64_MAX / PAGE + 2 },
+		{ PAGE, 1ULL << 52 },
+		{ 0, (1ULL << 52) + 1 },
 	};
 	uint8_t *data = calloc(2, PAGE);
 

@@ -81,8 +81,8 @@ START_TEST(test_each_thing_that_another_ferry_would_write_has_its_own_text)
 		{ 8, 0, "a stream of version 0" },
 		{ 9, 1, "a stream of version 257" },
 		{ 10, FERRY_ELF_MACHINE == EM_X86_64 ? EM_AARCH64 : EM_X86_64,
-		  FERRY_ELF_MACHINE == EM_X86_64 ? "a stream of arm64; this host is x86_64" :
-						   "a stream of x86_64; this host is arm64" },
+		  FERRY_ELF_MACHINE == EM_X86_64 ? "a stream of arm64; this host is x86_64"
+						 : "a stream of x86_64; this host is arm64" },
 		{ 10, 3, "a stream of an architecture that ferry does not know" },
 		{ 13, 0x40, "a stream with pages of 16384 bytes" },
 		{ 16, 0, "unknown kind, 0" },
@@ -105,7 +105,8 @@ END_TEST
 
 START_TEST(test_a_record_is_what_it_was)
 {
-	const struct record record = { RECORD_PAGES, 8192, 0x123456789abcdef0, 2, 0xfedcba9876543210 };
+	const struct record record = { RECORD_PAGES, 8192, 0x123456789abcdef0, 2,
+				       0xfedcba9876543210 };
 	struct record found;
 
 	record_encode(bytes, &record);
@@ -179,8 +180,7 @@ START_TEST(test_a_record_of_a_size_that_its_type_cannot_have_is_refused)
 		ck_assert_int_eq(decode_sized(sizes[i].type, sizes[i].min), 0);
 		ck_assert_int_eq(decode_sized(sizes[i].type, sizes[i].max), 0);
 		ck_assert_int_eq(decode_sized(sizes[i].type, sizes[i].max + 1), -EBADMSG);
-		ck_assert_ptr_nonnull(
-			strstr(error_text(-EBADMSG), record_name(sizes[i].type)));
+		ck_assert_ptr_nonnull(strstr(error_text(-EBADMSG), record_name(sizes[i].type)));
 		ck_assert_int_eq(decode_sized(sizes[i].type, UINT32_MAX), -EBADMSG);
 		if (sizes[i].min)
 			ck_assert_int_eq(decode_sized(sizes[i].type, sizes[i].min - 1), -EBADMSG);
@@ -223,9 +223,9 @@ END_TEST
 
 START_TEST(test_numbers_that_the_table_leaves_out_are_zero)
 {
-	static const uint32_t without[] = { RECORD_MACHINE, RECORD_END,	    RECORD_CHECK,
-					    RECORD_DONE,    RECORD_LOADED,  RECORD_RUN,
-					    RECORD_RUNNING, RECORD_ABORT,   RECORD_COMPLETE,
+	static const uint32_t without[] = { RECORD_MACHINE,  RECORD_END,    RECORD_CHECK,
+					    RECORD_DONE,     RECORD_LOADED, RECORD_RUN,
+					    RECORD_RUNNING,  RECORD_ABORT,  RECORD_COMPLETE,
 					    RECORD_DISK_SYNC };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(without); i++)

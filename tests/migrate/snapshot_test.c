@@ -245,7 +245,7 @@ START_TEST(test_state_and_memory_are_always_of_one_snapshot)
 	save();
 	pthread_create(&reader, NULL, reader_main, NULL);
 	for (unsigned i = 0; i < 15 || reads < 5; i++) {
-			fake_guest_write(&source, 0, world.number += 4);
+		fake_guest_write(&source, 0, world.number += 4);
 		save();
 	}
 	readers_stop = true;
@@ -287,7 +287,7 @@ START_TEST(test_a_slash_at_the_end_means_the_same)
 		int err = save_to(path);
 
 		ck_assert_msg(err == 0, "%s", error_text(err));
-			ck_assert_uint_eq(entries(root), 1);
+		ck_assert_uint_eq(entries(root), 1);
 		check_restored(world.held);
 	}
 	teardown();
@@ -304,7 +304,8 @@ static void check_old_is_untouched(const uint64_t *pages)
 	ck_assert_int_eq(snapshot_open(dir, &snapshot), 0);
 	for (uint64_t i = 0; i < WORLD_PAGES; i++) {
 		ck_assert_int_eq(pread(snapshot.memory_fd, words, sizeof(words),
-				       (off_t)(i * GUEST_PAGE_SIZE)), sizeof(words));
+				       (off_t)(i * GUEST_PAGE_SIZE)),
+				 sizeof(words));
 		for (unsigned at = 0; at < ARRAY_SIZE(words); at++)
 			expected[at] = world_word(pages[i], at);
 		ck_assert_mem_eq(words, expected, sizeof(words));
@@ -339,7 +340,8 @@ static bool mount_small(const char *options)
 	       mount("none", root, "tmpfs", 0, options) == 0;
 }
 
-/* The old one fits. With each page more of room the new one fails later: in memory, in the state. */
+/* The old one fits. With each page more of room the new one fails later: in memory, in the state.
+ */
 START_TEST(test_a_full_disk_leaves_the_old_one)
 {
 	static uint64_t first[WORLD_PAGES];
@@ -364,7 +366,7 @@ START_TEST(test_a_full_disk_leaves_the_old_one)
 			continue; /* less than is there already */
 		error_clear();
 		err = save_to(dir);
-			ck_assert(err == 0 || err == -ENOSPC);
+		ck_assert(err == 0 || err == -ENOSPC);
 		full += err != 0;
 		if (err)
 			check_old_is_untouched(first);
@@ -432,8 +434,8 @@ START_TEST(test_a_cancelled_snapshot_leaves_nothing)
 	setup();
 	fake_guest_start(&source);
 	for (unsigned i = 0; i < 50; i++) {
-		ck_assert_int_eq(
-			snapshot_writer_create(&source.guest, &options, &cancelled_writer), 0);
+		ck_assert_int_eq(snapshot_writer_create(&source.guest, &options, &cancelled_writer),
+				 0);
 		pthread_create(&thread, NULL, cancel_main, NULL);
 		err = snapshot_writer_run(cancelled_writer);
 		pthread_join(thread, NULL);
@@ -529,8 +531,7 @@ END_TEST
 
 CHECK_MAIN("snapshot", test_what_comes_back_is_what_was_held, test_the_machine_comes_back_as_text,
 	   test_a_guest_that_came_from_a_snapshot_can_be_saved_again,
-	   test_what_is_zero_takes_no_room,
-	   test_an_open_snapshot_outlives_the_one_that_replaces_it,
+	   test_what_is_zero_takes_no_room, test_an_open_snapshot_outlives_the_one_that_replaces_it,
 	   test_state_and_memory_are_always_of_one_snapshot,
 	   test_only_a_snapshot_or_nothing_is_replaced, test_a_slash_at_the_end_means_the_same,
 	   test_a_file_that_may_not_grow_leaves_the_old_one, test_a_full_disk_leaves_the_old_one,

@@ -167,6 +167,17 @@ START_TEST(test_everything_that_is_refused_is_told_at_once)
 }
 END_TEST
 
+START_TEST(test_zeros_that_a_register_cannot_hold_are_refused)
+{
+	save();
+	memset(from.regs[17].value, 0, REG_SIZE_MAX);
+	save_again();
+	ck_assert_int_eq(load(), 0);
+	ck_assert_str_eq(verdict_text(&verdict), "register core.r3.1 of vCPU 0: 0 is no value\n");
+	finish();
+}
+END_TEST
+
 START_TEST(test_a_register_without_a_name_is_told_by_its_id)
 {
 	save();
@@ -361,11 +372,11 @@ CHECK_MAIN("state", test_what_is_saved_and_loaded_is_the_same,
 	   test_an_unknown_register_with_a_value_is_refused_by_its_name,
 	   test_a_register_that_the_writer_did_not_know_keeps_its_value,
 	   test_everything_that_is_refused_is_told_at_once,
+	   test_zeros_that_a_register_cannot_hold_are_refused,
 	   test_a_register_without_a_name_is_told_by_its_id,
 	   test_entries_cut_off_at_every_length_are_told,
 	   test_a_value_of_a_size_that_its_id_does_not_have_is_refused,
 	   test_a_vcpu_that_is_not_here_has_no_registers, test_names_are_what_people_can_read,
 	   test_a_name_is_cut_to_the_room_that_there_is,
-	   test_an_endless_list_of_refusals_is_bounded,
-	   test_a_long_refusal_is_cut_and_stays_a_line,
+	   test_an_endless_list_of_refusals_is_bounded, test_a_long_refusal_is_cut_and_stays_a_line,
 	   test_a_register_that_cannot_be_read_is_named, test_the_machines_description_is_text)

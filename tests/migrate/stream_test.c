@@ -131,8 +131,12 @@ END_TEST
 /* The sizes around which records are cut. */
 START_TEST(test_a_list_of_any_length_arrives_whole)
 {
-	const size_t sizes[] = { 0, 1, RECORD_PAYLOAD_MAX - 1, RECORD_PAYLOAD_MAX,
-				 RECORD_PAYLOAD_MAX + 1, 3 * RECORD_PAYLOAD_MAX };
+	const size_t sizes[] = { 0,
+				 1,
+				 RECORD_PAYLOAD_MAX - 1,
+				 RECORD_PAYLOAD_MAX,
+				 RECORD_PAYLOAD_MAX + 1,
+				 3 * RECORD_PAYLOAD_MAX };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
 		const struct stream stream = bytes_stream(&bytes);
@@ -225,14 +229,16 @@ START_TEST(test_every_difference_of_memory_is_told)
 	ck_assert_int_eq(mem_map_ram(&one, "ram", 0, MIB, 0), 0);
 	compare(&a, &a, true, "");
 	compare(&a, &b, false, "memory: 0x100000 bytes at 0 there, 0x200000 at 0 here\n");
-	compare(&a, &b, true, "memory: 0x100000 bytes at 0 there, 0x200000 at 0 here\n"
-			      "memory: 0x100000 bytes at 0xfff00000 there, 0x100000 at 0xfff00000 "
-			      "here\n");
+	compare(&a, &b, true,
+		"memory: 0x100000 bytes at 0 there, 0x200000 at 0 here\n"
+		"memory: 0x100000 bytes at 0xfff00000 there, 0x100000 at 0xfff00000 "
+		"here\n");
 	compare(&a, &one, false, "memory: 0x100000 bytes at 0xfff00000 are not here\n");
 	compare(&one, &a, false, "memory: 0x100000 bytes at 0xfff00000 are only here\n");
 	ck_assert_int_eq(mem_map_ram(&one, "ram", 4 * GIB - MIB, MIB, 0), 0);
-	compare(&one, &a, false, "memory: 0x100000 bytes at 0xfff00000 there, 0x100000 at "
-				 "0xfff00000 here\n");
+	compare(&one, &a, false,
+		"memory: 0x100000 bytes at 0xfff00000 there, 0x100000 at "
+		"0xfff00000 here\n");
 	mem_finish(&a);
 	mem_finish(&b);
 	mem_finish(&one);
@@ -261,6 +267,5 @@ CHECK_MAIN("stream", test_a_stream_cut_off_anywhere_ends_in_an_error,
 	   test_a_stream_of_another_kind_is_refused,
 	   test_the_peers_reason_arrives_fit_to_be_printed,
 	   test_giving_up_keeps_the_reason_on_this_side, test_a_record_out_of_turn_names_both,
-	   test_a_list_of_any_length_arrives_whole,
-	   test_parts_that_do_not_fit_together_are_refused,
+	   test_a_list_of_any_length_arrives_whole, test_parts_that_do_not_fit_together_are_refused,
 	   test_every_difference_of_memory_is_told, test_what_is_no_table_of_memory_is_refused)
