@@ -52,6 +52,7 @@ int main(int argc, char **argv)
 
 	/* A reader that goes away is an error of write(2) like any other. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a full file is an error like any other */
 	status = dispatch(argc, argv);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		error_clear();

@@ -254,6 +254,8 @@ static enum migrate_outcome hand_over(struct migrate_source *source, int *ret_er
 	if (err == -EREMOTEIO && guest->retake(guest->self) == 0)
 		return MIGRATE_WENT_ON;
 	*ret_err = because_of(err, "the other side was told to run the guest and did not answer");
+	if (source->progress.throttle)
+		guest->throttle(guest->self, 0);
 	return MIGRATE_IN_DOUBT;
 }
 
