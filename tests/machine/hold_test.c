@@ -103,8 +103,8 @@ START_TEST(test_clocks_have_gone_on_by_the_time_in_transit)
 	ck_assert_int_eq(sscanf(strstr(c.console, "gap "), "gap %llu %llu", &ns, &tsc), 2);
 	ck_assert_uint_ge(ns, 3000);
 	ck_assert_uint_lt(ns, 20000);
-	/* ms and 10^6 cycles: one second and its cycles agree to a few ms */
-	ck_assert_int_lt(llabs((long long)(tsc * 1000000 / tsc_khz()) - (long long)ns), 20);
+	/* ms and 10^6 cycles: one second and its cycles agree; the guest reads them one after the other */
+	ck_assert_int_lt(llabs((long long)(tsc * 1000000 / tsc_khz()) - (long long)ns), 100);
 	carried_finish(&c);
 }
 END_TEST
