@@ -251,7 +251,7 @@ static const struct command_option options[] = {
 	  set_postcopy },
 	{ "copy-memory", NULL, "over unix: too, where it could be handed over", NULL, 0,
 	  set_copy_memory },
-	{ "copy-disks", NULL, "copy the writable disks too: the other side has its own", NULL, 0,
+	{ "copy-disks", NULL, "copy the writable disks to those there", NULL, 0,
 	  set_copy_disks },
 	{ "tls", "DIR", "for tcp: ca-cert.pem, cert.pem and key.pem", "/etc/ferry/tls", 0, set_tls },
 	{ "insecure-plaintext", NULL, "tcp: beyond this host without --tls", NULL, 0,
