@@ -6,7 +6,13 @@
 #include "dev/pci/function.h"
 #include "machine/machine.h"
 
-#define MOVES 50
+/* Fewer where a CPU is emulated. */
+static unsigned moves(void)
+{
+	const char *text = getenv("FERRY_TEST_MOVES");
+
+	return text ? (unsigned)atoi(text) : 50;
+}
 
 static struct carried c;
 
@@ -20,7 +26,7 @@ static void start(const char *what, uint32_t vcpus)
 static void move_often(const char *what, uint32_t vcpus)
 {
 	start(what, vcpus);
-	carried_move_often(&c, MOVES);
+	carried_move_often(&c, moves());
 	carried_finish(&c);
 }
 
@@ -122,7 +128,7 @@ START_TEST(test_guest_that_starts_its_cpus_goes_on_after_a_snapshot)
 	struct image image;
 
 	start("cpus", 4);
-	for (unsigned i = 0; i < MOVES; i++) {
+	for (unsigned i = 0; i < moves(); i++) {
 		carried_wait(&c, 1);
 		ck_assert_int_eq(machine_hold(c.machine), 0);
 		image_save(vm_regs(machine_vm(c.machine)), &image);
