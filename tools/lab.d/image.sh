@@ -7,7 +7,7 @@
 
 # What mounting the root takes, and what the lab offers beyond it.
 MODULES_ROOT="virtio_pci virtio_console 9pnet_virtio 9p overlay"
-declare -A MODULES_LATER=([x86]="kvm-amd tun dummy bridge" [arm64]="tun dummy bridge")
+declare -A MODULES_LATER=([x86]="kvm-amd tun dummy" [arm64]="tun dummy")
 
 # What ferry needs in the arm64 root, to be built (by a cross compiler, which brings its own
 # libc) and to run, with busybox for the scripts of its tests.
