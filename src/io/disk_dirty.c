@@ -8,6 +8,7 @@
 #include <ferry/error.h>
 
 #include "base/barrier.h"
+#include "base/bits.h"
 #include "base/util.h"
 
 int disk_dirty_start(struct disk_dirty *dirty, uint64_t size)
@@ -52,18 +53,6 @@ void disk_dirty_collect(struct disk_dirty *dirty, uint64_t *bitmap)
 	}
 }
 
-/* Which bits of a word belong to the blocks [first, end). */
-static uint64_t word_mask(uint64_t word, uint64_t first, uint64_t end)
-{
-	uint64_t mask = UINT64_MAX;
-
-	if (first > word * 64)
-		mask <<= first - word * 64;
-	if (end < (word + 1) * 64)
-		mask &= UINT64_MAX >> ((word + 1) * 64 - end);
-	return mask;
-}
-
 void disk_dirty_mark_tracked(struct disk_dirty *dirty, uint64_t offset, uint64_t len)
 {
 	uint64_t first = offset / DISK_DIRTY_BLOCK, end;
@@ -75,6 +64,6 @@ void disk_dirty_mark_tracked(struct disk_dirty *dirty, uint64_t offset, uint64_t
 	end = min_u64(end, dirty->blocks);
 	/* Always a store: a look whether the bit is set could pass the write that it tells of. */
 	for (uint64_t word = first / 64; first < end && word <= (end - 1) / 64; word++)
-		atomic_fetch_or_explicit(&dirty->bitmap[word], word_mask(word, first, end),
+		atomic_fetch_or_explicit(&dirty->bitmap[word], bits_word_mask(word, first, end),
 					 memory_order_release);
 }

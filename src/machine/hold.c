@@ -9,6 +9,7 @@
 
 #include <ferry/error.h>
 
+#include "base/clock.h"
 #include "dev/acpi_pm.h"
 #include "dev/pci/pci.h"
 #include "dev/rtc.h"
@@ -76,18 +77,10 @@ static void end_step(struct machine *machine, unsigned step, int result, const c
 	pthread_mutex_unlock(&hold->lock);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 /* hold->lock held. */
 static void wait_a_little(struct machine_hold *hold)
 {
-	uint64_t until = now_ns() + LOOK_NS;
+	uint64_t until = clock_now() + LOOK_NS;
 	struct timespec when = { .tv_sec = (time_t)(until / NS_PER_S),
 				 .tv_nsec = (long)(until % NS_PER_S) };
 
@@ -98,7 +91,7 @@ static void wait_a_little(struct machine_hold *hold)
 static int run_step(struct machine *machine, void (*fn)(void *arg), uint64_t limit)
 {
 	struct machine_hold *hold = &machine->hold;
-	uint64_t end = now_ns() + limit;
+	uint64_t end = clock_now() + limit;
 	int r;
 
 	pthread_mutex_lock(&hold->lock);
@@ -110,7 +103,7 @@ static int run_step(struct machine *machine, void (*fn)(void *arg), uint64_t lim
 	while (r == 0 && !hold->step_ended) {
 		if (vm_ended(machine->vm) != VM_END_NONE)
 			r = -ECANCELED;
-		else if (now_ns() > end)
+		else if (clock_now() > end)
 			r = -ETIMEDOUT;
 		else
 			wait_a_little(hold);

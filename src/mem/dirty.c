@@ -9,22 +9,11 @@
 #include <ferry/error.h>
 
 #include "base/barrier.h"
+#include "base/bits.h"
 #include "base/cleanup.h"
 #include "base/util.h"
 #include "kvm/kvm.h"
 #include "mem/mem_impl.h"
-
-/* Which bits of a word belong to the pages [first, end). */
-static uint64_t word_mask(uint64_t word, uint64_t first, uint64_t end)
-{
-	uint64_t mask = UINT64_MAX;
-
-	if (first > word * 64)
-		mask <<= first - word * 64;
-	if (end < (word + 1) * 64)
-		mask &= UINT64_MAX >> ((word + 1) * 64 - end);
-	return mask;
-}
 
 /* Release: who clears the bit sees what was written before. Always a store, even where the bit is
  * set: a look at it could pass the write, and a clearing between the two be missed. */
@@ -36,7 +25,7 @@ void mem_mark_region(const struct mem_region *region, uint64_t offset, uint64_t 
 	if (!len)
 		return;
 	for (uint64_t word = first / 64; word <= (end - 1) / 64; word++)
-		atomic_fetch_or_explicit(&region->dirty[word], word_mask(word, first, end),
+		atomic_fetch_or_explicit(&region->dirty[word], bits_word_mask(word, first, end),
 					 memory_order_release);
 }
 
@@ -255,7 +244,7 @@ static int clear_log_words(struct mem *mem, const struct mem_region *region, uin
 		r = clear_log(mem, region, at, count, &bitmap[at / 64]);
 	}
 	if (r == 0 && whole < end) {
-		uint64_t last = bitmap[whole / 64] & word_mask(whole / 64, whole, end);
+		uint64_t last = bitmap[whole / 64] & bits_word_mask(whole / 64, whole, end);
 
 		r = clear_log(mem, region, whole, min_u64(64, pages - whole), &last);
 	}
@@ -271,7 +260,7 @@ static int clear_locked(struct mem *mem, const struct mem_region *region, uint64
 	if (r < 0)
 		return r;
 	for (uint64_t word = first / 64; word * 64 < end; word++) {
-		uint64_t bits = bitmap[word] & word_mask(word, first, end);
+		uint64_t bits = bitmap[word] & bits_word_mask(word, first, end);
 
 		any |= bits;
 		if (bits)

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <ferry/error.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "kvm/kvm_x86.h"
 #include "regs.h"
@@ -55,14 +55,6 @@ static int irqchip_list(void *self, uint32_t v, struct reg_list *out)
 	return r;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now); /* the clock of count_load_time */
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static int read_pit(const struct vm *vm, struct kvm_pit_state2 *pit)
 {
 	if (!vm->arch.held_pit)
@@ -101,14 +93,15 @@ static int set_pit(struct vm *vm, const void *val)
 
 	memcpy(&pit, val, sizeof(pit));
 	for (size_t i = 0; i < ARRAY_SIZE(pit.channels); i++)
-		pit.channels[i].count_load_time = (int64_t)now_ns();
-	vm->arch.pit_held_at = now_ns();
+		/* KVM counts it in the same clock. */
+		pit.channels[i].count_load_time = (int64_t)clock_now();
+	vm->arch.pit_held_at = clock_now();
 	return write_pit(vm, &pit);
 }
 
 static int get_pit_elapsed(const struct vm *vm, void *val)
 {
-	uint64_t elapsed[4] = { 0 }, now = vm->arch.held_pit ? vm->arch.pit_held_at : now_ns();
+	uint64_t elapsed[4] = { 0 }, now = vm->arch.held_pit ? vm->arch.pit_held_at : clock_now();
 	struct kvm_pit_state2 pit = { 0 };
 	int r = read_pit(vm, &pit);
 
@@ -120,7 +113,7 @@ static int get_pit_elapsed(const struct vm *vm, void *val)
 
 static int set_pit_elapsed(struct vm *vm, const void *val)
 {
-	uint64_t elapsed[4], now = now_ns();
+	uint64_t elapsed[4], now = clock_now();
 	struct kvm_pit_state2 pit = { 0 };
 	int r = read_pit(vm, &pit);
 
@@ -154,7 +147,7 @@ int x86_pit_hold(struct vm *vm)
 		return because(r, "KVM_SET_PIT2: %s", strerror(-r));
 	}
 	vm->arch.held_pit = pit;
-	vm->arch.pit_held_at = now_ns();
+	vm->arch.pit_held_at = clock_now();
 	return 0;
 }
 
@@ -162,7 +155,7 @@ int x86_pit_hold(struct vm *vm)
 int x86_pit_go_on(struct vm *vm, bool arrived)
 {
 	struct kvm_pit_state2 *pit = vm->arch.held_pit;
-	uint64_t stood = arrived ? now_ns() - vm->arch.pit_held_at : 0;
+	uint64_t stood = arrived ? clock_now() - vm->arch.pit_held_at : 0;
 	int r;
 
 	if (!pit)
