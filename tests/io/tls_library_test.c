@@ -2,15 +2,15 @@
 /* GnuTLS is there when it is asked for and not before; who lacks it is told its package. */
 #include "io/tls_library.h"
 
-#include <check.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include <ferry/error.h>
+
+#include "check_main.h"
 
 static bool is_loaded(void)
 {
@@ -57,19 +57,5 @@ START_TEST(test_who_lacks_it_is_told_the_package)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *suite = suite_create("tls_library");
-	TCase *tcase = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_add_test(tcase, test_is_loaded_when_it_is_asked_for);
-	tcase_add_test(tcase, test_each_load_finds_the_same);
-	tcase_add_test(tcase, test_who_lacks_it_is_told_the_package);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN("tls_library", test_is_loaded_when_it_is_asked_for, test_each_load_finds_the_same,
+	   test_who_lacks_it_is_told_the_package)
