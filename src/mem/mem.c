@@ -42,6 +42,7 @@ int mem_init(struct mem *mem, int vm_fd, uint32_t max_slots, const struct mem_op
 		.vm_fd = vm_fd,
 		.page_size = options->hugepage_size ? options->hugepage_size : GUEST_PAGE_SIZE,
 		.prealloc = options->prealloc,
+		.is_unplugged = options->unplugged,
 		.max_slots = max_slots,
 		.file = -1,
 		.pagemap = -1,
@@ -125,12 +126,29 @@ static int set_slot(const struct mem *mem, const struct mem_region *region, uint
 		slot.flags = KVM_MEM_READONLY;
 	else if (atomic_load(&mem->tracked))
 		slot.flags = KVM_MEM_LOG_DIRTY_PAGES;
-	return mem->vm_fd < 0 ? 0 : kvm_set_user_memory_region(mem->vm_fd, &slot);
+	return mem->vm_fd < 0 || mem->is_unplugged ? 0
+						   : kvm_set_user_memory_region(mem->vm_fd, &slot);
 }
 
 int mem_set_slot(const struct mem *mem, const struct mem_region *region)
 {
 	return set_slot(mem, region, region->size);
+}
+
+int mem_plug(struct mem *mem)
+{
+	const struct mem_map *map;
+	int r = 0;
+
+	pthread_mutex_lock(&mem->lock);
+	map = mem_map(mem);
+	if (mem->is_unplugged) {
+		mem->is_unplugged = false;
+		for (size_t i = 0; r == 0 && i < map->count; i++)
+			r = mem_set_slot(mem, &map->regions[i]);
+	}
+	pthread_mutex_unlock(&mem->lock);
+	return r < 0 ? because(r, "KVM refuses the guest's memory: %s", strerror(-r)) : 0;
 }
 
 static int check_place(const struct mem *mem, const struct mem_map *map, const char *name,

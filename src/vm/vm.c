@@ -70,13 +70,23 @@ static int create_vcpus(struct vm *vm, uint32_t count)
 	return 0;
 }
 
-static int create_kvm_parts(struct vm *vm, const struct vm_options *options)
+static int make_memory(struct vm *vm, const struct vm_options *options)
 {
 	struct mem_options mem = {
 		.name = vm->name,
 		.hugepage_size = options->hugepage_size,
 		.prealloc = options->prealloc,
+		.unplugged = true,
 	};
+	int r = mem_init(&vm->mem, vm->fd, (uint32_t)vm->caps.nr_memslots, &mem);
+
+	if (r == 0 && options->map_memory)
+		r = options->map_memory(options->map_self, &vm->mem);
+	return r < 0 ? r : mem_plug(&vm->mem);
+}
+
+static int create_kvm_parts(struct vm *vm, const struct vm_options *options)
+{
 	int r;
 
 	r = open_kvm(vm);
@@ -90,7 +100,7 @@ static int create_kvm_parts(struct vm *vm, const struct vm_options *options)
 	kvm_caps_read(vm->fd, &vm->caps);
 	r = check_caps(vm, options->vcpus);
 	if (r == 0)
-		r = mem_init(&vm->mem, vm->fd, (uint32_t)vm->caps.nr_memslots, &mem);
+		r = make_memory(vm, options);
 	if (r == 0)
 		r = arch_vm_init(vm);
 	if (r == 0)
