@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asks the run loop, KVM and the scheduler what became of the vCPUs' time. */
+#include "vm/stat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <ferry/error.h>
+
+#include "base/cleanup.h"
+#include "base/util.h"
+#include "vm/vm.h"
+
+#define NS_PER_SECOND 1000000000ULL
+
+/* Reads of both clocks that lie further apart than that were interrupted, and are tried again. */
+#define TICKS_APART 10000
+#define TRIES	    10
+
+/* The same moment by the CPU's counter and by a clock whose rate nobody adjusts. */
+static void read_moment(uint64_t *ret_ticks, uint64_t *ret_ns)
+{
+	uint64_t before, after, apart = UINT64_MAX;
+	struct timespec now;
+
+	for (int i = 0; i < TRIES && apart > TICKS_APART; i++) {
+		before = arch_ticks();
+		clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+		after = arch_ticks();
+		if (after - before >= apart)
+			continue;
+		apart = after - before;
+		*ret_ticks = before + apart / 2;
+		*ret_ns = (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+	}
+}
+
+void vm_stat_begin(struct vm *vm)
+{
+	read_moment(&vm->began_ticks, &vm->began_ns);
+	if (!vm->caps.binary_stats_fd || vm->kvm_stats.fd >= 0)
+		return;
+	kvm_stats_open(&vm->kvm_stats, vm->fd);
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		kvm_stats_open(&vm->vcpus[i].kvm_stats, vm->vcpus[i].fd);
+}
+
+/* Of a file in /proc, its first bytes as a string. */
+static int read_text(const char *path, char *text, size_t size)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	return 0;
+}
+
+static uint64_t ns_of(unsigned long long clock_ticks)
+{
+	return clock_ticks * (NS_PER_SECOND / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+/* proc(5): the fields after the name, which is in parentheses and may hold anything. */
+static int parse_stat(const char *text, struct vcpu_task *task)
+{
+	unsigned long long user, system, guest;
+	const char *at = strrchr(text, ')');
+
+	if (!at || sscanf(at + 1,
+			  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu" /* 14, 15 */
+			  " %*d %*d %*d %*d %*d %*d %*u %*u %*d %*u %*u %*u %*u %*u %*u %*u %*u"
+			  " %*u %*u %*u %*u %*u %*d %*d %*u %*u %*u %llu" /* 43 */,
+			  &user, &system, &guest) != 3)
+		return -EPROTO;
+	task->user = ns_of(user);
+	task->system = ns_of(system);
+	task->guest = ns_of(guest);
+	return 0;
+}
+
+int vcpu_task_read(pid_t tid, struct vcpu_task *ret_task)
+{
+	unsigned long long cpu, delay;
+	char path[64], text[1024];
+	struct vcpu_task task;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	r = read_text(path, text, sizeof(text));
+	if (r == 0)
+		r = parse_stat(text, &task);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", tid);
+	r = read_text(path, text, sizeof(text));
+	if (r < 0)
+		return r;
+	if (sscanf(text, "%llu %llu", &cpu, &delay) != 2)
+		return -EPROTO;
+	task.cpu = cpu;
+	task.delay = delay;
+	*ret_task = task;
+	return 0;
+}
+
+static void read_halted(struct kvm_stats *stats, struct vcpu_stat *stat)
+{
+	static const char *const parts[] = { "halt_wait_ns", "halt_poll_success_ns",
+					     "halt_poll_fail_ns" };
+
+	if (stats->fd < 0 || kvm_stats_read(stats) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		const struct kvm_stat *part = kvm_stats_find(stats, parts[i]);
+
+		if (!part)
+			return;
+		stat->halted_ns += part->values[0];
+	}
+	stat->has_halted = true;
+}
+
+void vm_stat_vcpu(struct vm *vm, uint32_t vcpu, struct vcpu_stat *ret_stat)
+{
+	struct vcpu *v = &vm->vcpus[vcpu];
+	struct vcpu_stat stat = { 0 };
+	struct vcpu_time_reading reading;
+	uint64_t ticks = 0, ns = 0;
+	pid_t tid = atomic_load(&v->tid);
+
+	read_halted(&v->kvm_stats, &stat);
+	stat.has_task = tid && vcpu_task_read(tid, &stat.task) == 0;
+	vcpu_time_read(&v->time, &reading);
+	read_moment(&ticks, &ns);
+	ticks -= vm->began_ticks;
+	ns -= vm->began_ns;
+	for (unsigned i = 0; i < VCPU_TIMES && ticks; i++)
+		stat.time_ns[i] = (uint64_t)((unsigned __int128)reading.ticks[i] * ns / ticks);
+	memcpy(stat.exits, reading.exits, sizeof(stat.exits));
+	*ret_stat = stat;
+}
+
+int vm_stat_kvm(struct vm *vm, uint32_t vcpu,
+		void (*each)(void *self, const struct vm_kvm_stat *stat), void *self)
+{
+	struct kvm_stats *stats = vcpu == VM_STAT_VM ? &vm->kvm_stats : &vm->vcpus[vcpu].kvm_stats;
+	int r = kvm_stats_read(stats);
+
+	for (size_t i = 0; i < stats->count && r == 0; i++) {
+		const struct kvm_stat *stat = &stats->stats[i];
+
+		each(self, &(struct vm_kvm_stat){
+				   .name = stat->name,
+				   .is_cumulative = stat->kind == KVM_STAT_CUMULATIVE,
+				   .values = stat->values,
+				   .count = stat->count,
+			   });
+	}
+	return r;
+}
