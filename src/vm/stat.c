@@ -112,21 +112,20 @@ int vcpu_task_read(pid_t tid, struct vcpu_task *ret_task)
 	return 0;
 }
 
-static void read_halted(struct kvm_stats *stats, struct vcpu_stat *stat)
+static void read_halts(struct kvm_stats *stats, struct vcpu_stat *stat)
 {
-	static const char *const parts[] = { "halt_wait_ns", "halt_poll_success_ns",
-					     "halt_poll_fail_ns" };
+	const struct kvm_stat *wait, *success, *fail;
 
 	if (stats->fd < 0 || kvm_stats_read(stats) < 0)
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		const struct kvm_stat *part = kvm_stats_find(stats, parts[i]);
-
-		if (!part)
-			return;
-		stat->halted_ns += part->values[0];
-	}
-	stat->has_halted = true;
+	wait = kvm_stats_find(stats, "halt_wait_ns");
+	success = kvm_stats_find(stats, "halt_poll_success_ns");
+	fail = kvm_stats_find(stats, "halt_poll_fail_ns");
+	if (!wait || !success || !fail)
+		return;
+	stat->halt_wait_ns = wait->values[0];
+	stat->halt_poll_ns = success->values[0] + fail->values[0];
+	stat->has_halts = true;
 }
 
 void vm_stat_vcpu(struct vm *vm, uint32_t vcpu, struct vcpu_stat *ret_stat)
@@ -137,7 +136,7 @@ void vm_stat_vcpu(struct vm *vm, uint32_t vcpu, struct vcpu_stat *ret_stat)
 	uint64_t ticks = 0, ns = 0;
 	pid_t tid = atomic_load(&v->tid);
 
-	read_halted(&v->kvm_stats, &stat);
+	read_halts(&v->kvm_stats, &stat);
 	stat.has_task = tid && vcpu_task_read(tid, &stat.task) == 0;
 	vcpu_time_read(&v->time, &reading);
 	read_moment(&ticks, &ns);

@@ -5,17 +5,18 @@
  * - ferry's run loop (time_ns, exits): all the time since the vCPU's thread started, each moment in
  * one class. Ticks of the CPU are turned into nanoseconds by what CLOCK_MONOTONIC_RAW says of the
  * time since vm_start(); a host that slept meanwhile is not told apart.
- * - KVM (halted_ns): KVM handles HLT itself, so to the run loop a halted vCPU is in KVM_RUN. This
- * is halt_wait_ns + halt_poll_success_ns + halt_poll_fail_ns of its statistics: from the guest's
- * HLT to its wake-up, polling included. KVM adds a halt when it is over, so a guest that sleeps for
- * long is seen to run until it wakes.
+ * - KVM (halt_wait_ns, halt_poll_ns): KVM handles HLT itself, so to the run loop a halted vCPU is in
+ *   KVM_RUN. Asleep, and awake on a CPU in the hope of a wake-up that comes soon: the statistics
+ *   halt_wait_ns, and halt_poll_success_ns + halt_poll_fail_ns. KVM adds the sleep when it is over:
+ *   a guest that sleeps for long does not seem to until it wakes.
  * - The host's scheduler (struct vcpu_task): CPU time of the vCPU's thread. user and system are in
  *   steps of 10 ms; what KVM_RUN does for the guest is in them. delay is the time in which the
  * thread could have run and another had its CPU, in KVM_RUN or out of it: what a guest calls steal.
  *
- * So the time in which the guest had a CPU and was not halted is run - halted - delay, as far as
- * the delays fell into KVM_RUN (the rest of a wake-up's delay is in halted, too): derived, not
- * measured.
+ * From these follows, without being measured itself: a thread that neither ran nor waited for a CPU
+ * slept; but for the time suspended or throttled it did so in KVM_RUN, where nearly all sleep is the
+ * guest's HLT. So halted is what the thread slept plus halt_poll_ns, and what remains of run after
+ * that and after delay is the time in which the guest, or KVM for it, had a CPU.
  */
 #ifndef VM_STAT_H
 #define VM_STAT_H
@@ -39,8 +40,8 @@ struct vcpu_task {
 struct vcpu_stat {
 	uint64_t time_ns[VCPU_TIMES];
 	uint64_t exits[VCPU_EXIT_REASONS];
-	bool has_halted; /* KVM tells */
-	uint64_t halted_ns;
+	bool has_halts; /* KVM tells */
+	uint64_t halt_wait_ns, halt_poll_ns;
 	bool has_task; /* there is a thread, and /proc */
 	struct vcpu_task task;
 };

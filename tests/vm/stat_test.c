@@ -118,7 +118,7 @@ START_TEST(test_kvm_tells_its_statistics_while_the_guest_runs)
 	ck_assert_uint_gt(vcpu.count, 10);
 	ck_assert_uint_gt(vcpu.exits, 0);
 	ck_assert_uint_gt(vm.count, 0);
-	ck_assert(after.has_halted);
+	ck_assert(after.has_halts);
 	test_machine_finish(&t);
 }
 END_TEST
