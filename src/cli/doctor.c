@@ -172,12 +172,12 @@ static int run_doctor(const struct command *self, int argc, char **argv)
 
 static const struct command_option options[] = {
 	{ "json", NULL, "print an array of objects", NULL, 0, set_json },
-	{ "timing", NULL, "check the kernel's account of guests' time (6 s)", NULL, 0, set_timing },
+	{ "timing", NULL, "check the kernel's account of guests' time (10 s)", NULL, 0, set_timing },
 };
 
 static const char *const notes[] = {
-	"Exit status: 0 when VMs can run on this host, 1 when not. With --timing: 0 when the",
-	"kernel's account is right by every rule, 1 when not.",
+	"Exit status: 0 when VMs can run on this host, 1 when not. With --timing: 0 when",
+	"no rule is broken, 1 when one is.",
 	NULL,
 };
 

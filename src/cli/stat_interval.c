@@ -43,6 +43,8 @@ static struct json_object *rates(struct json_object *before, struct json_object 
 {
 	struct json_object *object = json_object_new_object();
 
+	if (!json_object_is_type(after, json_type_object))
+		return object;
 	json_object_object_foreach(after, key, value)
 	{
 		if (json_object_is_type(value, json_type_int))

@@ -227,39 +227,44 @@ static int by_sum(const void *a, const void *b)
 	return x > y ? -1 : x < y;
 }
 
-static void add_reason(struct reason *reasons, size_t *count, size_t max, const char *name,
-		       double rate)
+struct reasons {
+	struct reason all[64];
+	size_t count;
+};
+
+static void add_reason(struct reasons *reasons, const char *name, double rate)
 {
-	for (size_t i = 0; i < *count; i++) {
-		if (strcmp(reasons[i].name, name) == 0) {
-			reasons[i].sum += rate;
+	for (size_t i = 0; i < reasons->count; i++) {
+		if (strcmp(reasons->all[i].name, name) == 0) {
+			reasons->all[i].sum += rate;
 			return;
 		}
 	}
-	if (*count < max && rate > 0)
-		reasons[(*count)++] = (struct reason){ name, rate };
+	if (reasons->count < ARRAY_SIZE(reasons->all) && rate > 0)
+		reasons->all[reasons->count++] = (struct reason){ name, rate };
+}
+
+static void add_reasons(struct reasons *reasons, struct json_object *exits)
+{
+	if (!json_object_is_type(exits, json_type_object))
+		return;
+	json_object_object_foreach(exits, name, rate)
+		add_reason(reasons, name, json_object_get_double(rate));
 }
 
 /* The most frequent first. */
-static size_t find_reasons(const struct plot *plot, struct reason *reasons, size_t max)
+static void find_reasons(const struct plot *plot, struct reasons *reasons)
 {
-	size_t count = 0;
-
 	for (size_t i = 0; i < plot->count; i++) {
 		struct json_object *cpus = json_object_object_get(plot->intervals[i], "cpus");
 
 		for (size_t c = 0; c < json_object_array_length(cpus); c++) {
 			struct json_object *cpu = json_object_array_get_idx(cpus, c);
-			struct json_object *exits = json_object_object_get(cpu, "exits");
 
-			if (!json_object_is_type(exits, json_type_object))
-				continue;
-			json_object_object_foreach(exits, name, rate) add_reason(
-				reasons, &count, max, name, json_object_get_double(rate));
+			add_reasons(reasons, json_object_object_get(cpu, "exits"));
 		}
 	}
-	qsort(reasons, count, sizeof(reasons[0]), by_sum);
-	return count;
+	qsort(reasons->all, reasons->count, sizeof(reasons->all[0]), by_sum);
 }
 
 static void put_reason(const struct plot *plot, const char *name, const char *colour, double limit)
@@ -277,21 +282,22 @@ static void put_reason(const struct plot *plot, const char *name, const char *co
 
 static void put_exits(const struct plot *plot)
 {
-	struct reason reasons[64];
-	size_t count = find_reasons(plot, reasons, ARRAY_SIZE(reasons));
+	struct reasons reasons = { 0 };
 	double limit = 0, step;
+	size_t count;
 
-	count = min_u64(count, REASONS);
+	find_reasons(plot, &reasons);
+	count = min_u64(reasons.count, REASONS);
 	for (size_t i = 0; i < plot->count; i++)
 		for (size_t r = 0; r < count; r++)
-			limit = fmax(limit, exits_of(plot->intervals[i], reasons[r].name));
+			limit = fmax(limit, exits_of(plot->intervals[i], reasons.all[r].name));
 	step = step_for(limit);
 	limit = limit > 0 ? step * ceil(limit / step) : step;
 	put_label(plot->out, LEFT, EXITS_TOP - 10, "start", "exits a second");
 	put_value_axis(plot->out, limit, step, EXITS_TOP, EXITS_BELOW);
 	for (size_t r = 0; r < count; r++) {
-		put_reason(plot, reasons[r].name, colours[r], limit);
-		put_legend(plot->out, EXITS_TOP + 22 * (double)r, colours[r], reasons[r].name);
+		put_reason(plot, reasons.all[r].name, colours[r], limit);
+		put_legend(plot->out, EXITS_TOP + 22 * (double)r, colours[r], reasons.all[r].name);
 	}
 }
 

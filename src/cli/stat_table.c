@@ -108,6 +108,15 @@ static void add_to(struct json_object *sum, const char *key, double value)
 	json_object_object_add(sum, key, json_object_new_double(stat_number(sum, key) + value));
 }
 
+/* Every rate of an object, which may be NULL. */
+static void add_rates(struct json_object *sum, struct json_object *rates)
+{
+	if (!rates)
+		return;
+	json_object_object_foreach(rates, key, value)
+		add_to(sum, key, json_object_get_double(value));
+}
+
 /* Rates are added up, shares are means: all together are 100 again. */
 static struct json_object *sum_of(struct json_object *cpus)
 {
@@ -123,8 +132,7 @@ static struct json_object *sum_of(struct json_object *cpus)
 			if (json_object_object_get_ex(cpu, columns[c].key, NULL))
 				add_to(sum, columns[c].key,
 				       stat_number(cpu, columns[c].key) / (double)count);
-		json_object_object_foreach(of, key, value)
-			add_to(exits, key, json_object_get_double(value));
+		add_rates(exits, of);
 	}
 	return sum;
 }
@@ -161,12 +169,8 @@ static void put_kvm(struct table *table, struct json_object *interval)
 
 	for (size_t i = 0; i <= json_object_array_length(cpus); i++) {
 		struct json_object *of = i ? json_object_array_get_idx(cpus, i - 1) : interval;
-		struct json_object *kvm = json_object_object_get(of, "kvm");
 
-		if (!kvm)
-			continue;
-		json_object_object_foreach(kvm, key, value)
-			add_to(sum, key, json_object_get_double(value));
+		add_rates(sum, json_object_object_get(of, "kvm"));
 	}
 	count = sorted_rates(sum, rates, REASONS_MAX);
 	for (size_t i = 0; i < count && has_room(table, 2); i++) {

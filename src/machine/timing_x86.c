@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tiny guests of timing.h on x86: one program, which is told what to do in RSI. */
+/* The tiny guests of timing.h on x86: one program; RSI holds its stack and, below, what to do. */
 #include "machine/timing.h"
 
 #include "base/util.h"
@@ -7,11 +7,14 @@
 #include "mem/mem.h"
 #include "vm/vm.h"
 
-#define RAM_SIZE MIB
-#define CODE	 0x8000UL
-#define TABLES	 0x10000UL /* BOOT_LINUX64's: PML4, PDPT, then the first PD; in the program, too */
+#define RAM_SIZE   MIB
+#define CODE	   0x8000UL
+#define STACKS	   0x9000UL
+#define STACK_SIZE 256
+#define TABLES	   0x10000UL /* BOOT_LINUX64's: PML4, PDPT, then the first PD; in the program, too */
 
-extern const uint8_t timing_guest_x86[], timing_guest_x86_end[];
+extern const uint8_t timing_guest_x86[];
+extern const uint64_t timing_guest_x86_size;
 
 /*
  * Position-independent. For user mode the page tables' first entries get bit 2 (SDM 3, 4.6), and a
@@ -19,9 +22,12 @@ extern const uint8_t timing_guest_x86[], timing_guest_x86_end[];
  * off.
  */
 __asm__(".pushsection .rodata\n"
-	".global timing_guest_x86, timing_guest_x86_end\n"
+	".global timing_guest_x86, timing_guest_x86_size\n"
 	"timing_guest_x86:\n"
-	"	mov $0x9000, %esp\n"
+	"	mov %esi, %ebx\n"
+	"	and $-16, %ebx\n"
+	"	mov %ebx, %esp\n"
+	"	and $15, %esi\n"
 	"	cmp $1, %esi\n"
 	"	jb 1f\n"
 	"	je 2f\n"
@@ -36,9 +42,9 @@ __asm__(".pushsection .rodata\n"
 	"	push %rax\n"
 	"	pushw $47\n"
 	"	lgdt (%rsp)\n"
-	"	mov $0x9000, %esp\n"
+	"	mov %ebx, %esp\n"
 	"	pushq $0x23\n"
-	"	pushq $0x9000\n"
+	"	push %rbx\n"
 	"	pushq $2\n"
 	"	pushq $0x2b\n"
 	"	lea 2f(%rip), %rax\n"
@@ -54,25 +60,21 @@ __asm__(".pushsection .rodata\n"
 	"	.balign 8\n"
 	"5:	.quad 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff\n"
 	"	.quad 0x00cff3000000ffff, 0x00affb000000ffff\n"
-	"timing_guest_x86_end:\n"
+	"timing_guest_x86_size:\n"
+	"	.quad . - timing_guest_x86\n"
 	".popsection\n");
 
 int timing_guest_load(struct vm *vm, enum timing_guest guest)
 {
-	const struct boot_entry entry = {
-		.mode = BOOT_LINUX64,
-		.pc = CODE,
-		.arg = guest,
-		.scratch = TABLES,
-	};
+	struct boot_entry entry = { .mode = BOOT_LINUX64, .pc = CODE, .scratch = TABLES };
 	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	int r = mem_map_ram(vm_mem(vm), "RAM", 0, RAM_SIZE, 0);
 
 	if (r == 0)
-		r = mem_write(vm_mem(vm), CODE, timing_guest_x86,
-			      (uint64_t)(timing_guest_x86_end - timing_guest_x86));
+		r = mem_write(vm_mem(vm), CODE, timing_guest_x86, timing_guest_x86_size);
 	/* All but the first would wait for a SIPI otherwise. */
 	for (uint32_t i = 0; i < vm->vcpu_count && r == 0; i++) {
+		entry.arg = STACKS + (i + 1) * STACK_SIZE + guest;
 		r = arch_vcpu_set_entry(&vm->vcpus[i], &entry);
 		if (r == 0)
 			r = kvm_set_mp_state(vm->vcpus[i].fd, &state);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,50 +65,59 @@ static int read_text(const char *path, char *text, size_t size)
 	return 0;
 }
 
-static uint64_t ns_of(unsigned long long clock_ticks)
+/* The number that is the field of that index, from 0 on; fields are separated by single spaces. */
+static bool take_field(const char *text, unsigned index, uint64_t *ret_value)
 {
-	return clock_ticks * (NS_PER_SECOND / (uint64_t)sysconf(_SC_CLK_TCK));
+	char *end;
+
+	for (; index && text; index--) {
+		text = strchr(text, ' ');
+		text = text ? text + 1 : NULL;
+	}
+	if (!text)
+		return false;
+	*ret_value = strtoull(text, &end, 10);
+	return end != text;
 }
 
-/* proc(5): the fields after the name, which is in parentheses and may hold anything. */
-static int parse_stat(const char *text, struct vcpu_task *task)
+/* proc(5) numbers the fields from 1 on; the second is a name in parentheses that may hold anything.
+ */
+static bool take_stat(const char *text, struct vcpu_task *task)
 {
-	unsigned long long user, system, guest;
-	const char *at = strrchr(text, ')');
+	const uint64_t step = NS_PER_SECOND / (uint64_t)sysconf(_SC_CLK_TCK);
+	const char *third = strrchr(text, ')');
+	uint64_t user, system, guest;
 
-	if (!at || sscanf(at + 1,
-			  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu" /* 14, 15 */
-			  " %*d %*d %*d %*d %*d %*d %*u %*u %*d %*u %*u %*u %*u %*u %*u %*u %*u"
-			  " %*u %*u %*u %*u %*u %*d %*d %*u %*u %*u %llu" /* 43 */,
-			  &user, &system, &guest) != 3)
-		return -EPROTO;
-	task->user = ns_of(user);
-	task->system = ns_of(system);
-	task->guest = ns_of(guest);
-	return 0;
+	if (!third || third[1] != ' ')
+		return false;
+	third += 2;
+	if (!take_field(third, 14 - 3, &user) || !take_field(third, 15 - 3, &system) ||
+	    !take_field(third, 43 - 3, &guest))
+		return false;
+	task->user = user * step;
+	task->system = system * step;
+	task->guest = guest * step;
+	return true;
 }
 
 int vcpu_task_read(pid_t tid, struct vcpu_task *ret_task)
 {
-	unsigned long long cpu, delay;
 	char path[64], text[1024];
-	struct vcpu_task task;
+	struct vcpu_task task = { 0 };
 	int r;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
 	r = read_text(path, text, sizeof(text));
-	if (r == 0)
-		r = parse_stat(text, &task);
 	if (r < 0)
 		return r;
+	if (!take_stat(text, &task))
+		return -EPROTO;
 	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", tid);
 	r = read_text(path, text, sizeof(text));
 	if (r < 0)
 		return r;
-	if (sscanf(text, "%llu %llu", &cpu, &delay) != 2)
+	if (!take_field(text, 0, &task.cpu) || !take_field(text, 1, &task.delay))
 		return -EPROTO;
-	task.cpu = cpu;
-	task.delay = delay;
 	*ret_task = task;
 	return 0;
 }
