@@ -289,12 +289,12 @@ static const char *const notes[] = {
 };
 
 static const char *const more[] = {
-	"FERRY and SUSP are measured around KVM_RUN. STEAL is the scheduler's run delay; what",
-	"of it fell into FERRY is not told apart from the rest. HALT is the time in which the",
-	"vCPU's thread neither ran nor waited for a CPU, and KVM's polling before such a sleep.",
-	"GUEST is what remains: what the guest executed, and KVM's work for it; the host's",
-	"kernel counts it in USER or in SYS ('ferry doctor --timing' shows how rightly), in",
-	"steps of 10 ms.",
+	"FERRY and SUSP are measured around KVM_RUN. STEAL is the scheduler's run delay; where",
+	"it fell nobody knows: GUEST and FERRY are less by it in proportion. HALT is the time",
+	"in which the vCPU's thread neither ran nor waited for a CPU, and KVM's polling before",
+	"such a sleep. GUEST is what remains: what the guest executed, and KVM's work for it;",
+	"the host's kernel counts it in USER or in SYS, in steps of 10 ms ('ferry doctor",
+	"--timing' shows whether rightly).",
 	"EXITS/S are returns from KVM_RUN, by KVM's name of the reason (KVM_EXIT_IO: io).",
 	"What KVM handles itself is seen with --kvm.",
 	"An object of --json has, for each of cpus: guest, ferry, halted, steal, suspended,",

@@ -60,28 +60,27 @@ static double at_most(double value, double limit)
 
 /*
  * The five shares: each takes what is left by those that are known better. Sleep is what the thread
- * did neither on a CPU nor waiting for one.
+ * did neither on a CPU nor waiting for one. Nobody knows whether it waited inside KVM_RUN or
+ * outside: guest and ferry lose by it in proportion.
  */
 static void add_shares(struct json_object *cpu, struct json_object *before,
 		       struct json_object *after, double ns)
 {
 	struct json_object *from = json_object_object_get(before, "time_ns");
 	struct json_object *to = json_object_object_get(after, "time_ns");
-	double suspended = growth(from, to, "suspended") + growth(from, to, "throttled");
-	double ferry = growth(from, to, "pio") + growth(from, to, "mmio") +
-		       growth(from, to, "call") + growth(from, to, "other");
-	double delay = growth(before, after, "delay_ns");
-	double left = ns, slept, steal;
+	double delay = growth(before, after, "delay_ns"), suspended, ferry, slept, awake, steal;
 
-	suspended = at_most(suspended, left);
-	left -= suspended;
-	ferry = at_most(ferry, left);
-	left -= ferry;
-	slept = ns - suspended - growth(before, after, "cpu_ns") - delay;
-	slept = at_most(at_most(slept, ns) + growth(before, after, "halt_poll_ns"), left);
-	left -= slept;
-	steal = at_most(delay, left);
-	add_number(cpu, "guest", 100 * (left - steal) / ns);
+	suspended = at_most(growth(from, to, "suspended") + growth(from, to, "throttled"), ns);
+	ferry = at_most(growth(from, to, "pio") + growth(from, to, "mmio") +
+				growth(from, to, "call") + growth(from, to, "other"),
+			ns - suspended);
+	slept = at_most(ns - suspended - growth(before, after, "cpu_ns") - delay, ns);
+	slept = at_most(slept + growth(before, after, "halt_poll_ns"), ns - suspended - ferry);
+	awake = ns - suspended - slept;
+	steal = at_most(delay, awake);
+	if (awake > 0)
+		ferry *= (awake - steal) / awake;
+	add_number(cpu, "guest", 100 * (awake - steal - ferry) / ns);
 	add_number(cpu, "ferry", 100 * ferry / ns);
 	add_number(cpu, "halted", 100 * slept / ns);
 	add_number(cpu, "steal", 100 * steal / ns);

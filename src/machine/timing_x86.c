@@ -10,7 +10,7 @@
 #define RAM_SIZE   MIB
 #define CODE	   0x8000UL
 #define STACKS	   0x9000UL
-#define STACK_SIZE 256
+#define STACK_SIZE 256UL
 #define TABLES	   0x10000UL /* BOOT_LINUX64's: PML4, PDPT, then the first PD; in the program, too */
 
 extern const uint8_t timing_guest_x86[];

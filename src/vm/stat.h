@@ -11,12 +11,13 @@
  *   a guest that sleeps for long does not seem to until it wakes.
  * - The host's scheduler (struct vcpu_task): CPU time of the vCPU's thread. user and system are in
  *   steps of 10 ms; what KVM_RUN does for the guest is in them. delay is the time in which the
- * thread could have run and another had its CPU, in KVM_RUN or out of it: what a guest calls steal.
+ *   thread could have run and another had its CPU, in KVM_RUN or out of it: what a guest calls
+ *   steal. It is added when the thread gets its CPU.
  *
  * From these follows, without being measured itself: a thread that neither ran nor waited for a CPU
  * slept; but for the time suspended or throttled it did so in KVM_RUN, where nearly all sleep is the
- * guest's HLT. So halted is what the thread slept plus halt_poll_ns, and what remains of run after
- * that and after delay is the time in which the guest, or KVM for it, had a CPU.
+ * guest's HLT. So halted is what the thread slept plus halt_poll_ns; what remains of run is the time
+ * in which the guest, or KVM for it, had a CPU or would have had it but for delay.
  */
 #ifndef VM_STAT_H
 #define VM_STAT_H

@@ -48,7 +48,8 @@ START_TEST(test_it_has_axes_legends_and_every_line)
 }
 END_TEST
 
-/* Means of 18, 10, 10, 20 and 42 percent of one vCPU of two: the stack reaches half of the chart.
+/* Means of 20.6, 7.4, 10, 20 and 42 percent of one vCPU of two: the stack reaches half of the
+ * chart.
  */
 START_TEST(test_shares_are_stacked_to_scale)
 {
@@ -57,7 +58,7 @@ START_TEST(test_shares_are_stacked_to_scale)
 	plot(&one, 1);
 	ck_assert_ptr_nonnull(strstr(
 		text,
-		"points=\"70.0,269.3 780.0,269.3 780.0,290.0 70.0,290.0 \" fill=\"#0072b2\""));
+		"points=\"70.0,266.3 780.0,266.3 780.0,290.0 70.0,290.0 \" fill=\"#0072b2\""));
 	ck_assert_ptr_nonnull(strstr(
 		text,
 		"points=\"70.0,175.0 780.0,175.0 780.0,223.3 70.0,223.3 \" fill=\"#dddddd\""));
