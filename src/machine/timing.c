@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <ferry/error.h>
 
@@ -88,12 +90,50 @@ static void subtract(const struct vcpu_stat *from, const struct vcpu_stat *to,
 	seen->delay = to->task.delay - from->task.delay;
 }
 
+/* What /proc/stat has of all CPUs' time, and how many they are. False: this host does not tell. */
+static bool read_cpus(uint64_t *ret_ns, unsigned *ret_cpus)
+{
+	FILE *file = fopen("/proc/stat", "re");
+	uint64_t sum = 0;
+	unsigned cpus = 0;
+	char line[256];
+
+	if (!file)
+		return false;
+	while (fgets(line, sizeof(line), file) && strncmp(line, "cpu", 3) == 0) {
+		char *at = line + strcspn(line, " ");
+
+		/* proc(5): user, nice, system, idle, iowait, irq, softirq, steal. The first line is
+		 * all. */
+		for (int i = 0; i < 8 && cpus == 0; i++)
+			sum += strtoull(at, &at, 10);
+		cpus++;
+	}
+	fclose(file);
+	*ret_ns = sum * (1000 * MS / (uint64_t)sysconf(_SC_CLK_TCK));
+	*ret_cpus = cpus ? cpus - 1 : 0;
+	return cpus > 1;
+}
+
+/* What is missing there of the time since then. */
+static uint64_t lost_since(uint64_t began, uint64_t ns)
+{
+	uint64_t wall = clock_now() - began, now;
+	unsigned cpus;
+
+	if (!ns || !read_cpus(&now, &cpus))
+		return 0;
+	return wall * cpus - min_u64(wall * cpus, now - min_u64(now, ns));
+}
+
 static int watch(struct vm *vm, uint64_t ns, struct timing_seen *seen)
 {
 	struct vcpu_stat before[TIMING_VCPUS] = { 0 }, after[TIMING_VCPUS] = { 0 }, last;
 	uint32_t vcpus = (uint32_t)min_u64(vm->vcpu_count, TIMING_VCPUS);
-	uint64_t began[TIMING_VCPUS] = { 0 };
+	uint64_t began[TIMING_VCPUS] = { 0 }, counted = 0;
+	unsigned cpus;
 
+	read_cpus(&counted, &cpus);
 	for (uint32_t i = 0; i < vcpus; i++) {
 		vm_stat_vcpu(vm, i, &before[i]);
 		began[i] = clock_now();
@@ -105,6 +145,7 @@ static int watch(struct vm *vm, uint64_t ns, struct timing_seen *seen)
 		if (!before[i].has_task || !after[i].has_task)
 			return because(-EIO, "the guest came to an end: %s", vm_end_text(vm));
 		subtract(&before[i], &after[i], &seen[i]);
+		seen[i].lost = lost_since(began[0], counted);
 	}
 	/* A halt counts when it is over. This one began before the watch. */
 	vm_pause(vm);

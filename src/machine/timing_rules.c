@@ -28,7 +28,7 @@ static const char *const names[] = {
 
 static uint64_t slack(const struct timing_seen *seen, uint64_t of)
 {
-	return SLACK_NS + of / 100 * SLACK_PERCENT + seen->delay / SLACK_DELAY;
+	return SLACK_NS + of / 100 * SLACK_PERCENT + seen->delay / SLACK_DELAY + seen->lost;
 }
 
 static bool is_close(const struct timing_seen *seen, uint64_t a, uint64_t b)
@@ -88,8 +88,9 @@ static void judge_spin(struct timing *timing, enum timing_scene scene,
 {
 	add(timing, scene, "guest time is the time on a CPU",
 	    verdict_close(seen, seen->guest, seen->cpu),
-	    "guest %u ms, user %u ms, system %u ms; %u ms on a CPU, %u ms delayed", ms(seen->guest),
-	    ms(seen->user), ms(seen->system), ms(seen->cpu), ms(seen->delay));
+	    "guest %u ms, user %u ms, system %u ms; %u ms on a CPU, %u ms delayed, %u not sampled",
+	    ms(seen->guest), ms(seen->user), ms(seen->system), ms(seen->cpu), ms(seen->delay),
+	    ms(seen->lost));
 	judge_sums(timing, scene, seen);
 }
 

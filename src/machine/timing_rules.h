@@ -23,7 +23,9 @@ enum timing_scene {
 /* What a vCPU's thread did while it was watched; ns. */
 struct timing_seen {
 	uint64_t wall;
-	uint64_t run;				  /* in KVM_RUN */
+	uint64_t lost; /* by all CPUs together: time of which /proc/stat has nothing, as ticks are
+			  missing */
+	uint64_t run;  /* in KVM_RUN */
 	uint64_t user, system, guest, cpu, delay; /* struct vcpu_task */
 	bool has_halts;
 	uint64_t halted; /* by KVM */

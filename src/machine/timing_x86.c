@@ -74,7 +74,7 @@ int timing_guest_load(struct vm *vm, enum timing_guest guest)
 		r = mem_write(vm_mem(vm), CODE, timing_guest_x86, timing_guest_x86_size);
 	/* All but the first would wait for a SIPI otherwise. */
 	for (uint32_t i = 0; i < vm->vcpu_count && r == 0; i++) {
-		entry.arg = STACKS + (i + 1) * STACK_SIZE + guest;
+		entry.arg = STACKS + (uint64_t)(i + 1) * STACK_SIZE + guest;
 		r = arch_vcpu_set_entry(&vm->vcpus[i], &entry);
 		if (r == 0)
 			r = kvm_set_mp_state(vm->vcpus[i].fd, &state);
