@@ -118,6 +118,10 @@ START_TEST(test_waiting_that_is_no_run_delay_is_wrong)
 
 	ck_assert_int_eq(judge(TIMING_SCENE_SHARED, seen, "run delay"), TIMING_RIGHT);
 	ck_assert_int_eq(judge(TIMING_SCENE_SHARED, seen, "leaves out"), TIMING_RIGHT);
+	seen[0].cpu = 990 * MS;
+	seen[0].delay = 8 * MS;
+	ck_assert_int_eq(judge(TIMING_SCENE_SHARED, seen, "run delay"), TIMING_WRONG);
+	seen[0] = half;
 	seen[0].delay = 300 * MS;
 	ck_assert_int_eq(judge(TIMING_SCENE_SHARED, seen, "run delay"), TIMING_WRONG);
 	seen[0].guest = 990 * MS;
