@@ -10,6 +10,8 @@
 
 #include <ferry/error.h>
 
+#include "vm/stat.h"
+
 static void trace_after(void *self, const char *name, long arg, int result)
 {
 	const struct vm *vm = self;
@@ -119,6 +121,7 @@ int vm_create(const struct vm_options *options, struct vm **ret_vm)
 		return -ENOMEM;
 	vm->kvm_fd = -1;
 	vm->fd = -1;
+	vm->kvm_stats.fd = -1;
 	vm->log = options->log;
 	vm->trace_kvm = options->trace_kvm;
 	vm->trace_self = options->trace_self;
@@ -167,6 +170,7 @@ void vm_stop(struct vm *vm)
 
 static void close_fds(struct vm *vm)
 {
+	kvm_stats_finish(&vm->kvm_stats);
 	if (vm->fd >= 0)
 		close(vm->fd);
 	if (vm->kvm_fd >= 0)
@@ -204,6 +208,7 @@ int vm_start(struct vm *vm)
 	int r = 0;
 
 	vm->has_run = true;
+	vm_stat_begin(vm);
 	for (uint32_t i = 0; i < vm->vcpu_count && r == 0; i++) {
 		pthread_mutex_lock(&vm->lock);
 		vm->threads++;
