@@ -151,8 +151,10 @@ void snapshot_finish(struct snapshot *snapshot)
 int snapshot_load(struct snapshot *snapshot, const struct migrate_guest *guest,
 		  struct verdict *verdict)
 {
-	int err;
+	int err = state_load_shape(guest->regs, &snapshot->state, &snapshot->names, verdict);
 
+	if (err)
+		return err;
 	regions_compare(&snapshot->regions, guest->mem, true, verdict);
 	if (verdict->refusals)
 		return because(-EREMOTE, "%s", verdict_text(verdict));
@@ -160,7 +162,7 @@ int snapshot_load(struct snapshot *snapshot, const struct migrate_guest *guest,
 	if (err)
 		return err;
 	snapshot->memory_fd = -1;
-	err = state_load(guest->regs, &snapshot->state, &snapshot->names, verdict);
+	err = state_load_rest(guest->regs, &snapshot->state, &snapshot->names, verdict);
 	if (!err && verdict->refusals)
 		err = because(-EREMOTE, "%s", verdict_text(verdict));
 	return err;

@@ -12,6 +12,7 @@
 #include <ferry/error.h>
 
 #include "base/util.h"
+#include "reg/reg_file.h"
 #include "migrate/record.h"
 
 /* An entry: id, vCPU, size, then the value. A name: id, vCPU, length, then the name. */
@@ -256,8 +257,19 @@ static void refuse(struct verdict *verdict, const struct buffer *names,
 					error_text(err));
 }
 
-int state_load(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
-	       struct verdict *verdict)
+enum part {
+	ALL,
+	SHAPE,
+	REST,
+};
+
+static bool is_of(enum part part, const struct reg_file *regs, struct reg_key key)
+{
+	return part == ALL || reg_file_shapes_memory(regs, key) == (part == SHAPE);
+}
+
+static int load(enum part part, struct reg_file *regs, const struct buffer *state,
+		const struct buffer *names, struct verdict *verdict)
 {
 	/* A register is read from memory that is aligned as its bank expects. */
 	union {
@@ -269,6 +281,8 @@ int state_load(struct reg_file *regs, const struct buffer *state, const struct b
 	int r, err;
 
 	while ((r = state_next(state, &at, &entry)) > 0 && entry.value) {
+		if (!is_of(part, regs, entry.key))
+			continue;
 		memcpy(value.bytes, entry.value, reg_size(entry.key.id));
 		error_clear();
 		err = reg_file_set(regs, entry.key, value.bytes);
@@ -276,6 +290,24 @@ int state_load(struct reg_file *regs, const struct buffer *state, const struct b
 			refuse(verdict, names, &entry, err);
 	}
 	return r;
+}
+
+int state_load(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
+	       struct verdict *verdict)
+{
+	return load(ALL, regs, state, names, verdict);
+}
+
+int state_load_shape(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
+		     struct verdict *verdict)
+{
+	return load(SHAPE, regs, state, names, verdict);
+}
+
+int state_load_rest(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
+		    struct verdict *verdict)
+{
+	return load(REST, regs, state, names, verdict);
 }
 
 int state_check_machine(struct buffer *machine)
