@@ -27,10 +27,11 @@
 
 #define COPY_CHUNK (1UL << 20)
 
-static int check_size(const struct mem *mem, int fd, uint64_t *ret_size)
+/* Who takes the file over as its memory needs the part for the window, too. */
+static int check_size(const struct mem *mem, int fd, enum mem_adopt how, uint64_t *ret_size)
 {
 	const struct mem_map *map = mem_map(mem);
-	uint64_t needed = 0;
+	uint64_t needed = how == MEM_ADOPT_SHARED ? mem->window.offset + mem->window.size : 0;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
@@ -212,7 +213,7 @@ int mem_adopt(struct mem *mem, int fd, enum mem_adopt how)
 	int r;
 
 	pthread_mutex_lock(&mem->lock);
-	r = check_size(mem, fd, &size);
+	r = check_size(mem, fd, how, &size);
 	if (r == 0 && how == MEM_ADOPT_SHARED)
 		r = adopt_shared(mem, fd, size);
 	else if (r == 0 && mem->page_size == GUEST_PAGE_SIZE)

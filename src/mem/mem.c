@@ -48,6 +48,7 @@ int mem_init(struct mem *mem, int vm_fd, uint32_t max_slots, const struct mem_op
 		.pagemap = -1,
 	};
 	pthread_mutex_init(&mem->lock, NULL);
+	pthread_mutex_init(&mem->change, NULL);
 	mem->memfd = memfd_create(options->name, MFD_CLOEXEC | MFD_ALLOW_SEALING |
 							 hugetlb_flags(options->hugepage_size));
 	/* Who adopts the memory later must not fear that it is truncated under its guest. */
@@ -68,10 +69,12 @@ fail:
 
 static void region_finish(struct mem_region *region)
 {
+	free(region->zeroed);
+	if (region->flags & MEM_WINDOW)
+		return;
 	if (region->size)
 		munmap(region->hva, region->size);
 	free(region->dirty);
-	free(region->zeroed);
 }
 
 void mem_finish(struct mem *mem)
@@ -87,6 +90,7 @@ void mem_finish(struct mem *mem)
 		region_finish(&map->dropped);
 		free(map);
 	}
+	mem_window_finish(mem);
 	if (mem->memfd > 0)
 		close(mem->memfd);
 	if (mem->file > 0)
@@ -94,6 +98,7 @@ void mem_finish(struct mem *mem)
 	if (mem->pagemap > 0)
 		close(mem->pagemap);
 	free(mem->always);
+	pthread_mutex_destroy(&mem->change);
 	pthread_mutex_destroy(&mem->lock);
 	*mem = (struct mem){ .memfd = -1, .vm_fd = -1, .file = -1, .pagemap = -1 };
 }
@@ -197,18 +202,18 @@ static int out_of_memory(const struct mem *mem, int err, uint64_t size)
  * An address that lies in its huge page as the guest's address does, so that KVM and the host can map
  * both by one entry. The reservation's spare ends are given back.
  */
-static uint8_t *reserve_aligned(gpa_t gpa, uint64_t size)
+uint8_t *mem_reserve_address(gpa_t gpa, uint64_t size, uint64_t align)
 {
 	uint64_t shift;
-	uint8_t *hva = mmap(NULL, size + HUGE_PAGE_SIZE, PROT_NONE,
+	uint8_t *hva = mmap(NULL, size + align, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (hva == MAP_FAILED)
 		return MAP_FAILED;
-	shift = (gpa - (uintptr_t)hva) & (HUGE_PAGE_SIZE - 1);
+	shift = (gpa - (uintptr_t)hva) & (align - 1);
 	if (shift)
 		munmap(hva, shift);
-	munmap(hva + shift + size, HUGE_PAGE_SIZE - shift);
+	munmap(hva + shift + size, align - shift);
 	return hva + shift;
 }
 
@@ -224,7 +229,12 @@ static int back(struct mem *mem, struct mem_region *region)
 {
 	int flags = MAP_SHARED | MAP_FIXED | (mem->prealloc ? MAP_POPULATE : 0);
 	uint8_t *place = MAP_FAILED;
+	int r;
 
+	if (region->flags & MEM_WINDOW) {
+		r = mem_window_back(mem, region);
+		return r < 0 ? out_of_memory(mem, r, region->size) : 0;
+	}
 	region->offset = mem->memfd_size;
 	if (ftruncate(mem->memfd, (off_t)(mem->memfd_size + region->size)) < 0)
 		return out_of_memory(mem, -errno, region->size);
@@ -235,7 +245,7 @@ static int back(struct mem *mem, struct mem_region *region)
 	if (mem->page_size == GUEST_PAGE_SIZE)
 		flags |= MAP_NORESERVE;
 	if (mem->page_size <= HUGE_PAGE_SIZE)
-		place = reserve_aligned(region->gpa, region->size);
+		place = mem_reserve_address(region->gpa, region->size, HUGE_PAGE_SIZE);
 	if (place == MAP_FAILED) {
 		place = NULL;
 		flags &= ~MAP_FIXED;
@@ -279,12 +289,15 @@ static int map_locked(struct mem *mem, struct mem_region *region)
 
 	r = check_place(mem, map, region->name, region->gpa, region->size);
 	if (r == 0)
+		r = mem_window_check(mem, region);
+	if (r == 0)
 		r = free_slot(mem, map, &region->slot);
 	if (r == 0)
 		r = back(mem, region);
 	if (r < 0)
 		return r;
-	region->dirty = calloc(1 + mem_dirty_words(region), sizeof(*region->dirty));
+	if (!region->dirty)
+		region->dirty = calloc(1 + mem_dirty_words(region), sizeof(*region->dirty));
 	if (region->dirty && atomic_load(&mem->tracked))
 		mem_mark_region(region, 0, region->size);
 	next = map_with(map, region);
@@ -324,6 +337,20 @@ static struct mem_map *map_without(const struct mem_map *map, size_t at)
 	return next;
 }
 
+/* The pages of a region that the guest has not any more. */
+static int give_back(struct mem *mem, const struct mem_region *region)
+{
+	int r = 0;
+
+	if (!(region->flags & MEM_PRIVATE))
+		r = mem_punch(mem, region, 0, region->size);
+	else if (!(region->flags & MEM_WINDOW))
+		r = mem_discard_private(mem, region, 0, region->size);
+	if (region->flags & MEM_WINDOW)
+		mem_window_unback(region);
+	return r;
+}
+
 static int unmap_locked(struct mem *mem, gpa_t gpa)
 {
 	const struct mem_map *map = mem_map(mem);
@@ -344,9 +371,7 @@ static int unmap_locked(struct mem *mem, gpa_t gpa)
 		return r;
 	}
 	mem_publish(mem, next);
-	if (map->regions[at].flags & MEM_PRIVATE)
-		return mem_discard_private(mem, &map->regions[at], 0, map->regions[at].size);
-	return mem_punch(mem, &map->regions[at], 0, map->regions[at].size);
+	return give_back(mem, &map->regions[at]);
 }
 
 int mem_unmap(struct mem *mem, gpa_t gpa)

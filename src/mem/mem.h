@@ -18,6 +18,8 @@ enum mem_flags {
 	MEM_READONLY = 1 << 0, /* the guest's stores exit as MMIO; the host may write */
 	/* mem's own: a copy-on-write mapping of struct mem's file, see mem/adopt.h. */
 	MEM_PRIVATE = 1 << 1,
+	/* mem's own: addresses and bitmap are the window's, see mem/window.h. */
+	MEM_WINDOW = 1 << 2,
 };
 
 struct mem_region {
@@ -43,6 +45,15 @@ struct mem_map {
 struct mem_range {
 	gpa_t gpa;
 	uint64_t len;
+};
+
+/* See mem/window.h. Of size 0: there is none. */
+struct mem_window {
+	gpa_t gpa;
+	uint64_t size;
+	uint8_t *hva;
+	uint64_t offset;	 /* in the memory's file */
+	_Atomic uint64_t *dirty; /* of all regions inside */
 };
 
 /*
@@ -71,6 +82,10 @@ struct mem {
 	size_t always_count;	  /* lock */
 
 	struct pager *pager; /* lock: see mem/pager.h */
+
+	struct mem_window window; /* lock, and fixed once it is there */
+	pthread_mutex_t change;	  /* see mem_change_begin(); lock is taken under it */
+	unsigned pins;		  /* change */
 };
 
 struct mem_options {

@@ -16,6 +16,18 @@ void mem_publish(struct mem *mem, struct mem_map *next);
 struct mem_map *mem_map_create(size_t count);
 void mem_advise(const struct mem *mem, const struct mem_region *region);
 
+/* Addresses, without access yet, that lie in their huge page of align bytes as gpa does. MAP_FAILED. */
+uint8_t *mem_reserve_address(gpa_t gpa, uint64_t size, uint64_t align);
+
+/*
+ * window.c. Whether a new region may lie where it does, and marks it if that is in the window; for
+ * marked ones, lock held: gives it memory, and takes it away. And mem_finish()'s part.
+ */
+int mem_window_check(const struct mem *mem, struct mem_region *region);
+int mem_window_back(const struct mem *mem, struct mem_region *region);
+void mem_window_unback(const struct mem_region *region);
+void mem_window_finish(struct mem *mem);
+
 /* access.c. The region of a picture that holds gpa, or NULL. */
 const struct mem_region *mem_find(const struct mem_map *map, gpa_t gpa);
 /* Of the current picture, the one that region is a copy of; NULL: it was unmapped. */
