@@ -198,7 +198,6 @@ static int run_smoke(const struct command *self, int argc, char **argv)
 
 	smoke_options_init(&options);
 	err = command_parse(self, argc, argv, &options);
-	error_clear();
 	if (err < 0)
 		status = command_failed(STATUS_USAGE, err);
 	else if (err == COMMAND_DONE)
@@ -256,7 +255,7 @@ static const char *const more[] = {
 const struct command command_smoke = {
 	.name = "smoke",
 	.summary = "boot kernels for CI, with a verdict on each",
-	.operands = { "KERNEL|FILE.json" },
+	.operands = { "KERNEL" },
 	.repeats = true,
 	.operand = smoke_operand,
 	.options = smoke_option_table,

@@ -10,6 +10,7 @@
 
 #include "base/util.h"
 #include "cli/command.h"
+#include "cli/run_options.h"
 #include "cli/smoke.h"
 #include "cli/value.h"
 
@@ -236,12 +237,31 @@ static int set_dry_run(void *target, const char *value, bool on)
 	return 0;
 }
 
-/* --NAME and its value as they are, for `ferry run`, which says what is wrong with them. */
+/* Whether `ferry run` takes it: said here, where the place in a file is still known. */
+static int check_forward(const char *name, const char *value, bool on)
+{
+	struct run_options run;
+	bool is_on;
+	const struct command_option *option =
+		command_option_find(&command_run, name, strlen(name), &is_on);
+	int err;
+
+	if (!option)
+		return because(-EINVAL, "this ferry has no --%s", name);
+	run_options_init(&run);
+	err = option->set(&run, value, on);
+	run_options_finish(&run);
+	return err;
+}
+
+/* --NAME and its value as they are, for `ferry run`. */
 static int forward(void *target, const char *name, const char *value, bool on)
 {
 	char *word;
-	int err;
+	int err = check_forward(name, value, on);
 
+	if (err)
+		return err;
 	if (asprintf(&word, "--%s%s%s%s", on ? "" : "no-", name, value ? "=" : "",
 		     value ? value : "") < 0)
 		return out_of_memory();
@@ -271,15 +291,11 @@ static int set_personality(void *target, const char *value, bool on)
 {
 	static const char *const names[] = { "plain", "xen", "hyperv", NULL };
 	unsigned choice;
-	bool is_on;
 	int err = value_choice(value, names, &choice);
 
 	(void)on;
 	if (err || choice == 0)
 		return err;
-	if (!command_option_find(&command_run, value, strlen(value), &is_on))
-		return because(-EINVAL, "this ferry is not able to look like %s to its guests",
-			       value);
 	return forward(target, value, NULL, true);
 }
 

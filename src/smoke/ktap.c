@@ -18,10 +18,10 @@ static const char *skip_stamp(const char *line)
 	for (;;) {
 		const char *end = *line == '[' ? strchr(line, ']') : NULL;
 
-		if (!end || end[1] != ' ' || (size_t)(end - line) > 24 ||
+		if (!end || (end[1] != ' ' && end[1] != '[') || (size_t)(end - line) > 24 ||
 		    strspn(line + 1, " 0123456789.TC") != (size_t)(end - line - 1))
 			return line;
-		line = end + 2;
+		line = end + 1 + (end[1] == ' ');
 	}
 }
 
