@@ -35,8 +35,8 @@ void smoke_options_finish(struct smoke_options *options);
 int smoke_options_word(struct smoke_options *options, const char *word);
 
 /*
- * All tests that the command line asks for. -EINVAL with a text that says where the wrong thing stands,
- * in a file or on the command line; -ENOMEM.
+ * All tests that the command line asks for. -EINVAL with a text that says where the wrong thing
+ * stands, in a file or on the command line; -ENOMEM.
  */
 int smoke_plan(const struct smoke_options *options, int argc, char **argv,
 	       struct smoke_tests *ret_tests);

@@ -39,7 +39,7 @@ static int check_file(const char *what, const char *path)
 	return 0;
 }
 
-/* The first bytes of what `ferry run` can boot: ELF, bzImage (boot.rst), Image (arm64/booting.rst). */
+/* How what `ferry run` can boot begins: ELF, bzImage (boot.rst), Image (arm64/booting.rst). */
 static int check_kernel(const char *path)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -43,10 +43,10 @@ void smoke_view_finish(struct smoke_view *view)
 	view->waiting = NULL;
 }
 
-/* What a guest printed, on a terminal that is ours: at most columns bytes, visible ones. */
-static void put_clean(const char *text, unsigned columns)
+/* What a guest printed, on a terminal that is ours: at most width bytes, visible ones. */
+static void put_clean(const char *text, unsigned width)
 {
-	for (unsigned i = 0; text[i] && i < columns; i++)
+	for (unsigned i = 0; i < width && text[i]; i++)
 		putchar(isprint((unsigned char)text[i]) ? text[i] : '?');
 }
 

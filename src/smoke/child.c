@@ -184,7 +184,7 @@ void smoke_child_listen(struct smoke_child *child)
 		memcpy(child->said + child->said_len, buf, len);
 		child->said_len += len;
 	}
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+	if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		close(child->err);
 		child->err = -1;
 	}

@@ -23,8 +23,7 @@ struct smoke_child {
 #define SMOKE_CHILD_NONE { .pidfd = -1, .in = -1, .out = -1, .err = -1 }
 
 /*
- * Starts program ("/proc/self/exe": this one) with args, which end with NULL, --name included. It ends
- * when the calling thread does. -errno, with a text.
+ * Starts program ("/proc/self/exe": this one) with args, which end with NULL. -errno, with a text.
  */
 int smoke_child_start(struct smoke_child *child, const char *program, char *const *args);
 /* Has what it started ended, by force if there is no other way. */

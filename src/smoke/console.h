@@ -9,7 +9,7 @@
 
 #define SMOKE_TAIL 40 /* lines */
 
-/* Each line is "[seconds since the start] text"; a file ends at SMOKE_CONSOLE_MAX bytes, and says so. */
+/* Each line is "[seconds since the start] text"; a file that is full says so in its last line. */
 #define SMOKE_CONSOLE_MAX (256ULL << 20)
 
 struct smoke_console {

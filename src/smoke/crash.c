@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the kernel prints when it is in trouble: lib/bug.c, arch/…/kernel/{traps,dumpstack}.c, kernel/panic.c */
+/* What the kernel prints in trouble: lib/bug.c, kernel/panic.c, arch/…/kernel/{traps,dumpstack}.c */
 #include "smoke/crash.h"
 
 #include <ctype.h>
@@ -79,7 +79,7 @@ void smoke_signs_finish(struct smoke_signs *signs)
 }
 
 enum smoke_verdict smoke_signs_read(const struct smoke_signs *signs,
-				    const struct smoke_patterns *own_ignores, const char *line)
+				    const struct smoke_patterns *own, const char *line)
 {
 	enum smoke_verdict verdict = SMOKE_NONE;
 
@@ -88,7 +88,7 @@ enum smoke_verdict smoke_signs_read(const struct smoke_signs *signs,
 	else if (smoke_patterns_match(&signs->oopses, line))
 		verdict = SMOKE_OOPS;
 	if (verdict && (smoke_patterns_match(&signs->ignores, line) ||
-			smoke_patterns_match(own_ignores, line)))
+			smoke_patterns_match(own, line)))
 		return SMOKE_NONE;
 	return verdict;
 }
@@ -122,7 +122,7 @@ static bool is_name(char c)
 	return isalnum((unsigned char)c) || c == '_' || c == '.';
 }
 
-/* Where "name+0x1/0x2" begins in line; *ret_len is the name's length. "? name" is a guess: no frame. */
+/* Where "name+0x1/0x2" begins; *ret_len is the name's length. "? name" is a guess: no frame. */
 static const char *find_frame(const char *line, size_t *ret_len)
 {
 	const char *plus = strstr(line, "+0x"), *at = plus;

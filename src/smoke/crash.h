@@ -21,11 +21,11 @@ int smoke_signs_init(struct smoke_signs *signs);
 void smoke_signs_finish(struct smoke_signs *signs);
 
 /*
- * SMOKE_PANIC, SMOKE_OOPS or SMOKE_NONE. The line is a whole one, so that "ODEBUG:" is not taken for
- * "BUG:"; what ignores (the test's own) match is none.
+ * SMOKE_PANIC, SMOKE_OOPS or SMOKE_NONE. The line is a whole one, so that "ODEBUG:" is not taken
+ * for "BUG:"; what own (the test's ignores) match is none.
  */
 enum smoke_verdict smoke_signs_read(const struct smoke_signs *signs,
-				    const struct smoke_patterns *ignores, const char *line);
+				    const struct smoke_patterns *own, const char *line);
 
 /* The first functions of a crash, outermost last: the same for the same bug. Zeroed: none yet. */
 struct smoke_frames {

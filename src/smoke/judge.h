@@ -23,8 +23,7 @@ enum smoke_phase {
 
 /*
  * It is told of one event after the other, and knows no clock and no process: all times are
- * nanoseconds of the same clock. The first verdict counts. It refers to rules and signs, which outlive
- * it.
+ * nanoseconds of the same clock. The first verdict counts. rules and signs outlive it.
  */
 struct smoke_judge {
 	const struct smoke_rules *rules;

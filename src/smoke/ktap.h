@@ -21,8 +21,8 @@ struct smoke_subtest {
 };
 
 /*
- * Documentation/dev-tools/ktap.rst. Results count from the first version line ("KTAP version 1", "TAP
- * version 13") on. A result that ends a suite is not one of its own, unless the suite had none.
+ * Documentation/dev-tools/ktap.rst. Results count from the first version line ("KTAP version 1",
+ * "TAP version 13") on. A result that ends a suite is not one of its own, unless the suite had none.
  */
 struct smoke_ktap {
 	bool began;

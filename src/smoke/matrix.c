@@ -90,7 +90,8 @@ static int read_axes(struct reader *reader, struct json_object *matrix)
 	return 0;
 }
 
-static int add_value(struct smoke_case *one, const char *key, struct json_object *value, char *place)
+static int add_value(struct smoke_case *one, const char *key, struct json_object *value,
+		     char *place)
 {
 	struct smoke_value *grown = realloc(one->values, (one->count + 1) * sizeof(*grown));
 

@@ -27,10 +27,11 @@ struct smoke_matrix {
 };
 
 /*
- * { "timeout": 60, "matrix": { "kernel": ["a", "b"], "cpus": [1, 2] }, "tests": [ { "name": "x" } ] }:
- * each of tests (without them: one) times each combination of the matrix's values, in this order; what
- * else stands in the file is for all. -EINVAL with a text that begins with the place; -ENOMEM. root must
- * outlive the result.
+ * { "timeout": 60, "matrix": { "kernel": ["a", "b"], "cpus": [1, 2] },
+ *   "tests": [ { "name": "x" } ] }:
+ * each of tests (without them: one) times each combination of the matrix's values, in this order;
+ * what else stands in the file is for all. -EINVAL with a text that begins with the place; -ENOMEM.
+ * root must outlive the result.
  */
 int smoke_matrix_read(struct json_object *root, struct smoke_matrix *ret_matrix);
 void smoke_matrix_finish(struct smoke_matrix *matrix);

@@ -27,9 +27,7 @@ static void add_quoted(struct text *text, const char *s)
 
 		if (*s == '"' || *s == '\\')
 			text_add(text, "\\%c", *s);
-		else if (len == 1 && ((unsigned char)*s < ' ' || *s == 0x7f))
-			text_add(text, "\\x%02x", (unsigned char)*s);
-		else if (len)
+		else if (len > 1 || (len && (unsigned char)*s >= ' ' && *s != 0x7f))
 			text_add_bytes(text, s, len);
 		else
 			text_add(text, "\\x%02x", (unsigned char)*s);

@@ -4,9 +4,13 @@
 
 #include <ferry/error.h>
 
+#include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/cleanup.h"
 
 static int out_of_memory(void)
 {
@@ -60,58 +64,60 @@ const struct smoke_pattern *smoke_patterns_match(const struct smoke_patterns *pa
 	return NULL;
 }
 
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c | 0x20) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-/* Reads the escape behind the backslash at *at, and moves *at behind it. */
-static int unescape(const char **at, char *ret_c)
+/* Reads the escape behind the backslash at *at, and moves *at behind it; -1: it is none. */
+static int unescape(const char **at)
 {
 	static const char names[] = "nrtabfv0\\\"'", values[] = "\n\r\t\a\b\f\v\0\\\"'";
 	const char *name = **at ? strchr(names, **at) : NULL;
+	unsigned code;
 
 	if (name) {
-		*ret_c = values[name - names];
 		(*at)++;
-		return 0;
+		return (unsigned char)values[name - names];
 	}
-	if (**at == 'x' && hex_digit((*at)[1]) >= 0 && hex_digit((*at)[2]) >= 0) {
-		*ret_c = (char)(hex_digit((*at)[1]) << 4 | hex_digit((*at)[2]));
-		*at += 3;
-		return 0;
+	if (**at != 'x' || !isxdigit((unsigned char)(*at)[1]) ||
+	    !isxdigit((unsigned char)(*at)[2]) || sscanf(*at + 1, "%2x", &code) != 1)
+		return -1;
+	*at += 3;
+	return (int)code;
+}
+
+static int unescape_all(const char *text, char *copy, size_t *ret_len)
+{
+	size_t len = 0;
+
+	while (*text) {
+		int c = (unsigned char)*text++;
+
+		if (c == '\\')
+			c = unescape(&text);
+		if (c < 0)
+			return because(-EINVAL, "\\%.1s is no escape; there are \\n \\r \\t \\\\ \\xHH",
+				       text);
+		copy[len++] = (char)c;
 	}
-	return because(-EINVAL, "\\%.1s is no escape; there are \\n \\r \\t \\\\ \\xHH", *at);
+	*ret_len = len;
+	return 0;
 }
 
 int smoke_rules_send(struct smoke_rules *rules, const char *text)
 {
 	struct smoke_send *grown = realloc(rules->sends, (rules->send_count + 1) * sizeof(*grown));
-	char *copy = malloc(strlen(text) + 1);
-	size_t len = 0;
-	int err = 0;
+	AUTO_FREE char *copy = malloc(strlen(text) + 1);
+	size_t len;
+	int err;
 
 	if (grown)
 		rules->sends = grown;
 	if (!grown || !copy)
-		err = out_of_memory();
-	while (!err && *text) {
-		if (*text == '\\') {
-			text++;
-			err = unescape(&text, &copy[len++]);
-		} else {
-			copy[len++] = *text++;
-		}
-	}
-	if (err) {
-		free(copy);
+		return out_of_memory();
+	err = unescape_all(text, copy, &len);
+	if (err)
 		return err;
-	}
 	grown[rules->send_count++] = (struct smoke_send){
 		.after = rules->expects.count, .text = copy, .len = len,
 	};
+	copy = NULL;
 	return 0;
 }
 

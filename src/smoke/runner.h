@@ -30,8 +30,8 @@ struct smoke_runner {
 };
 
 /*
- * Runs all of them. *ret_results has one for each test, in their order. -ECANCELED: stop_fd; what has a
- * verdict keeps it, and the others are errors. -ENOMEM.
+ * Runs all of them. *ret_results has one for each test, in their order. -ECANCELED: stop_fd; what
+ * has a verdict keeps it, and the others are errors. -ENOMEM.
  */
 int smoke_runner_run(const struct smoke_runner *runner, struct smoke_results *ret_results);
 

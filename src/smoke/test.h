@@ -25,12 +25,12 @@ void smoke_test_finish(struct smoke_test *test);
 void smoke_tests_finish(struct smoke_tests *tests);
 
 /*
- * Keeps the part-th of parts (from 1): each test is in exactly one, and in the same for everybody who
- * has the same tests in the same order.
+ * Keeps the part-th of parts (from 1): each test is in exactly one, and in the same for everybody
+ * who has the same tests in the same order.
  */
 void smoke_tests_shard(struct smoke_tests *tests, unsigned part, unsigned parts);
 
-/* A name for files, from a test's: letters, digits and . _ - + =, others are _; and the number before it. */
+/* A name for files: the number, and the test's name with _ for what is no letter, digit or . _ - + = */
 void smoke_test_file_name(const struct smoke_test *test, size_t number, char *name, size_t size);
 
 #endif
