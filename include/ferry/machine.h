@@ -46,8 +46,11 @@ enum machine_hyperv_engine {
 	MACHINE_HYPERV_PORTABLE, /* ferry's, on any KVM that can leave MSRs to user space */
 };
 
-/* Whether that is a list of Hyper-V features as machine_options takes it: 0 or -EINVAL. */
-int machine_hyperv_check(const char *features);
+/*
+ * Of a list of Hyper-V features as machine_options takes it, all that it comes to; -EINVAL when it is
+ * none, with the reason.
+ */
+int machine_hyperv_resolve(const char *features, char *text, size_t size);
 
 /* The address that the net of this number gets by default: the same name gives the same addresses. */
 void machine_net_address(const char *name, size_t number, uint8_t mac[6]);

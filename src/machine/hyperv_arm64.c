@@ -11,9 +11,9 @@ static int refuse(int err)
 	return because(err, "there are no Hyper-V guests on arm64");
 }
 
-int machine_hyperv_check(const char *features)
+int machine_hyperv_resolve(const char *features, char *text, size_t size)
 {
-	(void)features;
+	(void)features, (void)text, (void)size;
 	return refuse(-EINVAL);
 }
 

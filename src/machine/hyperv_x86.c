@@ -8,12 +8,15 @@
 #include "pv/hyperv/hyperv.h"
 #include "vm/vm.h"
 
-int machine_hyperv_check(const char *features)
+int machine_hyperv_resolve(const char *features, char *text, size_t size)
 {
 	uint32_t set, spinlocks;
 	char added[256];
+	int r = hyperv_features_parse(features, &set, &spinlocks, added, sizeof(added));
 
-	return hyperv_features_parse(features, &set, &spinlocks, added, sizeof(added));
+	if (r == 0)
+		hyperv_features_names(set, spinlocks, text, size);
+	return r;
 }
 
 static int check(const struct machine *machine)

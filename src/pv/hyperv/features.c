@@ -165,7 +165,7 @@ int hyperv_features_parse(const char *text, uint32_t *ret_set, uint32_t *ret_spi
 		r = parse_word(strsep(&rest, ","), &set, &spinlocks);
 	if (r < 0)
 		return r;
-	hyperv_features_names(with_needs(set) & ~set, ret_added, size);
+	hyperv_features_names(with_needs(set) & ~set, spinlocks, ret_added, size);
 	*ret_set = with_needs(set);
 	*ret_spinlocks = spinlocks;
 	return 0;
@@ -212,13 +212,17 @@ struct hyperv_promise hyperv_features_all(enum hyperv_engine engine)
 	return hyperv_features_promise(set, HV_HINT_B_NEVER_NOTIFY);
 }
 
-void hyperv_features_names(uint32_t set, char *text, size_t size)
+void hyperv_features_names(uint32_t set, uint32_t spinlocks, char *text, size_t size)
 {
 	size_t at = 0;
 
 	text[0] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(features); i++)
-		if (set & BIT(i) && at < size)
-			at += (size_t)snprintf(text + at, size - at, "%s%s", at ? "," : "",
-					       features[i].name);
+	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+		if (!(set & BIT(i)) || at >= size)
+			continue;
+		at += (size_t)snprintf(text + at, size - at, "%s%s", at ? "," : "",
+				       features[i].name);
+		if (i == SPINLOCKS && at < size)
+			at += (size_t)snprintf(text + at, size - at, "=%u", spinlocks);
+	}
 }

@@ -41,6 +41,6 @@ struct hyperv_promise hyperv_features_promise(uint32_t set, uint32_t spinlocks);
 struct hyperv_promise hyperv_features_all(enum hyperv_engine engine);
 
 /* Names of what is in the set, as they are parsed, with a comma between them. */
-void hyperv_features_names(uint32_t set, char *text, size_t size);
+void hyperv_features_names(uint32_t set, uint32_t spinlocks, char *text, size_t size);
 
 #endif

@@ -87,14 +87,14 @@ static int choose(struct hyperv *hv, const struct hyperv_options *options)
 	if (r < 0)
 		return r;
 	if (text[0])
-		log_write(vm_log(hv->vm), LOG_LEVEL_INFO, "hyperv: %s are needed too", text);
+		log_write(vm_log(hv->vm), LOG_LEVEL_INFO, "hyperv: needed as well: %s", text);
 	if (options->engine == HYPERV_ENGINE_KERNEL)
 		return because(-EOPNOTSUPP, "KVM's own Hyper-V is not used yet");
 	hv->engine = HYPERV_ENGINE_PORTABLE;
 	r = hyperv_features_check_portable(set);
 	if (r < 0)
 		return r;
-	hyperv_features_names(set, text, sizeof(text));
+	hyperv_features_names(set, spinlocks, text, sizeof(text));
 	log_write(vm_log(hv->vm), LOG_LEVEL_INFO, "hyperv: portable engine, %s", text);
 	hv->promise = hyperv_features_promise(set, spinlocks);
 	hyperv_take_rights(hv);
