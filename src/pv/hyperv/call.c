@@ -112,8 +112,8 @@ static bool carry_out(struct hyperv *hv, struct vcpu *vcpu, const struct hcall *
 
 static int serve(struct hyperv *hv, struct vcpu *vcpu)
 {
-	struct kvm_sregs sregs;
-	struct kvm_regs regs;
+	struct kvm_sregs sregs = { 0 };
+	struct kvm_regs regs = { 0 };
 	struct hcall_regs input;
 	struct hcall call;
 	uint32_t status;

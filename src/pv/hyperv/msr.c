@@ -56,6 +56,35 @@ static uint64_t thread_time(const struct vcpu *vcpu)
 	return ((uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec) / NS_PER_TICK;
 }
 
+/* Those that VPs have in common. */
+static uint64_t *find_common(struct hyperv *hv, uint32_t index)
+{
+	switch (index) {
+	case HV_MSR_GUEST_OS_ID:
+		return &hv->os_id;
+	case HV_MSR_HYPERCALL:
+		return &hv->hypercall;
+	case HV_MSR_REFERENCE_TSC:
+		return &hv->reference_tsc;
+	default:
+		return index >= HV_MSR_CRASH_P0 && index <= HV_MSR_CRASH_P4 ?
+			       &hv->crash[index - HV_MSR_CRASH_P0] :
+			       NULL;
+	}
+}
+
+static int get_common(struct hyperv *hv, uint32_t index, uint64_t *ret_value)
+{
+	const uint64_t *common = find_common(hv, index);
+
+	if (!common)
+		return because(-ENOENT, "no Hyper-V MSR %#x", index);
+	pthread_mutex_lock(&hv->msr_lock);
+	*ret_value = *common;
+	pthread_mutex_unlock(&hv->msr_lock);
+	return 0;
+}
+
 /* Of one MSR: all that can be read without the guest being promised it, as a register. */
 static int get_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret_value)
 {
@@ -89,19 +118,7 @@ static int get_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret_
 	default:
 		break;
 	}
-	pthread_mutex_lock(&hv->msr_lock);
-	if (index == HV_MSR_GUEST_OS_ID)
-		*ret_value = hv->os_id;
-	else if (index == HV_MSR_HYPERCALL)
-		*ret_value = hv->hypercall;
-	else if (index == HV_MSR_REFERENCE_TSC)
-		*ret_value = hv->reference_tsc;
-	else if (index >= HV_MSR_CRASH_P0 && index <= HV_MSR_CRASH_P4)
-		*ret_value = hv->crash[index - HV_MSR_CRASH_P0];
-	else
-		index = 0;
-	pthread_mutex_unlock(&hv->msr_lock);
-	return index ? 0 : because(-ENOENT, "no Hyper-V MSR of that number");
+	return get_common(hv, index, ret_value);
 }
 
 static int read_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret_value)
@@ -174,6 +191,8 @@ static void write_crash_control(struct hyperv *hv, uint64_t value)
 
 static int write_locked(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
+	uint64_t *common = find_common(hv, index);
+
 	switch (index) {
 	case HV_MSR_GUEST_OS_ID:
 		return write_os_id(hv, value);
@@ -190,10 +209,10 @@ static int write_locked(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, ui
 		if (value & HV_MSR_RESET_NOW)
 			vm_end(hv->vm, VM_END_RESET, NULL);
 		return 0;
-	default:
-		if (index < HV_MSR_CRASH_P0 || index > HV_MSR_CRASH_P4)
+	default: /* the crash's parameters; all others cannot be written */
+		if (!common)
 			return -EINVAL;
-		hv->crash[index - HV_MSR_CRASH_P0] = value;
+		*common = value;
 		return 0;
 	}
 }
@@ -226,21 +245,17 @@ static void arrive(struct hyperv *hv)
 static int set_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
 	struct hyperv *hv = self;
-	uint64_t now;
+	uint64_t *common = find_common(hv, index);
+	uint64_t now = 0;
 	int r;
 
+	if (common) {
+		*common = value;
+		if (index == HV_MSR_HYPERCALL || index == HV_MSR_REFERENCE_TSC)
+			arrive(hv);
+		return 0;
+	}
 	switch (index) {
-	case HV_MSR_GUEST_OS_ID:
-		hv->os_id = value;
-		return 0;
-	case HV_MSR_HYPERCALL:
-		hv->hypercall = value;
-		arrive(hv);
-		return 0;
-	case HV_MSR_REFERENCE_TSC:
-		hv->reference_tsc = value;
-		arrive(hv);
-		return 0;
 	case HV_MSR_VP_ASSIST_PAGE:
 		hyperv_vp(hv, vcpu->index)->assist = value;
 		return 0;
@@ -251,10 +266,6 @@ static int set_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t value
 		return 0;
 	default:
 		break;
-	}
-	if (index >= HV_MSR_CRASH_P0 && index <= HV_MSR_CRASH_P4) {
-		hv->crash[index - HV_MSR_CRASH_P0] = value;
-		return 0;
 	}
 	r = get_msr(hv, vcpu, index, &now);
 	if (r < 0 || now == value)

@@ -44,12 +44,12 @@ START_TEST(test_every_form_of_flush_waits_until_the_inhibit_ends)
 	for (unsigned form = 0; form < FORMS; form++) {
 		snprintf(cmdline, sizeof(cmdline), "cpus=2 flushers=1 targets=2 form=%u", form);
 		start(cmdline, 2);
-		flush_await(&counts, 0, 3);
+		flush_await(&t, &counts, 0, 3);
 		for (int i = 0; i < 3; i++) {
 			hyperv_inhibit(&t, 1, true);
 			check_waits(0, 1);
 			hyperv_inhibit(&t, 1, false);
-			flush_await(&counts, 0, 2);
+			flush_await(&t, &counts, 0, 2);
 			ck_assert(!hyperv_state(&t, 1).is_inhibited);
 		}
 		finish();
@@ -60,15 +60,15 @@ END_TEST
 START_TEST(test_several_flushers_wait_for_one_and_all_go_on)
 {
 	start("cpus=3 flushers=5 targets=2", 3);
-	flush_await(&counts, 0, 2);
-	flush_await(&counts, 2, 2);
+	flush_await(&t, &counts, 0, 2);
+	flush_await(&t, &counts, 2, 2);
 	for (int i = 0; i < ROUNDS; i++) {
 		hyperv_inhibit(&t, 1, true);
 		check_waits(0, 1);
 		check_waits(2, 1);
 		hyperv_inhibit(&t, 1, false);
-		flush_await(&counts, 0, 2);
-		flush_await(&counts, 2, 2);
+		flush_await(&t, &counts, 0, 2);
+		flush_await(&t, &counts, 2, 2);
 	}
 	finish();
 }
@@ -84,7 +84,7 @@ START_TEST(test_a_flusher_waits_until_the_last_of_several_is_released)
 		hyperv_inhibit(&t, 1, false);
 		check_waits(0, 2);
 		hyperv_inhibit(&t, 2, false);
-		flush_await(&counts, 0, 2);
+		flush_await(&t, &counts, 0, 2);
 	}
 	finish();
 }
@@ -94,7 +94,7 @@ START_TEST(test_who_flushes_others_does_not_wait)
 {
 	start("cpus=3 flushers=1 targets=2", 3);
 	hyperv_inhibit(&t, 2, true);
-	flush_await(&counts, 0, 5);
+	flush_await(&t, &counts, 0, 5);
 	ck_assert(!hyperv_state(&t, 0).waits);
 	finish();
 }
@@ -104,11 +104,11 @@ START_TEST(test_a_caller_never_waits_for_itself)
 {
 	start("cpus=2 flushers=1 targets=1", 2);
 	hyperv_inhibit(&t, 0, true);
-	flush_await(&counts, 0, 5);
+	flush_await(&t, &counts, 0, 5);
 	finish();
 	start("cpus=2 flushers=1 targets=3", 2);
 	hyperv_inhibit(&t, 0, true);
-	flush_await(&counts, 0, 5);
+	flush_await(&t, &counts, 0, 5);
 	hyperv_inhibit(&t, 1, true);
 	check_waits(0, 1);
 	finish();
@@ -127,7 +127,7 @@ START_TEST(test_once_inhibited_nothing_more_is_seen_done)
 		done = atomic_load(&counts.done[0]);
 		ck_assert_uint_eq(atomic_load(&counts.begun[0]), done + 1);
 		hyperv_inhibit(&t, 1, false);
-		flush_await(&counts, 0, 1);
+		flush_await(&t, &counts, 0, 1);
 	}
 	finish();
 }
@@ -137,8 +137,8 @@ START_TEST(test_two_that_flush_each_other_do_not_get_stuck)
 {
 	start("cpus=2 flushers=3 targets=3", 2);
 	for (int i = 0; i < ROUNDS; i++) {
-		flush_await(&counts, 0, 5);
-		flush_await(&counts, 1, 5);
+		flush_await(&t, &counts, 0, 5);
+		flush_await(&t, &counts, 1, 5);
 	}
 	finish();
 }
@@ -147,7 +147,7 @@ END_TEST
 START_TEST(test_a_circle_is_shown_and_can_be_stopped)
 {
 	start("cpus=2 flushers=3 targets=3", 2);
-	flush_await(&counts, 0, 1);
+	flush_await(&t, &counts, 0, 1);
 	hyperv_inhibit(&t, 0, true);
 	hyperv_inhibit(&t, 1, true);
 	hyperv_await_wait(&t, 0, 1);
@@ -190,7 +190,7 @@ START_TEST(test_who_waits_takes_pause_and_waits_on)
 	hyperv_inhibit(&t, 1, false);
 	ck_assert(!hyperv_state(&t, 0).waits);
 	vm_resume(t.vm);
-	flush_await(&counts, 0, 2);
+	flush_await(&t, &counts, 0, 2);
 	finish();
 }
 END_TEST
@@ -219,7 +219,7 @@ START_TEST(test_waiting_and_inhibits_are_registers)
 	hyperv_await_wait(&other, 0, 1);
 	ck_assert_uint_eq(atomic_load(&moved.begun[0]), 0);
 	hyperv_inhibit(&other, 1, false);
-	flush_await(&moved, 0, 3);
+	flush_await(&other, &moved, 0, 3);
 	ck_assert_uint_eq(atomic_load(&moved.failed), 0);
 	image_finish(&first);
 	image_finish(&second);
@@ -241,7 +241,7 @@ START_TEST(test_who_waits_for_nobody_goes_on)
 	ck_assert_int_eq(reg_file_set(vm_regs(t.vm), key, &nobody), -EINVAL);
 	ck_assert_int_eq(reg_file_set(vm_regs(t.vm), key, &other), -EINVAL);
 	vm_resume(t.vm);
-	flush_await(&counts, 0, 3);
+	flush_await(&t, &counts, 0, 3);
 	finish();
 }
 END_TEST

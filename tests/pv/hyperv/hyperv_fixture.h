@@ -63,13 +63,21 @@ static inline void flush_count(struct test_machine *t, struct flush_counts *coun
 	ck_assert_int_eq(bus_add(vm_pio(t->vm), "flushes", FLUSH_PORT, FLUSH_CPUS, &ops, counts), 0);
 }
 
-/* Until the vCPU has seen so many more flushes done. Check's timeout is the limit. */
-static inline void flush_await(struct flush_counts *counts, unsigned vcpu, unsigned long more)
+/* Waits go on as long as the guest does, and Check's timeout is their limit. */
+static inline void hyperv_wait_on(struct test_machine *t)
+{
+	ck_assert_msg(vm_ended(t->vm) == VM_END_NONE, "the guest has ended: %s", vm_end_text(t->vm));
+	sched_yield();
+}
+
+/* Until the vCPU has seen so many more flushes done. */
+static inline void flush_await(struct test_machine *t, struct flush_counts *counts, unsigned vcpu,
+			       unsigned long more)
 {
 	unsigned long seen = atomic_load(&counts->done[vcpu]);
 
 	while (atomic_load(&counts->done[vcpu]) < seen + more)
-		sched_yield();
+		hyperv_wait_on(t);
 }
 
 static inline struct machine_hyperv_vcpu hyperv_state(struct test_machine *t, uint32_t vcpu)
@@ -85,7 +93,7 @@ static inline void hyperv_await_wait(struct test_machine *t, uint32_t vcpu, uint
 	struct machine_hyperv_vcpu state;
 
 	do {
-		sched_yield();
+		hyperv_wait_on(t);
 		state = hyperv_state(t, vcpu);
 	} while (!state.waits || state.waits_on != whom);
 }
