@@ -235,6 +235,16 @@ int pager_create(struct mem *mem, void (*fault)(void *self, gpa_t page), void *s
 	return r;
 }
 
+bool mem_lacks_pages(struct mem *mem)
+{
+	bool lacks;
+
+	pthread_mutex_lock(&mem->lock);
+	lacks = mem->pager != NULL;
+	pthread_mutex_unlock(&mem->lock);
+	return lacks;
+}
+
 /* Not by closing the descriptor: others are using it. */
 void pager_release(struct pager *pager)
 {

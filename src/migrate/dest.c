@@ -40,6 +40,7 @@ static int receive_hello(struct migrate_dest *dest)
 		err = because(-EINVAL, "the guest that this connection is for is not here");
 	if (err)
 		return err;
+	channel_trust(dest->channel);
 	dest->can_postcopy = record.b & HELLO_POSTCOPY;
 	dest->copies_disks = record.b & HELLO_DISKS;
 	err = stream_expect(control, RECORD_MACHINE, &record);

@@ -187,6 +187,7 @@ static int connect_again(struct migrate_dest *dest)
 		stream_abort(&dest->control, err);
 		return err;
 	}
+	channel_trust(channel);
 	err = send_missing(dest);
 	if (!err)
 		err = receivers_accept(dest);
