@@ -13,6 +13,7 @@
 #include <ferry/error.h>
 
 #include "base/util.h"
+#include "vm/gate.h"
 #include "vm/vm.h"
 
 /* What gets a vCPU out of KVM_RUN; its handler does nothing. */
@@ -64,6 +65,11 @@ void vcpu_finish(struct vcpu *vcpu)
 void vcpu_request(struct vcpu *vcpu, enum vcpu_request request)
 {
 	atomic_fetch_or(&vcpu->requests, request);
+	vcpu_kick(vcpu);
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	if (vcpu->has_thread)
 		pthread_kill(vcpu->thread, KICK_SIGNAL);
@@ -154,8 +160,11 @@ static EXIT_PATH int dispatch(struct vcpu *vcpu)
 /* KVM_RUN, and what came of it: 1 an exit to dispatch, 0 none, or -errno. */
 static EXIT_PATH int run_once(struct vcpu *vcpu)
 {
-	int r = kvm_run(vcpu->fd);
+	int r;
 
+	vm_gate_enter(vcpu);
+	r = kvm_run(vcpu->fd);
+	vm_gate_leave(vcpu);
 	if (r == -EINTR || r == -EAGAIN) /* kicked; or INIT reached a vCPU that waits for SIPI */
 		return 0;
 	return r < 0 ? r : 1;
@@ -248,6 +257,9 @@ static void *thread_main(void *arg)
 	char text[128];
 	int r;
 
+	/* Here too: whoever wants it out of KVM_RUN may not wait for vcpu_start() to come back. */
+	vcpu->thread = pthread_self();
+	vcpu->has_thread = true;
 	vm_adopt_thread(vcpu->vm);
 	r = run_loop(vcpu);
 	if (r < 0) {

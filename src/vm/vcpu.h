@@ -30,6 +30,7 @@ struct vcpu {
 	pthread_t thread;
 	atomic_bool has_thread; /* thread is valid */
 	atomic_uint requests; /* enum vcpu_request; set by any thread, cleared by the vCPU's */
+	atomic_bool inside; /* in KVM_RUN or about to be, see vm/gate.h; set by the vCPU's thread */
 	struct arch_vcpu arch;
 	uint64_t exits[VCPU_EXIT_REASONS]; /* by KVM_EXIT_*; the vCPU's thread's while it runs */
 };
@@ -44,5 +45,7 @@ int vcpu_start(struct vcpu *vcpu);
 
 /* Sets the request and makes the vCPU look at it soon, wherever it is. Any thread. */
 void vcpu_request(struct vcpu *vcpu, enum vcpu_request request);
+/* Gets it out of KVM_RUN, or makes the next one return at once. Any thread. */
+void vcpu_kick(struct vcpu *vcpu);
 
 #endif
