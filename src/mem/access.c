@@ -139,7 +139,7 @@ int mem_write(struct mem *mem, gpa_t gpa, const void *buf, uint64_t len)
 }
 
 int mem_punch(const struct mem *mem, const struct mem_region *region, uint64_t offset,
-			uint64_t size)
+	      uint64_t size)
 {
 	int r = fallocate(mem->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			  (off_t)(region->offset + offset), (off_t)size);

@@ -18,6 +18,7 @@
 #include "mem/data.h"
 #include "mem/dirty.h"
 #include "mem/mem_impl.h"
+#include "mem/txn.h"
 
 /*
  * How many mappings the discarding of pages may cut private memory into: an eighth of what Linux
@@ -80,9 +81,8 @@ static int map_over(const struct mem *mem, const struct mem_region *region, int 
 	return 0;
 }
 
-static int adopt_shared(struct mem *mem, int fd, uint64_t size)
+static int adopt_shared(struct mem *mem, const struct mem_map *map, int fd, uint64_t size)
 {
-	const struct mem_map *map = mem_map(mem);
 	int r = check_shared(mem, fd);
 
 	for (size_t i = 0; r == 0 && i < map->count; i++)
@@ -91,51 +91,51 @@ static int adopt_shared(struct mem *mem, int fd, uint64_t size)
 		return r;
 	close(mem->memfd);
 	mem->memfd = fd;
+	mem->memfd_end = size;
 	mem->memfd_size = max_u64(mem->memfd_size, size);
 	return 0;
 }
 
-/* The same regions as private ones. */
-static struct mem_map *private_map(const struct mem *mem)
+static bool make_private(struct mem_map *map)
 {
-	const struct mem_map *map = mem_map(mem);
-	struct mem_map *next = mem_map_create(map->count);
+	for (size_t i = 0; i < map->count; i++) {
+		struct mem_region *region = &map->regions[i];
+		uint64_t words = region->size / GUEST_PAGE_SIZE / 64 + 1;
 
-	for (size_t i = 0; next && i < map->count; i++) {
-		struct mem_region *region = &next->regions[i];
-
-		*region = map->regions[i];
 		region->flags |= MEM_PRIVATE;
-		region->zeroed =
-			calloc(region->size / GUEST_PAGE_SIZE / 64 + 1, sizeof(*region->zeroed));
-		if (region->zeroed)
+		if (region->flags & MEM_ALIAS)
 			continue;
-		while (i--)
-			free(next->regions[i].zeroed);
-		free(next);
-		return NULL;
+		region->zeroed = calloc(words, sizeof(*region->zeroed));
+		if (!region->zeroed)
+			return false;
 	}
-	return next;
+	return true;
 }
 
 /* memfd stays, for regions that are mapped later; what it held is given back. */
-static int adopt_private(struct mem *mem, int fd)
+static int map_private(struct mem *mem, struct mem_map *next, int fd)
 {
 	const struct mem_map *map = mem_map(mem);
-	struct mem_map *next = private_map(mem);
-	int r = next ? 0 : -ENOMEM;
+	int r = make_private(next) ? 0 : because(-ENOMEM, "out of memory");
 
-	if (r < 0)
-		return r;
 	/* The memfd's pages go when nothing maps them any more: KVM need not be told then. */
 	for (size_t i = 0; r == 0 && i < map->count; i++) {
 		r = map_over(mem, &map->regions[i], fd, MAP_PRIVATE);
 		if (r == 0)
 			r = mem_discard_pages(mem, &map->regions[i], 0, map->regions[i].size);
 	}
-	mem_publish(mem, next);
-	if (r < 0)
+	return r;
+}
+
+static int adopt_private(struct mem *mem, struct mem_map *next, int fd)
+{
+	int r = map_private(mem, next, fd);
+
+	if (r < 0) {
+		for (size_t i = 0; i < next->count; i++)
+			free(next->regions[i].zeroed);
 		return r;
+	}
 	mem->pieces = (unsigned)next->count;
 	mem->file = fd;
 	mem->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -206,24 +206,38 @@ static int adopt_copy(const struct mem *mem, int fd)
 	return r;
 }
 
+struct adoption {
+	int fd;
+	enum mem_adopt how;
+};
+
+/* A transaction's step: slots stay, since host addresses do. */
+static int adopt(struct mem *mem, struct mem_map *next, void *arg)
+{
+	const struct adoption *adoption = arg;
+	uint64_t size = 0;
+	int r = check_size(mem, adoption->fd, &size);
+
+	if (r < 0)
+		return r;
+	if (adoption->how == MEM_ADOPT_SHARED)
+		return adopt_shared(mem, next, adoption->fd, size);
+	if (mem->page_size == GUEST_PAGE_SIZE)
+		return adopt_private(mem, next, adoption->fd);
+	r = adopt_copy(mem, adoption->fd);
+	if (r == 0)
+		close(adoption->fd);
+	return r;
+}
+
 int mem_adopt(struct mem *mem, int fd, enum mem_adopt how)
 {
-	uint64_t size = 0;
-	int r;
+	struct adoption adoption = { .fd = fd, .how = how };
+	struct mem_txn txn;
 
-	pthread_mutex_lock(&mem->lock);
-	r = check_size(mem, fd, &size);
-	if (r == 0 && how == MEM_ADOPT_SHARED)
-		r = adopt_shared(mem, fd, size);
-	else if (r == 0 && mem->page_size == GUEST_PAGE_SIZE)
-		r = adopt_private(mem, fd);
-	else if (r == 0) {
-		r = adopt_copy(mem, fd);
-		if (r == 0)
-			close(fd);
-	}
-	pthread_mutex_unlock(&mem->lock);
-	return r;
+	mem_txn_begin(&txn, mem);
+	mem_txn_call(&txn, adopt, &adoption);
+	return mem_txn_commit(&txn);
 }
 
 bool mem_is_shared(const struct mem *mem)
@@ -276,6 +290,11 @@ int mem_discard_private(struct mem *mem, const struct mem_region *region, uint64
 	uint64_t page = first;
 	unsigned pieces;
 
+	/* What is anonymous by now only the owner of the pages notes. */
+	if (region->flags & MEM_ALIAS) {
+		memset(region->hva + offset, 0, size);
+		return 0;
+	}
 	while (page < end && is_zeroed(region, page))
 		page++;
 	if (page == end)

@@ -18,6 +18,8 @@ enum mem_flags {
 	MEM_READONLY = 1 << 0, /* the guest's stores exit as MMIO; the host may write */
 	/* mem's own: a copy-on-write mapping of struct mem's file, see mem/adopt.h. */
 	MEM_PRIVATE = 1 << 1,
+	/* mem's own: pages of another region, which it does not own, see mem/txn.h. */
+	MEM_ALIAS = 1 << 2,
 };
 
 struct mem_region {
@@ -29,13 +31,14 @@ struct mem_region {
 	uint32_t slot;   /* KVM's number of it */
 	unsigned flags;  /* enum mem_flags */
 	_Atomic uint64_t *dirty; /* a bit a page: what ferry wrote, see mem/dirty.h */
-	uint64_t *zeroed; /* MEM_PRIVATE, a bit a page: anonymous since discarded; mem's lock */
+	uint64_t *zeroed; /* MEM_PRIVATE, a bit a page: anonymous since discarded; mem's lock; NULL for
+			   * MEM_ALIAS */
 };
 
 /* An immutable picture of the map, sorted by gpa. Readers take it once and may keep it. */
 struct mem_map {
 	struct mem_map *previous;
-	struct mem_region dropped; /* what the step to this picture took away: freed by mem_finish() */
+	size_t aliases; /* how many regions are MEM_ALIAS */
 	size_t count;
 	struct mem_region regions[];
 };
@@ -46,26 +49,49 @@ struct mem_range {
 };
 
 /*
+ * What keeps the vCPUs out while the guest's memory is being taken apart; whoever runs them sets it
+ * before they run. stop() returns when none is in KVM_RUN, and none enters until go() was called as
+ * often. Any thread, also a vCPU's own between two KVM_RUN. stop() may fail; go() cannot.
+ */
+struct mem_guard {
+	int (*stop)(void *self);
+	void (*go)(void *self);
+	void *self;
+};
+
+/*
  * lock serialises writers from the first look at the map to the publication of the next one, and
  * what changes pages or slots without the guest; it is held across KVM's ioctls, and nothing is taken
  * nor guest memory that may be missing (mem/pager.h) touched under it. Readers take no lock: they load
  * `map`, whose pictures stay allocated until mem_finish().
+ *
+ * The order: guard.stop(), then lock. Never stop() under lock: a vCPU may be waiting in KVM_RUN for a
+ * missing page, and who brings the page, or gives it up, may take lock. Held by: a transaction's
+ * commit (and shortly by its map steps), collecting and clearing of dirty pages, discarding, the
+ * pager's coming and going. Whoever holds it waits for no vCPU.
  */
 struct mem {
 	int vm_fd;
 	int memfd;
-	uint64_t memfd_size;
+	uint64_t memfd_size; /* lock: what regions have got of it */
+	uint64_t memfd_end;  /* lock: how long the file is; it cannot shrink */
 	uint64_t page_size; /* of the backing: 4096, or the huge page size */
 	bool prealloc;
 	uint32_t max_slots;
 	pthread_mutex_t lock;
-	_Atomic(struct mem_map *) map;
+	_Atomic(struct mem_map *) map; /* written under lock */
+	uint64_t *slots;	    /* lock: a bit for each of max_slots in use */
+	struct mem_region *dropped; /* lock: unmapped, but old pictures tell of them */
+	size_t dropped_count;	    /* lock */
+	struct mem_guard guard;	    /* stop NULL: no vCPU runs */
 	int file;    /* of MEM_PRIVATE regions, or -1 */
 	int pagemap; /* /proc/self/pagemap when there are such and it can be read, or -1 */
 	unsigned pieces; /* mappings that MEM_PRIVATE regions are cut into; lock */
 
 	atomic_bool tracked; /* see mem/dirty.h */
+	atomic_bool stop_failed; /* tracked, but nobody wants it any more */
 	bool manual_protect; /* lock: KVM's log is cleared by KVM_CLEAR_DIRTY_LOG */
+	bool initially_set;  /* lock: and a new one tells everything */
 	struct mem_range *always; /* lock: the pages that are always dirty */
 	size_t always_count;	  /* lock */
 
@@ -88,7 +114,7 @@ void mem_finish(struct mem *mem);
  *   -EINVAL  not aligned, empty, or wraps
  *   -ENOMEM  the host has not that much (huge pages, prealloc); the text says what to do
  *   -ENOSPC  no slot is left
- * On failure the map is what it was.
+ * On failure the map is what it was. More than one change at once: mem/txn.h.
  */
 int mem_map_ram(struct mem *mem, const char *name, gpa_t gpa, uint64_t size, unsigned flags);
 

@@ -10,6 +10,8 @@
 
 #include <ferry/error.h>
 
+#include "vm/gate.h"
+
 static void trace_after(void *self, const char *name, long arg, int result)
 {
 	const struct vm *vm = self;
@@ -70,13 +72,33 @@ static int create_vcpus(struct vm *vm, uint32_t count)
 	return 0;
 }
 
-static int create_kvm_parts(struct vm *vm, const struct vm_options *options)
+static int stop_for_mem(void *self)
 {
-	struct mem_options mem = {
+	return vm_gate_close(self);
+}
+
+static void go_for_mem(void *self)
+{
+	vm_gate_open(self);
+}
+
+static int init_mem(struct vm *vm, const struct vm_options *options)
+{
+	const struct mem_options mem = {
 		.name = vm->name,
 		.hugepage_size = options->hugepage_size,
 		.prealloc = options->prealloc,
 	};
+	const struct mem_guard guard = { .stop = stop_for_mem, .go = go_for_mem, .self = vm };
+	int r = mem_init(&vm->mem, vm->fd, (uint32_t)vm->caps.nr_memslots, &mem);
+
+	if (r == 0)
+		vm->mem.guard = guard;
+	return r;
+}
+
+static int create_kvm_parts(struct vm *vm, const struct vm_options *options)
+{
 	int r;
 
 	r = open_kvm(vm);
@@ -90,7 +112,7 @@ static int create_kvm_parts(struct vm *vm, const struct vm_options *options)
 	kvm_caps_read(vm->fd, &vm->caps);
 	r = check_caps(vm, options->vcpus);
 	if (r == 0)
-		r = mem_init(&vm->mem, vm->fd, (uint32_t)vm->caps.nr_memslots, &mem);
+		r = init_mem(vm, options);
 	if (r == 0)
 		r = arch_vm_init(vm);
 	if (r == 0)

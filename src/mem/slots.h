@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one transaction has changed in KVM's slots, in order, so that it can be taken back. */
+#ifndef MEM_SLOTS_H
+#define MEM_SLOTS_H
+
+#include "mem/mem.h"
+
+enum slot_change_kind {
+	SLOT_ADDED,
+	SLOT_REMOVED,
+	SLOT_MOVED,
+	SLOT_LOGGED,   /* KVM's log was switched on */
+	SLOT_UNLOGGED, /* and off */
+};
+
+struct slot_change {
+	enum slot_change_kind kind;
+	bool kept;		  /* SLOT_REMOVED: the region comes back in another form */
+	struct mem_region region; /* ADDED: after the change, else before it */
+	gpa_t to;		  /* MOVED */
+	uint64_t *told;		  /* REMOVED: what KVM's log said last; NULL: there was none */
+};
+
+/* All of it is the committing thread's, under mem's lock. */
+struct slots {
+	struct mem *mem;
+	struct mem_map *map; /* as KVM has it now; of the transaction, not published */
+	struct slot_change *changes;
+	size_t count;
+	bool logged; /* regions that are added are logged */
+};
+
+/* Room for so many changes, from the current picture on. -ENOMEM. */
+int slots_init(struct slots *slots, struct mem *mem, size_t changes);
+/* map is freed too, unless it is NULL by then. */
+void slots_finish(struct slots *slots);
+
+/*
+ * One change each: in KVM, in slots->map and in the list. On failure, which has a text, the change
+ * is not made, except that slots_undo() must then be called. A region that is new gets a slot
+ * number. at: an index in slots->map.
+ */
+int slots_add(struct slots *slots, struct mem_region *region, bool is_new);
+int slots_remove(struct slots *slots, size_t at, bool kept);
+int slots_move(struct slots *slots, size_t at, gpa_t to);
+int slots_log(struct slots *slots, size_t at, bool on);
+
+/*
+ * Takes all changes back, the last one first, because of the error why. What KVM told of dirty
+ * pages and has forgotten since is in its log again or with ferry's own marks. 0, and the text is
+ * what it was; or -ENOTRECOVERABLE when KVM refuses, and the text goes on to say what is left: then
+ * slots->map is what KVM really has.
+ */
+int slots_undo(struct slots *slots, int why);
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The steps of transactions: what each needs, and what it changes. */
+#include "mem/step.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <ferry/error.h>
+
+#include "base/barrier.h"
+#include "base/util.h"
+#include "mem/dirty.h"
+#include "mem/mem_impl.h"
+
+static int make_map(struct slots *slots, struct mem_region *region)
+{
+	int r = mem_map_check(slots->map, region, slots->mem->page_size, NULL);
+
+	if (r < 0)
+		return r;
+	if (slots->logged)
+		mem_mark_region(region, 0, region->size);
+	return slots_add(slots, region, true);
+}
+
+static const struct mem_region *region_of(const struct mem_map *map, const uint8_t *hva)
+{
+	for (size_t i = 0; i < map->count; i++)
+		if ((uintptr_t)hva - (uintptr_t)map->regions[i].hva < map->regions[i].size)
+			return &map->regions[i];
+	return NULL;
+}
+
+/* Which of the file's pages the alias has: they are one row, in one region or in several. */
+static int find_pages(const struct slots *slots, struct mem_region *alias)
+{
+	for (uint64_t done = 0; done < alias->size;) {
+		const uint8_t *hva = alias->hva + done;
+		const struct mem_region *owner = region_of(slots->map, hva);
+		uint64_t offset, inside;
+
+		if (!owner)
+			owner = region_of(mem_map(slots->mem), hva);
+		if (!owner)
+			return -EFAULT;
+		inside = (uint64_t)(hva - owner->hva);
+		offset = owner->offset + inside - done;
+		if (done == 0) {
+			alias->offset = offset;
+			alias->flags |= owner->flags & MEM_PRIVATE;
+		}
+		if (offset != alias->offset || ((owner->flags ^ alias->flags) & MEM_PRIVATE))
+			return -EFAULT;
+		done += owner->size - inside;
+	}
+	return is_aligned((uintptr_t)alias->hva, slots->mem->page_size) ? 0 : -EFAULT;
+}
+
+static int make_alias(struct slots *slots, struct mem_region *alias)
+{
+	int r = find_pages(slots, alias);
+
+	if (r < 0)
+		return because(r, "memory %s at %#llx: there are no such pages to be shared",
+			       alias->name, (unsigned long long)alias->gpa);
+	if (slots->mem->pager)
+		return because(-EBUSY, "memory %s: its pages are not all here yet", alias->name);
+	return make_map(slots, alias);
+}
+
+static int make_unmap(struct slots *slots, gpa_t gpa)
+{
+	ssize_t at = mem_map_index(slots->map, gpa);
+
+	return at < 0 ? (int)at : slots_remove(slots, (size_t)at, false);
+}
+
+static int make_move(struct slots *slots, gpa_t gpa, gpa_t to)
+{
+	ssize_t at = mem_map_index(slots->map, gpa);
+	struct mem_region moved;
+	int r;
+
+	if (at < 0)
+		return (int)at;
+	moved = slots->map->regions[at];
+	moved.gpa = to;
+	r = mem_map_check(slots->map, &moved, slots->mem->page_size, &slots->map->regions[at]);
+	if (r < 0 || gpa == to)
+		return r;
+	return slots_move(slots, (size_t)at, to);
+}
+
+/* KVM refuses to change KVM_MEM_READONLY of a slot (EINVAL): it is made anew. */
+static int make_protect(struct slots *slots, gpa_t gpa, bool readonly)
+{
+	ssize_t at = mem_map_index(slots->map, gpa);
+	struct mem_region region;
+	int r;
+
+	if (at < 0)
+		return (int)at;
+	region = slots->map->regions[at];
+	if (!(region.flags & MEM_READONLY) == !readonly)
+		return 0;
+	r = slots_remove(slots, (size_t)at, true);
+	if (r < 0)
+		return r;
+	region.flags ^= MEM_READONLY;
+	return slots_add(slots, &region, false);
+}
+
+static void forget_marks(const struct mem_map *map)
+{
+	for (size_t i = 0; i < map->count; i++)
+		for (uint64_t word = 0; word < mem_dirty_words(&map->regions[i]); word++)
+			atomic_store_explicit(&map->regions[i].dirty[word], 0,
+					      memory_order_relaxed);
+}
+
+/* Marks of a tracking that ends in the same transaction stay: it may have to be taken back. */
+static int begin_log(struct slots *slots)
+{
+	struct mem *mem = slots->mem;
+
+	if (slots->logged)
+		return because(-EBUSY, "the writes to memory are tracked already");
+	if (sysconf(_SC_PAGESIZE) != GUEST_PAGE_SIZE)
+		return because(-EOPNOTSUPP, "dirty tracking needs a host with pages of %lu bytes",
+			       GUEST_PAGE_SIZE);
+	if (!atomic_load(&mem->tracked))
+		forget_marks(slots->map);
+	mem_log_prepare(mem);
+	atomic_store(&mem->tracked, true);
+	return barrier_everywhere();
+}
+
+static int make_log(struct slots *slots, bool on)
+{
+	int r = 0;
+
+	if (!on && !slots->logged)
+		return 0;
+	if (on)
+		r = begin_log(slots);
+	for (size_t i = 0; r == 0 && i < slots->map->count; i++)
+		r = slots_log(slots, i, on);
+	if (r == 0)
+		slots->logged = on;
+	return r;
+}
+
+int mem_step_make(struct mem_step *step, struct slots *slots)
+{
+	switch (step->kind) {
+	case STEP_MAP:
+		return make_map(slots, &step->region);
+	case STEP_ALIAS:
+		return make_alias(slots, &step->region);
+	case STEP_UNMAP:
+		return make_unmap(slots, step->region.gpa);
+	case STEP_MOVE:
+		return make_move(slots, step->region.gpa, step->to);
+	case STEP_PROTECT:
+		return make_protect(slots, step->region.gpa, step->on);
+	case STEP_LOG:
+		return make_log(slots, step->on);
+	default:
+		return step->fn(slots->mem, slots->map, step->arg);
+	}
+}
+
+size_t mem_step_changes(const struct mem_step *step, size_t regions)
+{
+	switch (step->kind) {
+	case STEP_LOG:
+		return regions;
+	case STEP_PROTECT:
+		return 2;
+	default:
+		return 1;
+	}
+}
+
+bool mem_step_stops(const struct mem_step *step)
+{
+	return step->kind == STEP_UNMAP || step->kind == STEP_MOVE || step->kind == STEP_PROTECT;
+}
