@@ -65,6 +65,9 @@ struct machine_options {
 	 * nothing runs before machine_release(MACHINE_ARRIVED), which starts the vCPUs as well.
 	 */
 	bool blank;
+	/* Fills it as soon as its memory is there, and nothing else: mem_adopt(), say. May be NULL. */
+	int (*fill_memory)(void *self, struct mem *mem);
+	void *fill_self;
 	enum machine_clock clock; /* when registers are set */
 	/*
 	 * Output of a console, on the loop's thread: returns how many bytes it took. After a short

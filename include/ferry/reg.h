@@ -101,6 +101,22 @@ int reg_file_list(struct reg_file *file, struct reg_list *list);
 int reg_file_get(struct reg_file *file, struct reg_key key, void *val);
 int reg_file_set(struct reg_file *file, struct reg_key key, const void *val);
 
+/* A register, and the reg_size(key.id) bytes that its value is read into or written from. */
+struct reg_value {
+	struct reg_key key;
+	void *value;
+};
+
+/*
+ * Reads or writes several in turn, until one fails: the same as one by one, and faster where the
+ * kernel takes many at once. *ret_done, always set, is how many went well; the error is the next
+ * one's.
+ */
+int reg_file_get_many(struct reg_file *file, const struct reg_value *values, size_t count,
+		      size_t *ret_done);
+int reg_file_set_many(struct reg_file *file, const struct reg_value *values, size_t count,
+		      size_t *ret_done);
+
 /*
  * The name by which people know the register ("msr.IA32_EFER", "serial.ier"), at most size - 1
  * bytes; a bank without names gives "bank.0x…". -ENOENT.

@@ -31,6 +31,13 @@ struct vm_options {
 	uint32_t vcpus;        /* 1 … KVM_CAP_MAX_VCPUS */
 	uint64_t hugepage_size; /* bytes; 0: normal pages */
 	bool prealloc;         /* of memory */
+	/*
+	 * Maps what memory there is from the beginning, before anything else is made. May be NULL. Later
+	 * would do, but from Linux 6.18 on who sets a slot soon after KVM's irqchip was made waits for
+	 * the end of a grace period that nobody hurries (kvm_io_bus_register_dev), some 6 ms.
+	 */
+	int (*map_memory)(void *self, struct mem *mem);
+	void *map_self;
 	struct log log;
 	/* Called for each KVM ioctl when set (--trace-kvm): its name and its result. Any thread. */
 	void (*trace_kvm)(void *self, const char *name, long arg, int result);

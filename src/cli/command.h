@@ -48,7 +48,7 @@ struct command {
 /* All of them, ending with NULL. */
 extern const struct command *const commands[];
 extern const struct command command_run, command_ctl, command_list, command_migrate,
-	command_snapshot, command_inspect, command_doctor, command_help, command_version;
+	command_snapshot, command_inspect, command_stat, command_doctor, command_help, command_version;
 
 /* The exit statuses of ferry; 32 to 34 are crosvm's for the same events. */
 enum exit_status {

@@ -186,6 +186,7 @@ static const char *const more[] = {
 	"object a line, and every verb is a method of the same name:",
 	"  {\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"status\"}",
 	"  {\"jsonrpc\": \"2.0\", \"id\": 2, \"method\": \"balloon\", \"params\": {\"target\": 268435456}}",
+	"The method stat (params: kvm) has what 'ferry stat' shows, since the VM started.",
 	"The method inspect (params: pattern) sends a notification \"register\" for each register,",
 	"and then its answer. So do snapshot (params: dir) and migrate (params: uri, and those of",
 	"'ferry migrate', such as downtime_ms) with \"progress\"; migrate-cancel, migrate-postcopy",

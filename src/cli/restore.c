@@ -7,43 +7,64 @@
 #include "control/control.h"
 #include "migrate/snapshot.h"
 
+struct restore {
+	struct snapshot snapshot;
+	struct verdict verdict;
+};
+
+static int fill_memory(void *self, struct mem *mem)
+{
+	struct restore *restore = self;
+
+	return snapshot_load_memory(&restore->snapshot, mem, &restore->verdict);
+}
+
 /* The guest's own time begins with the last line. */
-static int fill(struct run *run, struct snapshot *snapshot, struct verdict *verdict)
+static int fill(struct run *run, struct restore *restore)
 {
 	const struct migrate_guest *guest = control_guest(run->control);
-	int err = snapshot_load(snapshot, guest, verdict);
+	int err = snapshot_load(&restore->snapshot, guest, &restore->verdict);
 
-	if (err == -EREMOTE)
-		err = because(err, "%s: the guest cannot live here: %u thing%s in the way",
-			      run->options.restore, verdict->refusals,
-			      verdict->refusals == 1 ? " is" : "s are");
 	return err ? err : guest->arrive(guest->self);
 }
 
-static int make(struct run *run, struct snapshot *snapshot)
+static int make(struct run *run, struct restore *restore)
 {
-	int err = snapshot_open(run->options.restore, snapshot);
+	int err = snapshot_open(run->options.restore, &restore->snapshot);
 
 	if (!err)
-		err = run_read_again(run, (const char *)snapshot->machine.data);
+		err = run_read_again(run, (const char *)restore->snapshot.machine.data);
+	run->options.machine.fill_memory = fill_memory;
+	run->options.machine.fill_self = restore;
 	return err ? err : run_make(run);
+}
+
+static int restore_all(struct run *run, struct restore *restore)
+{
+	unsigned refusals;
+	int err = make(run, restore);
+
+	if (!err && !run->options.dry_run)
+		err = fill(run, restore);
+	refusals = restore->verdict.refusals;
+	if (err == -EREMOTE)
+		err = because(err, "%s: the guest cannot live here: %u thing%s in the way",
+			      run->options.restore, refusals, refusals == 1 ? " is" : "s are");
+	return err;
 }
 
 enum exit_status run_restore(struct run *run)
 {
-	struct snapshot snapshot;
-	struct verdict verdict = { 0 };
+	struct restore restore = { 0 };
 	char text[ERROR_TEXT_MAX];
 	enum exit_status status;
 	enum vm_end why;
-	int err = make(run, &snapshot);
+	int err = restore_all(run, &restore);
 
-	if (!err && !run->options.dry_run)
-		err = fill(run, &snapshot, &verdict);
-	snapshot_finish(&snapshot);
+	snapshot_finish(&restore.snapshot);
 	if (err) {
 		status = run_failed(run, STATUS_FAILED, err);
-		print_refusals(verdict_text(&verdict));
+		print_refusals(verdict_text(&restore.verdict));
 	} else if (run->options.dry_run) {
 		run_finish(run);
 		status = STATUS_OK;
@@ -52,6 +73,6 @@ enum exit_status run_restore(struct run *run)
 		run_finish(run);
 		status = run_report(why, text);
 	}
-	verdict_finish(&verdict);
+	verdict_finish(&restore.verdict);
 	return status;
 }

@@ -227,6 +227,7 @@ const struct rpc_method control_methods[] = {
 	  .streams = true,
 	  .params = { { "dir", json_type_string, true } },
 	  .call = do_snapshot },
+	{ .name = "stat", .params = { { "kvm", json_type_boolean, false } }, .call = do_stat },
 	{ .name = "version", .call = do_version },
 };
 const size_t control_method_count = ARRAY_SIZE(control_methods);

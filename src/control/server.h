@@ -93,6 +93,9 @@ void control_has_room(struct control *control);
 /* A stream of every register whose name matches; pattern may be NULL. */
 int inspect_stream_create(struct vm *vm, const char *pattern, struct control_stream **ret_stream);
 
+/* The method of stat.c. */
+int do_stat(void *self, struct json_object *params, struct json_object **ret_result);
+
 /* The methods of migrate.c. */
 int do_migrate(void *self, struct json_object *params, struct json_object **ret_result);
 int do_migrate_recover(void *self, struct json_object *params, struct json_object **ret_result);

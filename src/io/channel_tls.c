@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <gnutls/x509.h>
-
 #include "base/util.h"
 #include "io/channel_impl.h"
 
@@ -33,6 +31,7 @@
 	"+CHACHA20-POLY1305"
 
 struct channel_tls {
+	struct tls_library lib;
 	gnutls_session_t session; /* lock, once the handshake is over */
 	gnutls_certificate_credentials_t credentials;
 	gnutls_typed_vdata_st wanted[2];
@@ -59,7 +58,7 @@ static ssize_t push(gnutls_transport_ptr_t self, const void *data, size_t len)
 
 	len = min_u64(len, sizeof(tls->out) - tls->out_len);
 	if (!len) {
-		gnutls_transport_set_errno(tls->session, EAGAIN);
+		tls->lib.transport_set_errno(tls->session, EAGAIN);
 		return -1;
 	}
 	memcpy(tls->out + tls->out_len, data, len);
@@ -73,7 +72,7 @@ static ssize_t pull(gnutls_transport_ptr_t self, void *data, size_t len)
 
 	len = min_u64(len, tls->in_len - tls->in_at);
 	if (!len && !tls->in_ended) {
-		gnutls_transport_set_errno(tls->session, EAGAIN);
+		tls->lib.transport_set_errno(tls->session, EAGAIN);
 		return -1;
 	}
 	memcpy(data, tls->in + tls->in_at, len);
@@ -147,9 +146,9 @@ static int explain(struct channel *channel, int err, const char *host)
 	struct channel_tls *tls = channel->tls;
 
 	if (err == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
-		return channel_tls_refused(tls->session, channel->name, host);
+		return channel_tls_refused(&tls->lib, tls->session, channel->name, host);
 	if (err == GNUTLS_E_FATAL_ALERT_RECEIVED)
-		return channel_tls_alerted(tls->session, channel->name);
+		return channel_tls_alerted(&tls->lib, tls->session, channel->name);
 	if (err == GNUTLS_E_NO_CERTIFICATE_FOUND || err == GNUTLS_E_CERTIFICATE_REQUIRED)
 		return because(-EACCES, "%s: TLS: the peer gave no certificate", channel->name);
 	/* RFC 8446 5.1: alert or handshake. */
@@ -160,7 +159,7 @@ static int explain(struct channel *channel, int err, const char *host)
 			       "%s: the peer closed the connection instead of agreeing on "
 			       "TLS; does it use TLS?",
 			       channel->name);
-	return because(-EPROTO, "%s: TLS 1.3: %s", channel->name, gnutls_strerror(err));
+	return because(-EPROTO, "%s: TLS 1.3: %s", channel->name, tls->lib.strerror(err));
 }
 
 static void tell_peer(struct channel *channel, int err)
@@ -171,9 +170,10 @@ static void tell_peer(struct channel *channel, int err)
 	if (err == GNUTLS_E_FATAL_ALERT_RECEIVED || tls->in_ended)
 		return;
 	if (err == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
-		gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, channel_tls_refusal(tls->session));
+		tls->lib.alert_send(tls->session, GNUTLS_AL_FATAL,
+				    channel_tls_refusal(&tls->lib, tls->session));
 	else
-		gnutls_alert_send_appropriate(tls->session, err);
+		tls->lib.alert_send_appropriate(tls->session, err);
 	/* What is told to the caller is why, not whether the alert got through. */
 	snprintf(text, sizeof(text), "%s", error_text(0));
 	flush(channel);
@@ -198,7 +198,7 @@ static int shake_hands(struct channel *channel, const char *host)
 	struct channel_tls *tls = channel->tls;
 	int err, r;
 
-	while ((err = gnutls_handshake(tls->session)) != GNUTLS_E_SUCCESS) {
+	while ((err = tls->lib.handshake(tls->session)) != GNUTLS_E_SUCCESS) {
 		if (!is_again(err)) {
 			r = explain(channel, err, host);
 			tell_peer(channel, err);
@@ -206,7 +206,7 @@ static int shake_hands(struct channel *channel, const char *host)
 		}
 		r = flush(channel);
 		if (r == 0 &&
-		    (gnutls_record_get_direction(tls->session) || tls->in_at < tls->in_len))
+		    (tls->lib.record_get_direction(tls->session) || tls->in_at < tls->in_len))
 			continue;
 		if (r == 0)
 			r = wait_and_fill(channel, deadline);
@@ -221,26 +221,26 @@ static int set_up(struct channel_tls *tls, const char *host)
 	const char *purpose = host ? GNUTLS_KP_TLS_WWW_SERVER : GNUTLS_KP_TLS_WWW_CLIENT;
 	unsigned flags =
 		GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS | GNUTLS_FORCE_CLIENT_CERT;
-	int err = gnutls_init(&tls->session, flags | (host ? GNUTLS_CLIENT : GNUTLS_SERVER));
+	int err = tls->lib.init(&tls->session, flags | (host ? GNUTLS_CLIENT : GNUTLS_SERVER));
 
 	if (err == 0)
-		err = gnutls_priority_set_direct(tls->session, PRIORITIES, NULL);
+		err = tls->lib.priority_set_direct(tls->session, PRIORITIES, NULL);
 	if (err == 0)
-		err = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE,
-					     tls->credentials);
+		err = tls->lib.credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE,
+					       tls->credentials);
 	if (err < 0)
-		return because(-EIO, "TLS: %s", gnutls_strerror(err));
+		return because(-EIO, "TLS: %s", tls->lib.strerror(err));
 	tls->wanted[0] = (gnutls_typed_vdata_st){ .type = GNUTLS_DT_KEY_PURPOSE_OID,
 						  .data = (unsigned char *)purpose };
 	tls->wanted[1] = (gnutls_typed_vdata_st){ .type = GNUTLS_DT_DNS_HOSTNAME,
 						  .data = (unsigned char *)host };
-	gnutls_session_set_verify_cert2(tls->session, tls->wanted, host ? 2 : 1, 0);
+	tls->lib.session_set_verify_cert2(tls->session, tls->wanted, host ? 2 : 1, 0);
 	if (!host)
-		gnutls_certificate_server_set_request(tls->session, GNUTLS_CERT_REQUIRE);
-	gnutls_transport_set_ptr(tls->session, tls);
-	gnutls_transport_set_push_function(tls->session, push);
-	gnutls_transport_set_pull_function(tls->session, pull);
-	gnutls_transport_set_pull_timeout_function(tls->session, pull_timeout);
+		tls->lib.certificate_server_set_request(tls->session, GNUTLS_CERT_REQUIRE);
+	tls->lib.transport_set_ptr(tls->session, tls);
+	tls->lib.transport_set_push_function(tls->session, push);
+	tls->lib.transport_set_pull_function(tls->session, pull);
+	tls->lib.transport_set_pull_timeout_function(tls->session, pull_timeout);
 	return 0;
 }
 
@@ -248,11 +248,12 @@ static int set_up(struct channel_tls *tls, const char *host)
  */
 static int exchange_verdict(struct channel *channel, bool is_client)
 {
+	struct channel_tls *tls = channel->tls;
 	unsigned char verdict = ACCEPTED;
 	ssize_t n;
 
 	if (!is_client) {
-		gnutls_record_send(channel->tls->session, &verdict, 1);
+		tls->lib.record_send(tls->session, &verdict, 1);
 		return flush(channel);
 	}
 	n = channel_tls_read(channel, &verdict, 1);
@@ -276,7 +277,9 @@ int channel_tls_start(struct channel *channel, const char *directory, const char
 	pthread_mutex_init(&tls->lock, NULL);
 	tls->first = -1;
 	channel->tls = tls;
-	r = channel_tls_load(directory, &tls->credentials);
+	r = tls_library_load(&tls->lib);
+	if (r == 0)
+		r = channel_tls_load(&tls->lib, directory, &tls->credentials);
 	if (r == 0)
 		r = set_up(tls, host);
 	if (r == 0)
@@ -286,7 +289,7 @@ int channel_tls_start(struct channel *channel, const char *directory, const char
 	tls->is_up = r == 0;
 	/* The strings are the caller's. */
 	if (tls->session)
-		gnutls_session_set_verify_cert2(tls->session, NULL, 0, 0);
+		tls->lib.session_set_verify_cert2(tls->session, NULL, 0, 0);
 	return r;
 }
 
@@ -314,11 +317,11 @@ static int seal(struct channel *channel, const void *data, size_t len)
 			return r;
 	}
 	pthread_mutex_lock(&tls->lock);
-	n = gnutls_record_send(tls->session, data, len);
+	n = tls->lib.record_send(tls->session, data, len);
 	pthread_mutex_unlock(&tls->lock);
 	if (n != (ssize_t)len)
 		return because(-EIO, "%s: TLS: %s", channel->name,
-			       gnutls_strerror(n < 0 ? (int)n : GNUTLS_E_INTERNAL_ERROR));
+			       tls->lib.strerror(n < 0 ? (int)n : GNUTLS_E_INTERNAL_ERROR));
 	__atomic_fetch_add(&channel->bytes_written, (uint64_t)len, __ATOMIC_RELAXED);
 	return 0;
 }
@@ -373,14 +376,14 @@ static int open_record(struct channel *channel)
 
 	do {
 		if (tls->packet)
-			gnutls_packet_deinit(tls->packet);
+			tls->lib.packet_deinit(tls->packet);
 		tls->packet = NULL;
 		pthread_mutex_lock(&tls->lock);
-		n = gnutls_record_recv_packet(tls->session, &tls->packet);
+		n = tls->lib.record_recv_packet(tls->session, &tls->packet);
 		pthread_mutex_unlock(&tls->lock);
 	} while (is_again((int)n) && (n != GNUTLS_E_AGAIN || tls->in_at < tls->in_len));
 	if (n > 0) {
-		gnutls_packet_get(tls->packet, &tls->plain, NULL);
+		tls->lib.packet_get(tls->packet, &tls->plain, NULL);
 		return 1;
 	}
 	if (n == GNUTLS_E_AGAIN)
@@ -389,9 +392,9 @@ static int open_record(struct channel *channel)
 	if (n == 0 || n == GNUTLS_E_PREMATURE_TERMINATION)
 		return 0;
 	if (n == GNUTLS_E_FATAL_ALERT_RECEIVED)
-		return channel_tls_alerted(tls->session, channel->name);
+		return channel_tls_alerted(&tls->lib, tls->session, channel->name);
 	return because(-EBADMSG, "%s: TLS: the stream was damaged on its way: %s", channel->name,
-		       gnutls_strerror((int)n));
+		       tls->lib.strerror((int)n));
 }
 
 ssize_t channel_tls_read(struct channel *channel, void *buf, size_t len)
@@ -441,7 +444,7 @@ static void say_goodbye(struct channel *channel)
 
 	if (!tls->is_up || channel->is_canceled || tls->out_len)
 		return;
-	if (gnutls_bye(tls->session, GNUTLS_SHUT_WR) == 0)
+	if (tls->lib.bye(tls->session, GNUTLS_SHUT_WR) == 0)
 		send(channel->out.fd, tls->out, tls->out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -454,11 +457,11 @@ void channel_tls_destroy(struct channel *channel)
 	if (tls->session) {
 		say_goodbye(channel);
 		if (tls->packet)
-			gnutls_packet_deinit(tls->packet);
-		gnutls_deinit(tls->session);
+			tls->lib.packet_deinit(tls->packet);
+		tls->lib.deinit(tls->session);
 	}
 	if (tls->credentials)
-		gnutls_certificate_free_credentials(tls->credentials);
+		tls->lib.certificate_free_credentials(tls->credentials);
 	pthread_mutex_destroy(&tls->lock);
 	free(tls);
 	channel->tls = NULL;

@@ -11,8 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <gnutls/x509.h>
-
 #include <ferry/error.h>
 
 #include "base/cleanup.h"
@@ -57,21 +55,23 @@ static int find_files(const char *directory, struct paths *paths)
 	return r;
 }
 
-static int load(gnutls_certificate_credentials_t credentials, const struct paths *paths)
+static int load(const struct tls_library *lib, gnutls_certificate_credentials_t credentials,
+		const struct paths *paths)
 {
-	int n = gnutls_certificate_set_x509_trust_file(credentials, paths->ca, GNUTLS_X509_FMT_PEM);
+	int n = lib->certificate_set_x509_trust_file(credentials, paths->ca, GNUTLS_X509_FMT_PEM);
 
 	if (n <= 0)
 		return because(-EINVAL, "TLS: no certificate in %s", paths->ca);
-	n = gnutls_certificate_set_x509_key_file(credentials, paths->cert, paths->key,
-						 GNUTLS_X509_FMT_PEM);
+	n = lib->certificate_set_x509_key_file(credentials, paths->cert, paths->key,
+					       GNUTLS_X509_FMT_PEM);
 	if (n < 0)
 		return because(-EINVAL, "TLS: %s and %s: %s", paths->cert, paths->key,
-			       gnutls_strerror(n));
+			       lib->strerror(n));
 	return 0;
 }
 
-int channel_tls_load(const char *directory, gnutls_certificate_credentials_t *ret_credentials)
+int channel_tls_load(const struct tls_library *lib, const char *directory,
+		     gnutls_certificate_credentials_t *ret_credentials)
 {
 	gnutls_certificate_credentials_t credentials = NULL;
 	struct paths paths;
@@ -79,11 +79,11 @@ int channel_tls_load(const char *directory, gnutls_certificate_credentials_t *re
 
 	if (r < 0)
 		return r;
-	if (gnutls_certificate_allocate_credentials(&credentials) < 0)
+	if (lib->certificate_allocate_credentials(&credentials) < 0)
 		return -ENOMEM;
-	r = load(credentials, &paths);
+	r = load(lib, credentials, &paths);
 	if (r < 0) {
-		gnutls_certificate_free_credentials(credentials);
+		lib->certificate_free_credentials(credentials);
 		return r;
 	}
 	*ret_credentials = credentials;
@@ -93,10 +93,14 @@ int channel_tls_load(const char *directory, gnutls_certificate_credentials_t *re
 int channel_tls_check_files(const char *directory)
 {
 	gnutls_certificate_credentials_t credentials = NULL;
-	int r = channel_tls_load(directory, &credentials);
+	struct tls_library lib;
+	int r = tls_library_load(&lib);
 
+	if (r < 0)
+		return r;
+	r = channel_tls_load(&lib, directory, &credentials);
 	if (r == 0)
-		gnutls_certificate_free_credentials(credentials);
+		lib.certificate_free_credentials(credentials);
 	return r;
 }
 
@@ -119,9 +123,9 @@ static const struct finding {
 	{ UINT_MAX, GNUTLS_A_BAD_CERTIFICATE, "is invalid" },
 };
 
-static const struct finding *find(gnutls_session_t session)
+static const struct finding *find(const struct tls_library *lib, gnutls_session_t session)
 {
-	unsigned status = gnutls_session_get_verify_cert_status(session);
+	unsigned status = lib->session_get_verify_cert_status(session);
 	const struct finding *finding = findings;
 
 	while (!(finding->status & status) && finding->status != UINT_MAX)
@@ -129,9 +133,10 @@ static const struct finding *find(gnutls_session_t session)
 	return finding;
 }
 
-gnutls_alert_description_t channel_tls_refusal(gnutls_session_t session)
+gnutls_alert_description_t channel_tls_refusal(const struct tls_library *lib,
+					       gnutls_session_t session)
 {
-	return find(session)->alert;
+	return find(lib, session)->alert;
 }
 
 /* The peer chose these letters: what is not plain text would speak to a terminal. */
@@ -142,10 +147,11 @@ static void make_plain(char *text)
 			*text = '?';
 }
 
-static void describe(gnutls_session_t session, char *text, size_t size)
+static void describe(const struct tls_library *lib, gnutls_session_t session, char *text,
+		     size_t size)
 {
 	unsigned count = 0;
-	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+	const gnutls_datum_t *chain = lib->certificate_get_peers(session, &count);
 	gnutls_x509_crt_t cert;
 	char subject[256];
 	size_t len = sizeof(subject);
@@ -153,34 +159,35 @@ static void describe(gnutls_session_t session, char *text, size_t size)
 	time_t end;
 
 	text[0] = '\0';
-	if (!count || gnutls_x509_crt_init(&cert) < 0)
+	if (!count || lib->x509_crt_init(&cert) < 0)
 		return;
-	if (gnutls_x509_crt_import(cert, &chain[0], GNUTLS_X509_FMT_DER) == 0 &&
-	    gnutls_x509_crt_get_dn(cert, subject, &len) == 0) {
-		end = gnutls_x509_crt_get_expiration_time(cert);
+	if (lib->x509_crt_import(cert, &chain[0], GNUTLS_X509_FMT_DER) == 0 &&
+	    lib->x509_crt_get_dn(cert, subject, &len) == 0) {
+		end = lib->x509_crt_get_expiration_time(cert);
 		make_plain(subject);
 		snprintf(text, size, " (%s, valid until ", subject);
 		if (gmtime_r(&end, &tm))
 			strftime(text + strlen(text), size - strlen(text), "%F %T UTC)", &tm);
 	}
-	gnutls_x509_crt_deinit(cert);
+	lib->x509_crt_deinit(cert);
 }
 
-int channel_tls_refused(gnutls_session_t session, const char *name, const char *host)
+int channel_tls_refused(const struct tls_library *lib, gnutls_session_t session, const char *name,
+			const char *host)
 {
-	const struct finding *finding = find(session);
+	const struct finding *finding = find(lib, session);
 	char who[320];
 
-	describe(session, who, sizeof(who));
+	describe(lib, session, who, sizeof(who));
 	if (finding->status == GNUTLS_CERT_UNEXPECTED_OWNER)
 		return because(-EACCES, "%s: TLS: the peer's certificate%s is not for the host %s",
 			       name, who, host);
 	return because(-EACCES, "%s: TLS: the peer's certificate%s %s", name, who, finding->text);
 }
 
-int channel_tls_alerted(gnutls_session_t session, const char *name)
+int channel_tls_alerted(const struct tls_library *lib, gnutls_session_t session, const char *name)
 {
-	gnutls_alert_description_t alert = gnutls_alert_get(session);
+	gnutls_alert_description_t alert = lib->alert_get(session);
 	const char *text = NULL;
 
 	switch (alert) {
@@ -209,5 +216,5 @@ int channel_tls_alerted(gnutls_session_t session, const char *name)
 		return because(-EACCES, "%s: TLS: the peer refused our certificate: %s", name,
 			       text);
 	return because(-EPROTO, "%s: TLS: the peer refused: %s", name,
-		       gnutls_alert_get_name(alert) ?: "an alert without a name");
+		       lib->alert_get_name(alert) ?: "an alert without a name");
 }

@@ -65,6 +65,11 @@ int kvm_enable_cap(int fd, struct kvm_enable_cap *cap)
 	return KVM_IOCTL(fd, KVM_ENABLE_CAP, cap);
 }
 
+int kvm_get_stats_fd(int fd)
+{
+	return KVM_IOCTL_VAL(fd, KVM_GET_STATS_FD, 0);
+}
+
 EXIT_PATH int kvm_run(int vcpu)
 {
 	return KVM_IOCTL_VAL(vcpu, KVM_RUN, 0);

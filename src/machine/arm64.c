@@ -9,9 +9,9 @@
 /* RAM begins where arm64 machines have it by convention, above devices; it is in one piece. */
 #define RAM_BASE GIB
 
-static int add_memory(struct machine *machine)
+int machine_map_memory(struct machine *machine, struct mem *mem)
 {
-	return machine_add_memory(machine, RAM_BASE, UINT64_MAX - RAM_BASE, RAM_BASE);
+	return machine_map_ram(machine, mem, RAM_BASE, UINT64_MAX - RAM_BASE, RAM_BASE);
 }
 
 static int add_ident(struct machine *machine)
@@ -41,8 +41,8 @@ static int add_clock(struct machine *machine)
 
 /* In the order in which registers are restored. */
 const struct machine_part machine_parts[] = {
-	{ add_memory, NULL }, { add_ident, NULL }, { add_core, NULL },
-	{ add_sysreg, NULL }, { add_gic, NULL },   { add_clock, NULL },
+	{ add_ident, NULL }, { add_core, NULL },  { add_sysreg, NULL },
+	{ add_gic, NULL },   { add_clock, NULL },
 };
 
 const size_t machine_parts_count = ARRAY_SIZE(machine_parts);

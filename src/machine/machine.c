@@ -12,9 +12,21 @@
 #include "dev/virtio/balloon.h"
 #include "dev/virtio/console.h"
 
+static int map_memory(void *self, struct mem *mem)
+{
+	struct machine *machine = self;
+	const struct machine_options *options = machine->options;
+	int r = machine_map_memory(machine, mem);
+
+	if (r == 0 && options->fill_memory)
+		r = options->fill_memory(options->fill_self, mem);
+	return r;
+}
+
 int machine_create(const struct machine_options *options, struct machine **ret_machine)
 {
 	struct machine *machine = calloc(1, sizeof(*machine));
+	struct vm_options vm = options->vm;
 	int r;
 
 	if (!machine)
@@ -25,7 +37,9 @@ int machine_create(const struct machine_options *options, struct machine **ret_m
 	machine->self = options->self;
 	machine->memory = options->memory;
 	machine_hold_init(machine);
-	r = vm_create(&options->vm, &machine->vm);
+	vm.map_memory = map_memory;
+	vm.map_self = machine;
+	r = vm_create(&vm, &machine->vm);
 	while (r == 0 && machine->parts_added < machine_parts_count)
 		r = machine_parts[machine->parts_added++].add(machine);
 	if (r == 0 && options->blank)

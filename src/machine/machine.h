@@ -92,7 +92,9 @@ struct machine_part {
 	void (*remove)(struct machine *machine);
 };
 
-/* The architecture's list. Its order is the order in which registers are restored. */
+/* The architecture's RAM, before there are parts. */
+int machine_map_memory(struct machine *machine, struct mem *mem);
+/* Its list. Its order is the order in which registers are restored. */
 extern const struct machine_part machine_parts[];
 extern const size_t machine_parts_count;
 
@@ -103,8 +105,8 @@ void machine_hold_finish(struct machine *machine);
 int machine_hold_blank(struct machine *machine);
 
 /* Parts that both architectures have. */
-int machine_add_memory(struct machine *machine, uint64_t low_base, uint64_t low_max,
-		       uint64_t high_base);
+int machine_map_ram(struct machine *machine, struct mem *mem, uint64_t low_base, uint64_t low_max,
+		    uint64_t high_base);
 int machine_add_rng(struct machine *machine);
 void machine_remove_rng(struct machine *machine);
 int machine_add_balloon(struct machine *machine);

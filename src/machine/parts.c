@@ -20,10 +20,9 @@
 
 #define MEMORY_MIN (2 * MIB)
 
-int machine_add_memory(struct machine *machine, uint64_t low_base, uint64_t low_max,
-		       uint64_t high_base)
+int machine_map_ram(struct machine *machine, struct mem *mem, uint64_t low_base, uint64_t low_max,
+		    uint64_t high_base)
 {
-	struct mem *mem = vm_mem(machine->vm);
 	uint64_t low = min_u64(machine->memory, low_max);
 	int r;
 

@@ -54,9 +54,9 @@
 #define E820_RAM      1
 #define E820_RESERVED 2
 
-static int add_memory(struct machine *machine)
+int machine_map_memory(struct machine *machine, struct mem *mem)
 {
-	return machine_add_memory(machine, 0, LOW_MAX, HIGH_BASE);
+	return machine_map_ram(machine, mem, 0, LOW_MAX, HIGH_BASE);
 }
 
 static int add_vm(struct machine *machine)
@@ -257,7 +257,6 @@ static int add_kernel(struct machine *machine)
 
 /* In the order in which registers are restored. */
 const struct machine_part machine_parts[] = {
-	{ add_memory, NULL },
 	{ add_vm, NULL },
 	{ add_clock, NULL },   /* before msr: kvmclock's pages are filled from it */
 	{ add_irqchip, NULL }, /* before cpu: a LAPIC in virtual wire mode listens to the PIC */

@@ -33,6 +33,7 @@ int mem_init(struct mem *mem, int vm_fd, uint32_t max_slots, const struct mem_op
 		.vm_fd = vm_fd,
 		.page_size = options->hugepage_size ? options->hugepage_size : GUEST_PAGE_SIZE,
 		.prealloc = options->prealloc,
+		.is_unplugged = options->unplugged,
 		.max_slots = max_slots,
 		.file = -1,
 		.pagemap = -1,
@@ -111,7 +112,37 @@ int mem_set_slot(const struct mem *mem, const struct mem_region *region, uint64_
 		slot.flags = KVM_MEM_READONLY;
 	else if (logged)
 		slot.flags = KVM_MEM_LOG_DIRTY_PAGES;
-	return mem->vm_fd < 0 ? 0 : kvm_set_user_memory_region(mem->vm_fd, &slot);
+	return mem->vm_fd < 0 || mem->is_unplugged ? 0
+						   : kvm_set_user_memory_region(mem->vm_fd, &slot);
+}
+
+static int plug(struct mem *mem)
+{
+	const struct mem_map *map = mem_map(mem);
+	size_t i = 0;
+	int r = 0;
+
+	mem->is_unplugged = false;
+	for (; r == 0 && i < map->count; i++)
+		r = mem_set_slot(mem, &map->regions[i], map->regions[i].size,
+				 atomic_load(&mem->tracked));
+	if (r == 0)
+		return 0;
+	/* The last one was refused; should KVM keep one of the others, there is no guest yet. */
+	while (--i > 0)
+		mem_set_slot(mem, &map->regions[i - 1], 0, false);
+	mem->is_unplugged = true;
+	return r;
+}
+
+int mem_plug(struct mem *mem)
+{
+	int r;
+
+	pthread_mutex_lock(&mem->lock);
+	r = mem->is_unplugged ? plug(mem) : 0;
+	pthread_mutex_unlock(&mem->lock);
+	return r < 0 ? because(r, "KVM refuses the guest's memory: %s", strerror(-r)) : 0;
 }
 
 int mem_map_ram(struct mem *mem, const char *name, gpa_t gpa, uint64_t size, unsigned flags)

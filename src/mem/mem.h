@@ -77,6 +77,7 @@ struct mem {
 	uint64_t memfd_end;  /* lock: how long the file is; it cannot shrink */
 	uint64_t page_size; /* of the backing: 4096, or the huge page size */
 	bool prealloc;
+	bool is_unplugged; /* lock: KVM has not been told of any region, see struct mem_options */
 	uint32_t max_slots;
 	pthread_mutex_t lock;
 	_Atomic(struct mem_map *) map; /* written under lock */
@@ -102,6 +103,11 @@ struct mem_options {
 	const char *name;       /* of the memfd, as /proc shows it */
 	uint64_t hugepage_size; /* 0: normal pages; else 2 MiB or 1 GiB */
 	bool prealloc;          /* touch every page before mem_map_ram() returns */
+	/*
+	 * KVM is told of memory by mem_plug(), after mem_adopt(): it looks through all of a slot whose
+	 * addresses are mapped anew.
+	 */
+	bool unplugged;
 };
 
 /* vm_fd: where slots are set; -1 for memory without a guest (tests, tools). */
@@ -117,6 +123,9 @@ void mem_finish(struct mem *mem);
  * On failure the map is what it was. More than one change at once: mem/txn.h.
  */
 int mem_map_ram(struct mem *mem, const char *name, gpa_t gpa, uint64_t size, unsigned flags);
+
+/* Sets the slots of memory that was made unplugged; of other memory they are set. What KVM says. */
+int mem_plug(struct mem *mem);
 
 /* Takes the region that begins at gpa away from the guest and frees its pages. -ENOENT. */
 int mem_unmap(struct mem *mem, gpa_t gpa);

@@ -62,10 +62,12 @@ int snapshot_open_state(const char *path, struct snapshot *ret_snapshot);
 void snapshot_finish(struct snapshot *snapshot);
 
 /*
- * Fills a blank machine. Memory is mapped, not read: its pages come from the file when they are touched,
- * so the file must stay as it is while the guest lives. -EREMOTE: the guest cannot live here,
- * for the reasons in *verdict.
+ * Fills a blank machine, whose memory the first may fill before there is anything else. It is mapped,
+ * not read: its pages come from the file when they are touched, so the file must stay as it is while
+ * the guest lives. -EREMOTE: the guest cannot live here, for the reasons in *verdict.
  */
+int snapshot_load_memory(struct snapshot *snapshot, struct mem *mem, struct verdict *verdict);
+/* The registers, and memory if it is not filled yet. */
 int snapshot_load(struct snapshot *snapshot, const struct migrate_guest *guest,
 		  struct verdict *verdict);
 

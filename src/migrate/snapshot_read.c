@@ -148,18 +148,26 @@ void snapshot_finish(struct snapshot *snapshot)
 	snapshot->memory_fd = -1;
 }
 
-int snapshot_load(struct snapshot *snapshot, const struct migrate_guest *guest,
-		  struct verdict *verdict)
+int snapshot_load_memory(struct snapshot *snapshot, struct mem *mem, struct verdict *verdict)
 {
 	int err;
 
-	regions_compare(&snapshot->regions, guest->mem, true, verdict);
+	regions_compare(&snapshot->regions, mem, true, verdict);
 	if (verdict->refusals)
 		return because(-EREMOTE, "%s", verdict_text(verdict));
-	err = mem_adopt(guest->mem, snapshot->memory_fd, MEM_ADOPT_PRIVATE);
+	err = mem_adopt(mem, snapshot->memory_fd, MEM_ADOPT_PRIVATE);
+	if (!err)
+		snapshot->memory_fd = -1;
+	return err;
+}
+
+int snapshot_load(struct snapshot *snapshot, const struct migrate_guest *guest,
+		  struct verdict *verdict)
+{
+	int err = snapshot->memory_fd < 0 ? 0 : snapshot_load_memory(snapshot, guest->mem, verdict);
+
 	if (err)
 		return err;
-	snapshot->memory_fd = -1;
 	err = state_load(guest->regs, &snapshot->state, &snapshot->names, verdict);
 	if (!err && verdict->refusals)
 		err = because(-EREMOTE, "%s", verdict_text(verdict));

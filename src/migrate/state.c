@@ -11,6 +11,7 @@
 
 #include <ferry/error.h>
 
+#include "base/cleanup.h"
 #include "base/util.h"
 #include "migrate/record.h"
 
@@ -84,18 +85,74 @@ static int add_header(struct buffer *buffer, struct reg_key key, uint32_t size)
 	return buffer_add(buffer, header, sizeof(header));
 }
 
-static int save_one(struct reg_file *regs, struct reg_key key, struct buffer *state)
+/* Registers that are read or written at once, and their values, aligned as banks expect. */
+#define BATCH_MAX  256
+#define BATCH_SIZE (2 * REG_SIZE_MAX)
+
+struct batch {
+	struct reg_value values[BATCH_MAX];
+	size_t count, size;
+	_Alignas(16) uint8_t bytes[BATCH_SIZE];
+};
+
+/* Room for the register's value; NULL when the batch is full. */
+static void *batch_add(struct batch *batch, struct reg_key key)
 {
-	uint8_t value[REG_SIZE_MAX];
+	size_t size = align_up(reg_size(key.id), 16);
+	void *value = batch->bytes + batch->size;
+
+	if (batch->count == BATCH_MAX || size > BATCH_SIZE - batch->size)
+		return NULL;
+	batch->values[batch->count++] = (struct reg_value){ key, value };
+	batch->size += size;
+	return value;
+}
+
+static struct batch *batch_create(void)
+{
+	struct batch *batch = malloc(sizeof(*batch));
+
+	if (batch)
+		batch->count = batch->size = 0;
+	else
+		because(-ENOMEM, "out of memory");
+	return batch;
+}
+
+static int save_batch(struct reg_file *regs, struct batch *batch, struct buffer *state)
+{
 	char name[NAME_MAX_LEN + 1];
-	int err = reg_file_get(regs, key, value);
+	size_t done;
+	int err = reg_file_get_many(regs, batch->values, batch->count, &done);
 
 	if (err) {
-		reg_file_name(regs, key, name, sizeof(name));
+		reg_file_name(regs, batch->values[done].key, name, sizeof(name));
 		return because_of(err, "register %s cannot be read", name);
 	}
-	err = add_header(state, key, (uint32_t)reg_size(key.id));
-	return err ? err : buffer_add(state, value, reg_size(key.id));
+	for (size_t i = 0; i < batch->count && !err; i++) {
+		const struct reg_value *value = &batch->values[i];
+		size_t size = reg_size(value->key.id);
+
+		err = add_header(state, value->key, (uint32_t)size);
+		if (!err)
+			err = buffer_add(state, value->value, size);
+	}
+	batch->count = batch->size = 0;
+	return err;
+}
+
+static int save_list(struct reg_file *regs, const struct reg_list *list, struct buffer *state)
+{
+	AUTO_FREE struct batch *batch = batch_create();
+	int err = batch ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < list->count && !err; i++) {
+		if (batch_add(batch, list->entries[i].key))
+			continue;
+		err = save_batch(regs, batch, state);
+		batch_add(batch, list->entries[i].key);
+	}
+	return err ? err : save_batch(regs, batch, state);
 }
 
 int state_save(struct reg_file *regs, struct buffer *ret_state, uint64_t *ret_count)
@@ -104,8 +161,8 @@ int state_save(struct reg_file *regs, struct buffer *ret_state, uint64_t *ret_co
 	struct buffer state = { 0 };
 	int err = reg_file_list(regs, &list);
 
-	for (size_t i = 0; i < list.count && !err; i++)
-		err = save_one(regs, list.entries[i].key, &state);
+	if (!err)
+		err = save_list(regs, &list, &state);
 	*ret_count = list.count;
 	reg_list_finish(&list);
 	if (err) {
@@ -230,16 +287,18 @@ void state_name(const struct buffer *names, struct reg_key key, char *name, size
 	state_name_next(names, &at, key, name, size);
 }
 
-static bool is_neutral(const struct state_entry *entry)
+static bool is_neutral(const struct reg_value *entry)
 {
+	const uint8_t *bytes = entry->value;
+
 	for (size_t i = 0; i < reg_size(entry->key.id); i++)
-		if (entry->value[i])
+		if (bytes[i])
 			return false;
 	return true;
 }
 
 static void refuse(struct verdict *verdict, const struct buffer *names,
-		   const struct state_entry *entry, int err)
+		   const struct reg_value *entry, int err)
 {
 	char name[NAME_MAX_LEN + 1], vcpu[32] = "";
 
@@ -256,25 +315,45 @@ static void refuse(struct verdict *verdict, const struct buffer *names,
 					error_text(err));
 }
 
+/* Empties the batch. */
+static void load_batch(struct reg_file *regs, struct batch *batch, const struct buffer *names,
+		       struct verdict *verdict)
+{
+	const struct reg_value *at = batch->values, *end = at + batch->count;
+	size_t done;
+	int err;
+
+	while (at < end) {
+		error_clear();
+		err = reg_file_set_many(regs, at, (size_t)(end - at), &done);
+		at += done;
+		if (err && !(err == -ENOENT && is_neutral(at)))
+			refuse(verdict, names, at, err);
+		if (err)
+			at++;
+	}
+	batch->count = batch->size = 0;
+}
+
 int state_load(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
 	       struct verdict *verdict)
 {
-	/* A register is read from memory that is aligned as its bank expects. */
-	union {
-		uint8_t bytes[REG_SIZE_MAX];
-		uint64_t align;
-	} value;
+	AUTO_FREE struct batch *batch = batch_create();
 	struct state_entry entry = { 0 };
 	size_t at = 0;
-	int r, err;
+	int r = batch ? 1 : -ENOMEM;
 
-	while ((r = state_next(state, &at, &entry)) > 0 && entry.value) {
-		memcpy(value.bytes, entry.value, reg_size(entry.key.id));
-		error_clear();
-		err = reg_file_set(regs, entry.key, value.bytes);
-		if (err && !(err == -ENOENT && is_neutral(&entry)))
-			refuse(verdict, names, &entry, err);
+	while (r > 0 && (r = state_next(state, &at, &entry)) > 0 && entry.value) {
+		void *value = batch_add(batch, entry.key);
+
+		if (!value) {
+			load_batch(regs, batch, names, verdict);
+			value = batch_add(batch, entry.key);
+		}
+		memcpy(value, entry.value, reg_size(entry.key.id));
 	}
+	if (r >= 0)
+		load_batch(regs, batch, names, verdict);
 	return r;
 }
 

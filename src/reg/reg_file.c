@@ -124,6 +124,61 @@ int reg_file_set(struct reg_file *file, struct reg_key key, const void *val)
 	return slot ? slot->bank.set(slot->self, key, val) : unknown(key);
 }
 
+/* How many from the first one on are the same bank's, of the same vCPU. */
+static size_t run_of(const struct reg_file_slot *slot, const struct reg_value *values, size_t count)
+{
+	size_t n = 1;
+
+	while (n < count && values[n].key.vcpu == values[0].key.vcpu &&
+	       (values[n].key.id & slot->bank.mask) == slot->bank.match)
+		n++;
+	return n;
+}
+
+int reg_file_get_many(struct reg_file *file, const struct reg_value *values, size_t count,
+		      size_t *ret_done)
+{
+	size_t done = 0;
+	int r = 0;
+
+	while (r >= 0 && done < count) {
+		const struct reg_value *at = &values[done];
+		const struct reg_file_slot *slot = find(file, at->key);
+		size_t n = 0;
+
+		if (slot && slot->bank.get_many)
+			n = slot->bank.get_many(slot->self, at, run_of(slot, at, count - done));
+		if (!n)
+			r = reg_file_get(file, at->key, at->value);
+		if (r >= 0)
+			done += n ? n : 1;
+	}
+	*ret_done = done;
+	return r < 0 ? r : 0;
+}
+
+int reg_file_set_many(struct reg_file *file, const struct reg_value *values, size_t count,
+		      size_t *ret_done)
+{
+	size_t done = 0;
+	int r = 0;
+
+	while (r >= 0 && done < count) {
+		const struct reg_value *at = &values[done];
+		const struct reg_file_slot *slot = find(file, at->key);
+		size_t n = 0;
+
+		if (slot && slot->bank.set_many)
+			n = slot->bank.set_many(slot->self, at, run_of(slot, at, count - done));
+		if (!n)
+			r = reg_file_set(file, at->key, at->value);
+		if (r >= 0)
+			done += n ? n : 1;
+	}
+	*ret_done = done;
+	return r < 0 ? r : 0;
+}
+
 int reg_file_name(struct reg_file *file, struct reg_key key, char *name, size_t size)
 {
 	const struct reg_file_slot *slot = find(file, key);

@@ -17,6 +17,13 @@ struct reg_bank {
 	int (*list)(void *self, uint32_t vcpu, struct reg_list *out);
 	int (*get)(void *self, struct reg_key key, void *val);
 	int (*set)(void *self, struct reg_key key, const void *val);
+	/*
+	 * Optional, where one call costs about as much as many: the first of these registers, which
+	 * are all the bank's and of one vCPU, in turn. Returns how many were done, maybe none: the
+	 * next one is for get() or set(), which say what is wrong with it.
+	 */
+	size_t (*get_many)(void *self, const struct reg_value *values, size_t count);
+	size_t (*set_many)(void *self, const struct reg_value *values, size_t count);
 	/* Optional: the register's own name, without the bank's; -ENOENT for one without. */
 	int (*name_of)(void *self, struct reg_key key, char *name, size_t size);
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The contract between vm and the architecture: everything that vm asks of src/arch/x86 or
- * src/arch/arm64 stands here. CMake chooses the directory; its arch_types.h defines struct arch_vm
- * and struct arch_vcpu.
+ * src/arch/arm64 stands here. CMake chooses the directory; its arch_types.h defines struct arch_vm,
+ * struct arch_vcpu, and inline uint64_t arch_ticks(): a counter of constant rate that user space reads
+ * without a system call.
  */
 #ifndef VM_ARCH_H
 #define VM_ARCH_H

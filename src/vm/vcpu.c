@@ -29,7 +29,8 @@ int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t index)
 	struct sigaction action = { .sa_handler = kicked };
 	int size = kvm_get_vcpu_mmap_size(vm->kvm_fd);
 
-	*vcpu = (struct vcpu){ .vm = vm, .index = index, .fd = -1 };
+	*vcpu = (struct vcpu){ .vm = vm, .index = index, .fd = -1, .kvm_stats.fd = -1 };
+	vcpu_time_init(&vcpu->time);
 	if (size < 0)
 		return because(size, "KVM_GET_VCPU_MMAP_SIZE: %s", strerror(-size));
 	vcpu->fd = kvm_create_vcpu(vm->fd, index);
@@ -50,11 +51,12 @@ void vcpu_finish(struct vcpu *vcpu)
 	if (!vcpu->vm)
 		return;
 	arch_vcpu_finish(vcpu);
+	kvm_stats_finish(&vcpu->kvm_stats);
 	if (vcpu->run)
 		munmap(vcpu->run, vcpu->run_size);
 	if (vcpu->fd >= 0)
 		close(vcpu->fd);
-	*vcpu = (struct vcpu){ .fd = -1 };
+	*vcpu = (struct vcpu){ .fd = -1, .kvm_stats.fd = -1 };
 }
 
 /*
@@ -157,22 +159,23 @@ static EXIT_PATH int dispatch(struct vcpu *vcpu)
 	}
 }
 
-/* KVM_RUN, and what came of it: 1 an exit to dispatch, 0 none, or -errno. */
+/*
+ * Enter, KVM_RUN, leave and account; and what came of it: 1 an exit to dispatch, 0 none, or -errno.
+ * When KVM_RUN fails, the exit's reason is that of an earlier one.
+ */
 static EXIT_PATH int run_once(struct vcpu *vcpu)
 {
 	int r;
 
+	/* Time at the gate is ferry's, not the guest's. */
 	vm_gate_enter(vcpu);
+	vcpu_time_enter(&vcpu->time);
 	r = kvm_run(vcpu->fd);
 	vm_gate_leave(vcpu);
+	vcpu_time_leave(&vcpu->time, r < 0 ? KVM_EXIT_INTR : vcpu->run->exit_reason);
 	if (r == -EINTR || r == -EAGAIN) /* kicked; or INIT reached a vCPU that waits for SIPI */
 		return 0;
 	return r < 0 ? r : 1;
-}
-
-static EXIT_PATH void account(struct vcpu *vcpu)
-{
-	vcpu->exits[vcpu->run->exit_reason % VCPU_EXIT_REASONS]++;
 }
 
 /*
@@ -187,10 +190,8 @@ static int retire(struct vcpu *vcpu)
 	do {
 		vcpu->run->immediate_exit = 1;
 		r = run_once(vcpu);
-		if (r > 0) {
-			account(vcpu);
+		if (r > 0)
 			dispatch(vcpu);
-		}
 	} while (r > 0);
 	return r;
 }
@@ -221,11 +222,16 @@ static int serve_requests(struct vcpu *vcpu)
 		r = retire(vcpu);
 		if (r < 0)
 			return r;
+		vcpu_time_switch(&vcpu->time, VCPU_TIME_SUSPENDED);
 		vm_park(vcpu->vm);
+		vcpu_time_switch(&vcpu->time, VCPU_TIME_OTHER);
 		arch_vcpu_resume(vcpu);
 	}
-	if (requests & VCPU_REQUEST_THROTTLE)
+	if (requests & VCPU_REQUEST_THROTTLE) {
+		vcpu_time_switch(&vcpu->time, VCPU_TIME_THROTTLED);
 		sleep_throttled(vcpu);
+		vcpu_time_switch(&vcpu->time, VCPU_TIME_OTHER);
+	}
 	return 1;
 }
 
@@ -244,10 +250,8 @@ static EXIT_PATH int run_loop(struct vcpu *vcpu)
 		r = run_once(vcpu);
 		if (r < 0)
 			return r;
-		if (r == 0)
-			continue;
-		account(vcpu);
-		dispatch(vcpu);
+		if (r > 0)
+			dispatch(vcpu);
 	}
 }
 
@@ -261,7 +265,11 @@ static void *thread_main(void *arg)
 	vcpu->thread = pthread_self();
 	vcpu->has_thread = true;
 	vm_adopt_thread(vcpu->vm);
+	atomic_store(&vcpu->tid, gettid());
+	vcpu_time_begin(&vcpu->time);
 	r = run_loop(vcpu);
+	vcpu_time_end(&vcpu->time);
+	atomic_store(&vcpu->tid, 0);
 	if (r < 0) {
 		snprintf(text, sizeof(text), "vCPU %u: KVM_RUN: %s", vcpu->index, strerror(-r));
 		vm_end(vcpu->vm, VM_END_FAILED, text);

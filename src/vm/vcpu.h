@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include "kvm/kvm.h"
+#include "kvm/stats.h"
 #include "vm/arch.h"
+#include "vm/vcpu_time.h"
 
 struct vm;
 
@@ -18,8 +20,6 @@ enum vcpu_request {
 	VCPU_REQUEST_STOP = 1 << 1,  /* leave the run loop for good */
 	VCPU_REQUEST_THROTTLE = 1 << 2, /* sleep until vm->throttle.until */
 };
-
-#define VCPU_EXIT_REASONS 64
 
 struct vcpu {
 	struct vm *vm;
@@ -31,8 +31,10 @@ struct vcpu {
 	atomic_bool has_thread; /* thread is valid */
 	atomic_uint requests; /* enum vcpu_request; set by any thread, cleared by the vCPU's */
 	atomic_bool inside; /* in KVM_RUN or about to be, see vm/gate.h; set by the vCPU's thread */
+	atomic_int tid; /* the thread's, as /proc has it; 0: there is none */
 	struct arch_vcpu arch;
-	uint64_t exits[VCPU_EXIT_REASONS]; /* by KVM_EXIT_*; the vCPU's thread's while it runs */
+	struct vcpu_time time;
+	struct kvm_stats kvm_stats; /* opened by vm_start(); then whoever asks by vm/stat.h */
 };
 
 /* Makes the vCPU in its reset state, without a thread. */

@@ -11,6 +11,7 @@
 #include <ferry/error.h>
 
 #include "vm/gate.h"
+#include "vm/stat.h"
 
 static void trace_after(void *self, const char *name, long arg, int result)
 {
@@ -82,19 +83,23 @@ static void go_for_mem(void *self)
 	vm_gate_open(self);
 }
 
-static int init_mem(struct vm *vm, const struct vm_options *options)
+static int make_memory(struct vm *vm, const struct vm_options *options)
 {
 	const struct mem_options mem = {
 		.name = vm->name,
 		.hugepage_size = options->hugepage_size,
 		.prealloc = options->prealloc,
+		.unplugged = true,
 	};
 	const struct mem_guard guard = { .stop = stop_for_mem, .go = go_for_mem, .self = vm };
 	int r = mem_init(&vm->mem, vm->fd, (uint32_t)vm->caps.nr_memslots, &mem);
 
-	if (r == 0)
-		vm->mem.guard = guard;
-	return r;
+	if (r < 0)
+		return r;
+	vm->mem.guard = guard;
+	if (options->map_memory)
+		r = options->map_memory(options->map_self, &vm->mem);
+	return r < 0 ? r : mem_plug(&vm->mem);
 }
 
 static int create_kvm_parts(struct vm *vm, const struct vm_options *options)
@@ -112,7 +117,7 @@ static int create_kvm_parts(struct vm *vm, const struct vm_options *options)
 	kvm_caps_read(vm->fd, &vm->caps);
 	r = check_caps(vm, options->vcpus);
 	if (r == 0)
-		r = init_mem(vm, options);
+		r = make_memory(vm, options);
 	if (r == 0)
 		r = arch_vm_init(vm);
 	if (r == 0)
@@ -131,6 +136,7 @@ int vm_create(const struct vm_options *options, struct vm **ret_vm)
 		return -ENOMEM;
 	vm->kvm_fd = -1;
 	vm->fd = -1;
+	vm->kvm_stats.fd = -1;
 	vm->log = options->log;
 	vm->trace_kvm = options->trace_kvm;
 	vm->trace_self = options->trace_self;
@@ -179,6 +185,7 @@ void vm_stop(struct vm *vm)
 
 static void close_fds(struct vm *vm)
 {
+	kvm_stats_finish(&vm->kvm_stats);
 	if (vm->fd >= 0)
 		close(vm->fd);
 	if (vm->kvm_fd >= 0)
@@ -216,6 +223,7 @@ int vm_start(struct vm *vm)
 	int r = 0;
 
 	vm->has_run = true;
+	vm_stat_begin(vm);
 	for (uint32_t i = 0; i < vm->vcpu_count && r == 0; i++) {
 		pthread_mutex_lock(&vm->lock);
 		vm->threads++;

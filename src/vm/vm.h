@@ -13,6 +13,7 @@
 #include "io/loop.h"
 #include "kvm/caps.h"
 #include "kvm/ioctl.h"
+#include "kvm/stats.h"
 #include "mem/mem.h"
 #include "reg/reg_file.h"
 #include "vm/arch.h"
@@ -42,6 +43,8 @@ struct vm {
 	struct irq_routes irqs;
 	struct reg_file regs;
 	struct arch_vm arch;
+	struct kvm_stats kvm_stats; /* opened by vm_start(); then whoever asks by vm/stat.h */
+	uint64_t began_ticks, began_ns; /* one moment by arch_ticks() and by CLOCK_MONOTONIC_RAW */
 	struct vcpu *vcpus;
 	uint32_t vcpu_count;
 

@@ -3,8 +3,10 @@
 #include "mem/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ferry/error.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/util.h"
 #include "check_main.h"
@@ -172,7 +174,7 @@ START_TEST(test_populated_memory_keeps_its_content_and_its_neighbours)
 	mem_populate(&mem, MIB, MIB / 2);
 	ck_assert_uint_eq(p[MIB], 0x5a);
 	ck_assert_uint_eq(p[MIB + 1], 0);
-	mem_populate(&mem, 3 * MIB, 1);	  /* not memory */
+	mem_populate(&mem, 3 * MIB, 1);	     /* not memory */
 	mem_populate(&mem, MIB, UINT64_MAX); /* longer than any */
 	ck_assert_uint_eq(p[MIB], 0x5a);
 	mem_finish(&mem);
@@ -189,7 +191,27 @@ START_TEST(test_host_address_lies_in_its_huge_page_as_the_guests_does)
 }
 END_TEST
 
-CHECK_MAIN("mem", test_populated_memory_keeps_its_content_and_its_neighbours,
+/* No KVM's descriptor: what is said to it fails. */
+START_TEST(test_kvm_is_told_of_unplugged_memory_when_it_is_plugged)
+{
+	struct mem_options options = { .name = "test", .unplugged = true };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_eq(mem_init(&mem, null, 4, &options), 0);
+	ck_assert_int_eq(mem_map_ram(&mem, "low", 0, MIB, 0), 0);
+	ck_assert_int_eq(mem_write(&mem, 0, "text", 5), 0);
+	ck_assert_int_eq(mem_plug(&mem), -ENOTTY);
+	ck_assert_ptr_nonnull(strstr(error_text(-ENOTTY), "KVM refuses the guest's memory"));
+	/* It is as unplugged as it was. */
+	ck_assert_int_eq(mem_map_ram(&mem, "next", MIB, MIB, 0), 0);
+	ck_assert_int_eq(mem_plug(&mem), -ENOTTY);
+	mem_finish(&mem);
+	close(null);
+}
+END_TEST
+
+CHECK_MAIN("mem", test_kvm_is_told_of_unplugged_memory_when_it_is_plugged,
+	   test_populated_memory_keeps_its_content_and_its_neighbours,
 	   test_host_address_lies_in_its_huge_page_as_the_guests_does,
 	   test_overlap_is_refused_by_name, test_partial_pages_and_wrapping_are_refused,
 	   test_slots_run_out, test_pointer_never_leaves_its_region,

@@ -177,7 +177,7 @@ static void end(void)
 	vm_stop(t.vm);
 	/* What is not memory is MMIO; the guest asks for none. */
 	for (uint32_t i = 0; i < t.vm->vcpu_count; i++)
-		ck_assert_uint_eq(t.vm->vcpus[i].exits[KVM_EXIT_MMIO], 0);
+		ck_assert_uint_eq(t.vm->vcpus[i].time.exits[KVM_EXIT_MMIO], 0);
 	test_machine_finish(&t);
 }
 

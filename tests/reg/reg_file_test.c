@@ -121,6 +121,103 @@ START_TEST(test_wrong_vcpu_wrong_bank_and_wrong_number_are_enoent)
 }
 END_TEST
 
+static unsigned many_calls;
+
+/* Two at once, and not the last one of the four: that is for get() and set(). */
+static size_t many(void *self, const struct reg_value *at, size_t count,
+		   int (*one)(void *self, const struct reg_value *value))
+{
+	size_t n = 0;
+
+	many_calls++;
+	while (n < count && n < 2 && REG_ID_NUMBER(at[n].key.id) < 3) {
+		ck_assert_uint_eq(at[n].key.vcpu, at[0].key.vcpu);
+		ck_assert_uint_eq(REG_ID_BANK(at[n].key.id), BANK_B);
+		one(self, &at[n++]);
+	}
+	return n;
+}
+
+static int get_value(void *self, const struct reg_value *value)
+{
+	return get(self, value->key, value->value);
+}
+
+static int set_value(void *self, const struct reg_value *value)
+{
+	return set(self, value->key, value->value);
+}
+
+static size_t get_many(void *self, const struct reg_value *at, size_t count)
+{
+	return many(self, at, count, get_value);
+}
+
+static size_t set_many(void *self, const struct reg_value *at, size_t count)
+{
+	return many(self, at, count, set_value);
+}
+
+static void setup_many(struct reg_value *all, uint32_t *room)
+{
+	struct reg_bank bank = bank_b;
+	struct reg_list keys = { 0 };
+
+	bank.get_many = get_many;
+	bank.set_many = set_many;
+	many_calls = 0;
+	reg_file_init(&file, 2);
+	ck_assert_int_eq(reg_file_add(&file, &bank, 0, 0, &b), 0);
+	ck_assert_int_eq(reg_file_add(&file, &bank_a, 0, 0, &a), 0);
+	ck_assert_int_eq(reg_file_list(&file, &keys), 0);
+	ck_assert_uint_eq(keys.count, 12);
+	for (size_t i = 0; i < keys.count; i++)
+		all[i] = (struct reg_value){ keys.entries[i].key, &room[i] };
+	reg_list_finish(&keys);
+}
+
+START_TEST(test_many_at_once_are_the_same_as_one_by_one)
+{
+	uint32_t room[12];
+	struct reg_value all[12];
+	size_t done;
+
+	setup_many(all, room);
+	for (uint32_t i = 0; i < 8; i++)
+		room[i] = 100 + i;
+	ck_assert_int_eq(reg_file_set_many(&file, all, 8, &done), 0);
+	ck_assert_uint_eq(done, 8);
+	for (uint32_t i = 0; i < 8; i++)
+		ck_assert_uint_eq(values[i / 4][i % 4], 100 + i);
+	ck_assert_uint_eq(many_calls, 2 * 3);
+	memset(room, 0, sizeof(room));
+	ck_assert_int_eq(reg_file_get_many(&file, all, 12, &done), 0);
+	ck_assert_uint_eq(done, 12);
+	for (uint32_t i = 0; i < 12; i++)
+		ck_assert_uint_eq(room[i], 100 + i % 8);
+	reg_file_finish(&file);
+}
+END_TEST
+
+START_TEST(test_many_end_at_the_first_that_fails)
+{
+	uint32_t room[12];
+	struct reg_value all[12];
+	size_t done = 99;
+
+	setup_many(all, room);
+	all[9].key.id = REG_ID(BANK_A, 0, 2, 9);
+	ck_assert_int_eq(reg_file_get_many(&file, all, 12, &done), -ENOENT);
+	ck_assert_uint_eq(done, 9);
+	all[5].key.vcpu = 7;
+	ck_assert_int_eq(reg_file_set_many(&file, all, 12, &done), -ENOENT);
+	ck_assert_uint_eq(done, 5);
+	ck_assert_int_eq(reg_file_set_many(&file, all, 0, &done), 0);
+	ck_assert_uint_eq(done, 0);
+	reg_file_finish(&file);
+}
+END_TEST
+
 START_TEST(test_banks_that_could_share_an_id_are_refused)
 {
 	setup();
@@ -153,5 +250,6 @@ END_TEST
 CHECK_MAIN("reg_file", test_list_is_in_the_order_in_which_banks_were_added,
 	   test_value_comes_back_from_the_vcpu_it_was_written_to,
 	   test_wrong_vcpu_wrong_bank_and_wrong_number_are_enoent,
+	   test_many_at_once_are_the_same_as_one_by_one, test_many_end_at_the_first_that_fails,
 	   test_banks_that_could_share_an_id_are_refused,
 	   test_nameless_register_is_called_by_its_number)

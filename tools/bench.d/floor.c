@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The least that runs a guest: what an exit costs before any monitor does anything about it. */
+/*
+ * The least that runs a guest: what an exit costs before any monitor does anything about it, and how
+ * soon a guest with so much memory can run at all.
+ */
 #include <elf.h>
 #include <err.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MEMORY      (8UL << 20)
+#define MEMORY      (8UL << 20) /* what a guest of tools/bench needs */
+#define MIB         (1UL << 20)
+#define LOW_MAX     (3UL << 30) /* beside it lies what is no memory */
+#define HIGH        (4UL << 30)
 #define SERIAL_PORT 0x3f8
 
 static int must(int result, const char *what)
@@ -65,21 +72,45 @@ static void run(int vcpu, const struct kvm_run *state)
 	}
 }
 
+static void set_slot(int vm, uint32_t number, uint64_t gpa, uint8_t *memory, uint64_t size)
+{
+	struct kvm_userspace_memory_region slot = { .slot = number,
+						    .guest_phys_addr = gpa,
+						    .memory_size = size,
+						    .userspace_addr = (uintptr_t)memory };
+
+	must(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &slot), "KVM_SET_USER_MEMORY_REGION");
+}
+
+/* Before the interrupt controller is made: from Linux 6.18 on it would have to wait. */
+static uint8_t *make_memory(int vm, uint64_t size)
+{
+	uint64_t low = size < LOW_MAX ? size : LOW_MAX;
+	uint8_t *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		err(1, "mmap");
+	set_slot(vm, 0, 0, memory, low);
+	if (size > low)
+		set_slot(vm, 1, HIGH, memory + low, size - low);
+	return memory;
+}
+
 int main(int argc, char **argv)
 {
+	uint64_t size = argc == 3 ? strtoull(argv[2], NULL, 10) * MIB : MEMORY;
 	int kvm = must(open("/dev/kvm", O_RDWR), "/dev/kvm");
 	int vm = must(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
-	uint8_t *memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct kvm_userspace_memory_region slot = { .memory_size = MEMORY,
-						    .userspace_addr = (uintptr_t)memory };
 	struct kvm_run *state;
+	uint8_t *memory;
 	int vcpu;
 
-	if (argc != 2 || memory == MAP_FAILED)
-		errx(1, "usage: floor GUEST");
+	if (argc < 2 || argc > 3 || size < MEMORY)
+		errx(1, "usage: floor GUEST [MIB]");
+	memory = make_memory(vm, size);
 	must(ioctl(vm, KVM_SET_TSS_ADDR, 0xfffbd000), "KVM_SET_TSS_ADDR");
 	must(ioctl(vm, KVM_CREATE_IRQCHIP, 0), "KVM_CREATE_IRQCHIP");
-	must(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &slot), "KVM_SET_USER_MEMORY_REGION");
 	vcpu = must(ioctl(vm, KVM_CREATE_VCPU, 0), "KVM_CREATE_VCPU");
 	state = mmap(NULL, (size_t)must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE"),
 		     PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);

@@ -178,6 +178,7 @@ MEASUREMENTS = [
         limit=("<", 32), ferry=migration.ferry),
     Measurement(
         "restore", "process start to the first instruction of a restored guest", "ms",
-        migration.sample_restore, {MICROVM: movers.Qemu}, {}, rounds=3, limit=("<", 10),
+        migration.sample_restore, {MICROVM: movers.Qemu, FLOOR: migration.bare}, {}, rounds=3,
+        limit=("<", 10),
         ferry=movers.Ferry),
 ]

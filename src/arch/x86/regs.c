@@ -355,6 +355,23 @@ static int vcpu_set(void *self, struct reg_key key, const void *val)
 	return REG_ID_FIELD(key.id) == FIELD_GPR ? set_gpr(self, key, val) : set_wide(self, key, val);
 }
 
+/* KVM_SET_REGS takes all of them; KVM_GET_REGS' answer is kept anyway. */
+static size_t vcpu_set_many(void *self, const struct reg_value *values, size_t count)
+{
+	struct vm *vm = self;
+	struct vcpu *vcpu = &vm->vcpus[values[0].key.vcpu];
+	const struct gpr *gpr;
+	struct kvm_regs regs;
+	size_t n = 0;
+
+	if (!find_gpr(values[0].key.id) || read_gprs(vcpu, &regs) < 0)
+		return 0;
+	for (; n < count && (gpr = find_gpr(values[n].key.id)); n++)
+		memcpy((char *)&regs + gpr->offset, values[n].value, sizeof(uint64_t));
+	vcpu->arch.gprs_read = false;
+	return kvm_set_regs(vcpu->fd, &regs) < 0 ? 0 : n;
+}
+
 int x86_cpu_bank_add(struct vm *vm)
 {
 	static const struct reg_bank bank = {
@@ -381,6 +398,7 @@ int x86_vcpu_bank_add(struct vm *vm)
 		.list = vcpu_list,
 		.get = vcpu_get,
 		.set = vcpu_set,
+		.set_many = vcpu_set_many,
 		.name_of = cpu_name,
 	};
 

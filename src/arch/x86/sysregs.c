@@ -30,6 +30,14 @@ union one_msr {
 	unsigned char room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
 };
 
+/* Fewer than KVM's MAX_IO_MSRS, 256 (arch/x86/kvm/x86.c). */
+#define MANY_MAX 128
+
+union many_msrs {
+	struct kvm_msrs msrs;
+	unsigned char room[sizeof(struct kvm_msrs) + MANY_MAX * sizeof(struct kvm_msr_entry)];
+};
+
 int x86_msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *ret_value)
 {
 	union one_msr one = { .msrs.nmsrs = 1 };
@@ -108,11 +116,30 @@ static int read_index_list(struct vm *vm)
 	return r;
 }
 
+/* From first on, up to one that is not: KVM_GET_MSRS returns how many it could read. */
+static uint32_t count_readable(struct vcpu *vcpu, const struct kvm_msr_list *list, uint32_t first)
+{
+	uint32_t at = first;
+	int r = 1;
+
+	while (at < list->nmsrs && r > 0) {
+		union many_msrs many = { .msrs.nmsrs =
+						 (uint32_t)min_u64(list->nmsrs - at, MANY_MAX) };
+
+		for (uint32_t i = 0; i < many.msrs.nmsrs; i++)
+			many.msrs.entries[i].index = list->indices[at + i];
+		r = kvm_get_msrs(vcpu->fd, &many.msrs);
+		at += r > 0 ? (uint32_t)r : 0;
+		if (r != (int)many.msrs.nmsrs)
+			break;
+	}
+	return at - first;
+}
+
 /* KVM lists some that this CPU model has not; which, depends on CPUID: read them to find out. */
 static int find_readable(struct vm *vm)
 {
 	struct kvm_msr_list *list;
-	uint64_t value;
 	uint32_t n = 0;
 	int r = 0;
 
@@ -123,9 +150,13 @@ static int find_readable(struct vm *vm)
 	list = vm->arch.msrs;
 	if (vm->arch.msrs_checked)
 		return 0;
-	for (uint32_t i = 0; i < list->nmsrs; i++)
-		if (x86_msr_read(&vm->vcpus[0], list->indices[i], &value) == 0)
-			list->indices[n++] = list->indices[i];
+	for (uint32_t i = 0; i < list->nmsrs; i++) {
+		uint32_t readable = count_readable(&vm->vcpus[0], list, i);
+
+		memmove(&list->indices[n], &list->indices[i], readable * sizeof(list->indices[0]));
+		n += readable;
+		i += readable; /* and past the one that is not */
+	}
 	list->nmsrs = n;
 	vm->arch.msrs_checked = true;
 	return 0;
@@ -197,6 +228,43 @@ static int msr_set(void *self, struct reg_key key, const void *val)
 				      (unsigned long long)value);
 }
 
+static size_t msr_get_many(void *self, const struct reg_value *values, size_t count)
+{
+	struct vm *vm = self;
+	struct vcpu *vcpu = &vm->vcpus[values[0].key.vcpu];
+	union many_msrs many = { .msrs.nmsrs = (uint32_t)min_u64(count, MANY_MAX) };
+	int r = x86_vcpu_settle(vcpu);
+
+	for (uint32_t i = 0; i < many.msrs.nmsrs; i++)
+		many.msrs.entries[i].index = REG_ID_NUMBER(values[i].key.id);
+	if (r == 0)
+		r = kvm_get_msrs(vcpu->fd, &many.msrs);
+	for (int i = 0; i < r; i++)
+		memcpy(values[i].value, &many.msrs.entries[i].data, sizeof(uint64_t));
+	return r > 0 ? (size_t)r : 0;
+}
+
+/* What msr_set() looks at before it writes is left to it. */
+static size_t msr_set_many(void *self, const struct reg_value *values, size_t count)
+{
+	struct vm *vm = self;
+	union many_msrs many = { .msrs.nmsrs = 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < count && i < MANY_MAX; i++) {
+		struct kvm_msr_entry *entry = &many.msrs.entries[i];
+
+		entry->index = REG_ID_NUMBER(values[i].key.id);
+		if (entry->index == MSR_IA32_TSC)
+			break;
+		memcpy(&entry->data, values[i].value, sizeof(entry->data));
+		many.msrs.nmsrs++;
+	}
+	if (many.msrs.nmsrs)
+		r = kvm_set_msrs(vm->vcpus[values[0].key.vcpu].fd, &many.msrs);
+	return r > 0 ? (size_t)r : 0;
+}
+
 static int msr_name(void *self, struct reg_key key, char *name, size_t size)
 {
 	(void)self;
@@ -213,6 +281,8 @@ int x86_msr_bank_add(struct vm *vm)
 		.list = msr_list,
 		.get = msr_get,
 		.set = msr_set,
+		.get_many = msr_get_many,
+		.set_many = msr_set_many,
 		.name_of = msr_name,
 	};
 
