@@ -26,6 +26,7 @@
 #define VIRTIO_ID_CONSOLE 3
 #define VIRTIO_ID_ENTROPY 4
 #define VIRTIO_ID_BALLOON 5
+#define VIRTIO_ID_MEM     24
 
 /* Split virtqueues, 2.7 */
 struct virtq_desc {

@@ -43,10 +43,17 @@ enum machine_clock {
 /* The address that the net of this number gets by default: the same name gives the same addresses. */
 void machine_net_address(const char *name, size_t number, uint8_t mac[6]);
 
+#define MACHINE_MEMORY_BLOCK 0x200000
+
 /* Everything is copied by machine_create(); nothing need outlive it. */
 struct machine_options {
 	struct vm_options vm;
 	uint64_t memory; /* bytes; a multiple of the page size of the backing */
+	/*
+	 * What machine_memory_request() may make of it: the rest is memory that the guest plugs, a
+	 * multiple of MACHINE_MEMORY_BLOCK and of the huge page. 0: no more than memory.
+	 */
+	uint64_t memory_max;
 	const char *kernel;
 	const char *const *initrds;
 	size_t initrd_count;
@@ -201,5 +208,22 @@ void machine_power_button(struct machine *machine);
  * while the machine is held.
  */
 int machine_balloon(struct machine *machine, uint64_t bytes);
+
+/* All of them with the memory that the guest was booted with; bytes. */
+struct machine_memory {
+	uint64_t requested; /* what the guest was asked to have */
+	uint64_t plugged;   /* what it has so far */
+	uint64_t min, max;  /* what can be asked for */
+};
+
+/*
+ * Asks the guest to have that many bytes of memory, which is a whole number of blocks more than it
+ * was booted with; it does so in its own time, not while it is being saved or moved, and may not be
+ * able to give memory back. -ENODEV without memory_max; -ERANGE; -EINVAL; -EBUSY while the machine
+ * is held.
+ */
+int machine_memory_request(struct machine *machine, uint64_t bytes);
+/* -ENODEV. */
+int machine_memory(struct machine *machine, struct machine_memory *ret_memory);
 
 #endif

@@ -41,6 +41,7 @@ enum reg_bank_number {
 	REG_BANK_VCPU = 0x14,
 	REG_BANK_TSC = 0x15,
 	REG_BANK_VM = 0x18,
+	REG_BANK_MEMORY = 0x19,
 	REG_BANK_SERIAL = 0x20,
 	REG_BANK_RTC = 0x21,
 	REG_BANK_ACPI = 0x22,

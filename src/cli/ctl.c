@@ -19,12 +19,13 @@
 static const struct verb {
 	const char *name;
 	const char *param; /* the one that VALUE becomes; a size. NULL: no VALUE */
+	bool asks;	   /* VALUE may be left out */
 	bool ends;	   /* the VM's end is waited for */
 } verbs[] = {
 	{ .name = "status" },	    { .name = "pause" },
 	{ .name = "resume" },	    { .name = "stop", .ends = true },
 	{ .name = "power-button" }, { .name = "balloon", .param = "target" },
-	{ .name = "version" },
+	{ .name = "memory", .param = "size", .asks = true }, { .name = "version" },
 };
 
 struct ctl {
@@ -150,7 +151,7 @@ static int run_ctl(const struct command *self, int argc, char **argv)
 	struct ctl ctl = { 0 };
 	int err = command_parse(self, argc, argv, &ctl);
 
-	if (err == COMMAND_GO_ON && ctl.verb->param && !ctl.value)
+	if (err == COMMAND_GO_ON && ctl.verb->param && !ctl.verb->asks && !ctl.value)
 		err = because(-EINVAL, "%s needs a size, such as 'ferry ctl %s %s 256M'",
 			      ctl.verb->name, ctl.name, ctl.verb->name);
 	if (err == COMMAND_GO_ON && ctl.force && strcmp(ctl.verb->name, "resume") != 0)
@@ -176,6 +177,8 @@ static const char *const notes[] = {
 	"  stop          end it at once, and wait until it has ended",
 	"  power-button  press the power button: the guest switches itself off",
 	"  balloon SIZE  leave the guest SIZE of its memory (needs 'run --balloon')",
+	"  memory [SIZE] ask the guest to have SIZE of memory, or say what it has",
+	"                (needs 'run --memory SIZE,max=SIZE')",
 	"  version       the ferry that runs it",
 	NULL,
 };

@@ -31,6 +31,20 @@ static void add_size(struct json_object *object, const char *key, uint64_t bytes
 	json_object_object_add(object, key, json_object_new_uint64(bytes));
 }
 
+static void add_memory(struct json_object *root, const struct machine_options *machine)
+{
+	struct json_object *object;
+
+	if (!machine->memory_max) {
+		add_size(root, "memory", machine->memory);
+		return;
+	}
+	object = json_object_new_object();
+	add_size(object, "size", machine->memory);
+	add_size(object, "max", machine->memory_max);
+	json_object_object_add(root, "memory", object);
+}
+
 static int add_path(struct json_object *object, const char *key, const char *path)
 {
 	AUTO_FREE char *absolute = value_absolute_path(path);
@@ -97,7 +111,7 @@ int describe_machine(const struct run_options *options, char **ret_text)
 	int err;
 
 	add_text(root, "name", machine->vm.name);
-	add_size(root, "memory", machine->memory);
+	add_memory(root, machine);
 	add_size(root, "cpus", machine->vm.vcpus);
 	if (machine->vm.hugepage_size)
 		add_size(root, "hugepages", machine->vm.hugepage_size);

@@ -3,9 +3,11 @@
 #include "cli/print.h"
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "cli/terminal.h"
 #include "cli/value.h"
 
@@ -26,15 +28,26 @@ void print_duration(long long seconds, char *text, size_t size)
 		 seconds / 60 % 60, seconds % 60);
 }
 
+static bool is_size(const char *key)
+{
+	static const char *const sizes[] = { "memory", "target", "requested",
+					     "plugged", "min",	  "max" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (strcmp(sizes[i], key) == 0)
+			return true;
+	return false;
+}
+
 void print_member(const char *key, struct json_object *value)
 {
 	char text[64] = "";
 
-	if (strcmp(key, "memory") == 0 || strcmp(key, "target") == 0)
+	if (is_size(key))
 		value_size_text(json_object_get_uint64(value), text, sizeof(text));
 	else if (strcmp(key, "uptime") == 0)
 		print_duration(json_object_get_int64(value), text, sizeof(text));
-	printf("%-8s %s\n", key, text[0] ? text : json_object_get_string(value));
+	printf("%-9s %s\n", key, text[0] ? text : json_object_get_string(value));
 }
 
 void print_refusals(const char *lines)

@@ -34,7 +34,9 @@ static int make(struct run *run, struct restore *restore)
 
 	if (!err)
 		err = run_read_again(run, (const char *)restore->snapshot.machine.data);
-	run->options.machine.fill_memory = fill_memory;
+	/* Plugged memory is there only when registers have said so. */
+	if (!run->options.machine.memory_max)
+		run->options.machine.fill_memory = fill_memory;
 	run->options.machine.fill_self = restore;
 	return err ? err : run_make(run);
 }

@@ -18,8 +18,6 @@
 #include "cli/value.h"
 #include "io/channel.h"
 
-#define MEMORY_MIN     (2 * MIB)
-#define MEMORY_MAX     (8ULL << 40) /* KVM takes 2^31 - 1 pages in one slot */
 #define MEMORY_DEFAULT (512 * MIB)
 #define CPUS_MAX       65535
 #define CMDLINE_MAX    4096
@@ -109,26 +107,6 @@ static int set_kaslr(void *target, const char *value, bool on)
 
 	(void)value;
 	options->machine.kaslr = on;
-	return 0;
-}
-
-static int set_memory(void *target, const char *value, bool on)
-{
-	struct run_options *options = target;
-	uint64_t bytes;
-	int err = value_size(value, &bytes);
-
-	(void)on;
-	if (err)
-		return err;
-	if (bytes < MEMORY_MIN && isdigit((unsigned char)value[strlen(value) - 1]))
-		return because(-EINVAL, "%s is a number of bytes, and too few; did you mean %sM?",
-			       value, value);
-	if (bytes < MEMORY_MIN || bytes > MEMORY_MAX)
-		return because(-EINVAL, "%s is outside of what a VM can have, 2M to 8T", value);
-	if (bytes % 4096)
-		return because(-EINVAL, "%s is not a whole number of 4K pages", value);
-	options->machine.memory = bytes;
 	return 0;
 }
 
@@ -316,8 +294,8 @@ static const struct command_option option_table[] = {
 	  set_append },
 	{ "kaslr", NULL, "load the kernel where it was linked to be", NULL, OPTION_NEGATED,
 	  set_kaslr },
-	{ "memory", "SIZE", "memory of the VM, with K, M, G or T (512M)", "4G",
-	  OPTION_MACHINE, set_memory },
+	{ "memory", "SIZE[,max=N]", "memory, with K, M, G or T (512M); to grow to max", "4G",
+	  OPTION_MACHINE, run_set_memory },
 	{ "cpus", "N", "number of vCPUs (1)", "4", OPTION_MACHINE, set_cpus },
 	{ "hugepages", "SIZE", "back the memory by huge pages of 2M or 1G", "2M",
 	  OPTION_OPTIONAL | OPTION_MACHINE, set_hugepages },
@@ -363,6 +341,12 @@ static const char *const notes[] = {
 };
 
 static const char *const more[] = {
+	"Memory. --memory 2G,max=16G: the guest boots with 2G; 'ferry ctl NAME memory 8G' asks it to",
+	"have 8G, or less again (virtio-mem; Linux 5.16 and newer). Whether Linux uses what comes is",
+	"its setting: memhp_default_state=online_movable on its command line does, and lets it give",
+	"most of it back. What is not plugged costs nothing. max is SIZE and a multiple of 2M, better",
+	"of 128M, by which Linux adds memory. While the guest is saved or moved it has to wait.",
+	"",
 	"Disks. --disk x.img, or --disk path=x.img with any of these behind a comma:",
 	"  readonly     the guest cannot write",
 	"  direct       past the host's page cache (O_DIRECT)",
@@ -452,6 +436,25 @@ void run_options_finish(struct run_options *options)
 	*options = (struct run_options){ 0 };
 }
 
+/* Memory is mapped by huge pages, and plugged by them or by smaller blocks. */
+static int check_memory(const struct machine_options *machine)
+{
+	uint64_t page = machine->vm.hugepage_size, block = max_u64(page, MACHINE_MEMORY_BLOCK);
+	char text[32];
+
+	if (page && machine->memory % page) {
+		value_size_text(page, text, sizeof(text));
+		return because(-EINVAL, "--memory must be a multiple of %s with --hugepages=%s",
+			       text, text);
+	}
+	if (machine->memory_max && (machine->memory_max - machine->memory) % block) {
+		value_size_text(block, text, sizeof(text));
+		return because(-EINVAL, "--memory: max must be a multiple of %s more than the size",
+			       text);
+	}
+	return 0;
+}
+
 static int join_cmdline(struct run_options *options)
 {
 	const char *given = options->cmdline;
@@ -502,16 +505,13 @@ int run_options_check(const struct run_options *options)
 int run_options_complete(struct run_options *options)
 {
 	struct machine_options *machine = &options->machine;
-	char name[32], page[32];
+	char name[32];
 	int err = run_options_check(options);
 
+	if (!err)
+		err = check_memory(machine);
 	if (err)
 		return err;
-	if (machine->vm.hugepage_size && machine->memory % machine->vm.hugepage_size) {
-		value_size_text(machine->vm.hugepage_size, page, sizeof(page));
-		return because(-EINVAL, "--memory must be a multiple of %s with --hugepages=%s",
-			       page, page);
-	}
 	if (!machine->vm.name) {
 		snprintf(name, sizeof(name), "ferry-%d", (int)getpid());
 		if (run_options_keep_in(options, &machine->vm.name, name))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The values of --disk and --net, key by key. */
+/* The values of --memory, --disk and --net, key by key. */
 #include "cli/run_options.h"
 
 #include <ferry/error.h>
@@ -13,15 +13,55 @@
 #include "base/util.h"
 #include "cli/value.h"
 
+#define MEMORY_MIN (2 * MIB)
+#define MEMORY_MAX (8ULL << 40) /* KVM takes 2^31 - 1 pages in one slot */
+
 #define QUEUES_MAX 16
 #define SERIAL_MAX 20 /* virtio 1.2 5.2.6.2, VIRTIO_BLK_T_GET_ID */
 
-/* What a key of --disk or --net sets. */
+/* What a key sets. */
 struct part {
 	struct run_options *options;
 	struct machine_disk *disk;
 	struct machine_net *net;
 	bool is_user; /* the key user was there */
+};
+
+static int read_memory(const char *value, uint64_t *ret_bytes)
+{
+	uint64_t bytes;
+	int err = value_size(value, &bytes);
+
+	if (err)
+		return err;
+	if (bytes < MEMORY_MIN && isdigit((unsigned char)value[strlen(value) - 1]))
+		return because(-EINVAL, "%s is a number of bytes, and too few; did you mean %sM?",
+			       value, value);
+	if (bytes < MEMORY_MIN || bytes > MEMORY_MAX)
+		return because(-EINVAL, "%s is outside of what a VM can have, 2M to 8T", value);
+	if (bytes % 4096)
+		return because(-EINVAL, "%s is not a whole number of 4K pages", value);
+	*ret_bytes = bytes;
+	return 0;
+}
+
+static int memory_size(void *target, const char *value)
+{
+	struct part *part = target;
+
+	return read_memory(value, &part->options->machine.memory);
+}
+
+static int memory_max(void *target, const char *value)
+{
+	struct part *part = target;
+
+	return read_memory(value, &part->options->machine.memory_max);
+}
+
+static const struct value_field memory_fields[] = {
+	{ "size", "SIZE", memory_size },
+	{ "max", "SIZE", memory_max },
 };
 
 static int disk_path(void *target, const char *value)
@@ -85,6 +125,23 @@ static int set_fields(struct part *part, const char *value, const struct value_f
 	char *text = run_options_keep(part->options, value);
 
 	return text ? value_fields(text, fields, count, part) : because(-ENOMEM, "out of memory");
+}
+
+int run_set_memory(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	struct machine_options *machine = &options->machine;
+	struct part part = { .options = options };
+	int err;
+
+	(void)on;
+	machine->memory = machine->memory_max = 0;
+	err = set_fields(&part, value, memory_fields, ARRAY_SIZE(memory_fields));
+	if (!err && !machine->memory)
+		err = because(-EINVAL, "how much to boot with? write 2G,max=16G");
+	if (!err && machine->memory_max && machine->memory_max <= machine->memory)
+		err = because(-EINVAL, "max must be more than what the guest boots with");
+	return err;
 }
 
 int run_set_disk(void *target, const char *value, bool on)

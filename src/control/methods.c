@@ -53,6 +53,14 @@ static struct json_object *state_object(const struct control *control)
 	return object;
 }
 
+/* What the guest has now. */
+static uint64_t memory_of(const struct control *control)
+{
+	struct machine_memory memory;
+
+	return machine_memory(control->machine, &memory) == 0 ? memory.plugged : control->memory;
+}
+
 static int do_status(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	const struct control *control = ((struct control_client *)self)->control;
@@ -64,7 +72,7 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 	json_object_object_add(status, "pid", json_object_new_int(getpid()));
 	json_object_object_add(status, "state", json_object_new_string(state_of(control)));
 	json_object_object_add(status, "cpus", json_object_new_int64(vm_vcpus(vm_of(self))));
-	json_object_object_add(status, "memory", json_object_new_uint64(control->memory));
+	json_object_object_add(status, "memory", json_object_new_uint64(memory_of(control)));
 	json_object_object_add(status, "uptime", json_object_new_int64((int64_t)uptime));
 	json_object_object_add(status, "version", json_object_new_string(FERRY_VERSION));
 	if (control->migration)
@@ -169,6 +177,37 @@ static int do_balloon(void *self, struct json_object *params, struct json_object
 	return 0;
 }
 
+static int request_memory(struct machine *machine, struct json_object *value)
+{
+	int64_t size = json_object_get_int64(value);
+
+	if (size < 0)
+		return because(-EINVAL, "size is a number of bytes, not %lld", (long long)size);
+	return machine_memory_request(machine, (uint64_t)size);
+}
+
+static int do_memory(void *self, struct json_object *params, struct json_object **ret_result)
+{
+	struct control *control = ((struct control_client *)self)->control;
+	struct json_object *size = json_object_object_get(params, "size");
+	struct machine_memory memory;
+	int err = size ? request_memory(control->machine, size) : 0;
+
+	if (!err)
+		err = machine_memory(control->machine, &memory);
+	if (err == -ENODEV)
+		return because(err, "the memory of %s cannot change: start it with --memory "
+			       "SIZE,max=SIZE", control->name);
+	if (err)
+		return err;
+	*ret_result = json_object_new_object();
+	json_object_object_add(*ret_result, "requested", json_object_new_uint64(memory.requested));
+	json_object_object_add(*ret_result, "plugged", json_object_new_uint64(memory.plugged));
+	json_object_object_add(*ret_result, "min", json_object_new_uint64(memory.min));
+	json_object_object_add(*ret_result, "max", json_object_new_uint64(memory.max));
+	return 0;
+}
+
 static int do_inspect(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	struct control_client *client = self;
@@ -199,6 +238,7 @@ const struct rpc_method control_methods[] = {
 	{ .name = "stop", .call = do_stop },
 	{ .name = "power-button", .call = do_power_button },
 	{ .name = "balloon", .params = { { "target", json_type_int, true } }, .call = do_balloon },
+	{ .name = "memory", .params = { { "size", json_type_int, false } }, .call = do_memory },
 	{ .name = "inspect",
 	  .streams = true,
 	  .params = { { "pattern", json_type_string, false } },

@@ -7,10 +7,13 @@
 
 #include <ferry/error.h>
 
+#include "base/util.h"
 #include "dev/acpi_pm.h"
 #include "dev/serial.h"
 #include "dev/virtio/balloon.h"
 #include "dev/virtio/console.h"
+#include "dev/virtio/mem.h"
+#include "dev/virtio/mem_blocks.h"
 
 static int map_memory(void *self, struct mem *mem)
 {
@@ -36,6 +39,7 @@ int machine_create(const struct machine_options *options, struct machine **ret_m
 	machine->input_ready = options->input_ready;
 	machine->self = options->self;
 	machine->memory = options->memory;
+	machine->memory_max = options->memory_max;
 	machine_hold_init(machine);
 	vm.map_memory = map_memory;
 	vm.map_self = machine;
@@ -138,4 +142,40 @@ int machine_balloon(struct machine *machine, uint64_t bytes)
 	if (machine->hold.at_rest)
 		return because(-EBUSY, "the machine is being saved or moved: try again later");
 	return balloon_set_target(machine->balloon, bytes);
+}
+
+static int check_vmem(const struct machine *machine)
+{
+	return machine->vmem ? 0 : because(-ENODEV, "the machine's memory cannot grow: start it "
+						    "with --memory SIZE,max=SIZE");
+}
+
+int machine_memory_request(struct machine *machine, uint64_t bytes)
+{
+	int r = check_vmem(machine);
+
+	if (r < 0)
+		return r;
+	if (bytes < machine->memory || bytes > machine->memory_max)
+		return because(-ERANGE, "the machine can have %llu to %llu MiB of memory",
+			       (unsigned long long)(machine->memory / MIB),
+			       (unsigned long long)(machine->memory_max / MIB));
+	if (machine->hold.at_rest)
+		return because(-EBUSY, "the machine is being saved or moved: try again later");
+	return vmem_request(machine->vmem, bytes - machine->memory);
+}
+
+int machine_memory(struct machine *machine, struct machine_memory *ret_memory)
+{
+	int r = check_vmem(machine);
+
+	if (r < 0)
+		return r;
+	*ret_memory = (struct machine_memory){
+		.requested = machine->memory + vmem_requested(machine->vmem),
+		.plugged = machine->memory + vmem_blocks_plugged(machine->blocks),
+		.min = machine->memory,
+		.max = machine->memory_max,
+	};
+	return 0;
 }

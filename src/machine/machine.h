@@ -18,6 +18,8 @@ struct pvpanic;
 struct rng;
 struct rtc;
 struct serial;
+struct vmem;
+struct vmem_blocks;
 
 enum hold_state {
 	HOLD_NONE,
@@ -66,7 +68,7 @@ struct machine {
 	size_t (*output)(void *self, enum machine_console console, const void *buf, size_t len);
 	void (*input_ready)(void *self, enum machine_console console);
 	void *self;
-	uint64_t memory;
+	uint64_t memory, memory_max;
 	uint64_t low_end; /* RAM from 0 on ends here */
 	uint64_t rsdp;
 	struct serial *serial;
@@ -76,6 +78,8 @@ struct machine {
 	struct pci_host *pci;
 	struct rng *rng;
 	struct balloon *balloon;
+	struct vmem_blocks *blocks; /* NULL: memory is what it is */
+	struct vmem *vmem;
 	struct console *console;
 	struct blk **disks;
 	size_t disk_count;
@@ -111,6 +115,11 @@ int machine_add_rng(struct machine *machine);
 void machine_remove_rng(struct machine *machine);
 int machine_add_balloon(struct machine *machine);
 void machine_remove_balloon(struct machine *machine);
+/* What can be plugged, from base on; its device comes when there is PCI. */
+int machine_add_blocks(struct machine *machine, uint64_t base);
+void machine_remove_blocks(struct machine *machine);
+int machine_add_vmem(struct machine *machine);
+void machine_remove_vmem(struct machine *machine);
 int machine_add_console(struct machine *machine);
 void machine_remove_console(struct machine *machine);
 int machine_add_disks(struct machine *machine);

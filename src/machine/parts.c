@@ -14,6 +14,8 @@
 #include "dev/virtio/balloon.h"
 #include "dev/virtio/blk.h"
 #include "dev/virtio/console.h"
+#include "dev/virtio/mem.h"
+#include "dev/virtio/mem_blocks.h"
 #include "dev/virtio/net.h"
 #include "dev/virtio/rng.h"
 #include "vm/vm.h"
@@ -143,6 +145,33 @@ int machine_add_balloon(struct machine *machine)
 void machine_remove_balloon(struct machine *machine)
 {
 	balloon_destroy(machine->balloon);
+}
+
+int machine_add_blocks(struct machine *machine, uint64_t base)
+{
+	if (!machine->memory_max)
+		return 0;
+	if (machine->memory_max <= machine->memory)
+		return because(-EINVAL, "the maximum of memory is not more than the memory");
+	return vmem_blocks_create(machine->vm, base, machine->memory_max - machine->memory,
+				  &machine->blocks);
+}
+
+void machine_remove_blocks(struct machine *machine)
+{
+	vmem_blocks_destroy(machine->blocks);
+}
+
+int machine_add_vmem(struct machine *machine)
+{
+	if (!machine->blocks)
+		return 0;
+	return vmem_create(machine->vm, machine->pci, machine->blocks, &machine->vmem);
+}
+
+void machine_remove_vmem(struct machine *machine)
+{
+	vmem_destroy(machine->vmem);
 }
 
 static size_t console_out(void *self, const void *buf, size_t len)

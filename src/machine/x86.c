@@ -16,9 +16,11 @@
 #include "vm/vm.h"
 
 /*
- * Guest physical addresses. RAM fills [0, LOW_MAX), the rest of it lies from 4 GiB on. Between them,
- * from below: 32-bit BARs, ECAM, then what every PC has in the last 32 MiB (IOAPIC, LAPIC, and the
- * four pages of cpu.c). 64-bit BARs lie behind all RAM: CPUs differ in how far up they can reach.
+ * Guest physical addresses. RAM fills [0, LOW_MAX), the rest of it lies from 4 GiB on. Between
+ * them, from below: 32-bit BARs, ECAM, then what every PC has in the last 32 MiB (IOAPIC, LAPIC,
+ * and the four pages of cpu.c). Behind RAM lies what can be plugged, where the largest blocks begin
+ * by which Linux adds memory, and behind that 64-bit BARs: CPUs differ in how far up they can
+ * reach.
  */
 #define LOW_MAX     (3 * GIB)
 #define MMIO32_BASE 0xc0000000UL
@@ -29,6 +31,7 @@
 #define LAPIC_BASE  0xfee00000UL
 #define HIGH_BASE   (4 * GIB)
 #define MMIO64_SIZE (64 * GIB)
+#define PLUG_ALIGN  (2 * GIB)
 
 /* ACPI tables: 128 KiB below 1 MiB, where the RSDP is also looked for by those who were not told. */
 #define ACPI_BASE 0xe0000UL
@@ -57,6 +60,16 @@
 int machine_map_memory(struct machine *machine, struct mem *mem)
 {
 	return machine_map_ram(machine, mem, 0, LOW_MAX, HIGH_BASE);
+}
+
+static uint64_t plug_base(const struct machine *machine)
+{
+	return align_up(HIGH_BASE + machine->memory - machine->low_end, PLUG_ALIGN);
+}
+
+static int add_blocks(struct machine *machine)
+{
+	return machine_add_blocks(machine, plug_base(machine));
 }
 
 static int add_vm(struct machine *machine)
@@ -156,7 +169,11 @@ static void remove_pvpanic(struct machine *machine)
 
 static uint64_t mmio64_base(const struct machine *machine)
 {
-	return align_up(HIGH_BASE + machine->memory, MMIO64_SIZE);
+	uint64_t end = HIGH_BASE + machine->memory;
+
+	if (machine->memory_max)
+		end = plug_base(machine) + machine->memory_max - machine->memory;
+	return align_up(end, MMIO64_SIZE);
 }
 
 static int add_pci(struct machine *machine)
@@ -257,6 +274,7 @@ static int add_kernel(struct machine *machine)
 
 /* In the order in which registers are restored. */
 const struct machine_part machine_parts[] = {
+	{ add_blocks, machine_remove_blocks }, /* before all that may lie in that memory */
 	{ add_vm, NULL },
 	{ add_clock, NULL },   /* before msr: kvmclock's pages are filled from it */
 	{ add_irqchip, NULL }, /* before cpu: a LAPIC in virtual wire mode listens to the PIC */
@@ -275,6 +293,7 @@ const struct machine_part machine_parts[] = {
 	{ machine_add_nets, machine_remove_nets },
 	{ machine_add_rng, machine_remove_rng },
 	{ machine_add_balloon, machine_remove_balloon },
+	{ machine_add_vmem, machine_remove_vmem },
 	{ add_tables, NULL }, /* from here on memory: a blank machine's comes from elsewhere */
 	{ add_reset_vector, NULL },
 	{ add_kernel, NULL }, /* last: it takes the memory that is left */

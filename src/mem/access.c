@@ -47,7 +47,7 @@ const struct mem_region *mem_find_same(const struct mem *mem, const struct mem_r
 {
 	const struct mem_region *same = mem_find(mem_map(mem), region->gpa);
 
-	return same && same->dirty == region->dirty ? same : NULL;
+	return same && same->dirty == region->dirty && same->size == region->size ? same : NULL;
 }
 
 static uint8_t *pointer(const struct mem *mem, gpa_t gpa, uint64_t len, unsigned refused)

@@ -28,10 +28,11 @@
 
 #define COPY_CHUNK (1UL << 20)
 
-static int check_size(const struct mem *mem, int fd, uint64_t *ret_size)
+/* Who takes the file over as its memory needs the part for the window, too. */
+static int check_size(const struct mem *mem, int fd, enum mem_adopt how, uint64_t *ret_size)
 {
 	const struct mem_map *map = mem_map(mem);
-	uint64_t needed = 0;
+	uint64_t needed = how == MEM_ADOPT_SHARED ? mem->window.offset + mem->window.size : 0;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
@@ -216,7 +217,7 @@ static int adopt(struct mem *mem, struct mem_map *next, void *arg)
 {
 	const struct adoption *adoption = arg;
 	uint64_t size = 0;
-	int r = check_size(mem, adoption->fd, &size);
+	int r = check_size(mem, adoption->fd, adoption->how, &size);
 
 	if (r < 0)
 		return r;

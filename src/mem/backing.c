@@ -27,18 +27,18 @@ static int out_of_memory(const struct mem *mem, int err, uint64_t size)
  * An address that lies in its huge page as the guest's address does, so that KVM and the host can
  * map both by one entry. The reservation's spare ends are given back.
  */
-static uint8_t *reserve_aligned(gpa_t gpa, uint64_t size)
+uint8_t *mem_reserve_address(gpa_t gpa, uint64_t size, uint64_t align)
 {
 	uint64_t shift;
-	uint8_t *hva = mmap(NULL, size + HUGE_PAGE_SIZE, PROT_NONE,
+	uint8_t *hva = mmap(NULL, size + align, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (hva == MAP_FAILED)
 		return MAP_FAILED;
-	shift = (gpa - (uintptr_t)hva) & (HUGE_PAGE_SIZE - 1);
+	shift = (gpa - (uintptr_t)hva) & (align - 1);
 	if (shift)
 		munmap(hva, shift);
-	munmap(hva + shift + size, HUGE_PAGE_SIZE - shift);
+	munmap(hva + shift + size, align - shift);
 	return hva + shift;
 }
 
@@ -50,7 +50,7 @@ void mem_advise(const struct mem *mem, const struct mem_region *region)
 }
 
 /* F_SEAL_SHRINK: what a failure has left at the end stays, and is used by the next. */
-static int extend(struct mem *mem, uint64_t end)
+int mem_extend(struct mem *mem, uint64_t end)
 {
 	if (end <= mem->memfd_end)
 		return 0;
@@ -77,7 +77,7 @@ static int map(struct mem *mem, struct mem_region *region)
 	if (mem->page_size == GUEST_PAGE_SIZE)
 		flags |= MAP_NORESERVE;
 	if (mem->page_size <= HUGE_PAGE_SIZE)
-		place = reserve_aligned(region->gpa, region->size);
+		place = mem_reserve_address(region->gpa, region->size, HUGE_PAGE_SIZE);
 	if (place == MAP_FAILED) {
 		place = NULL;
 		flags &= ~MAP_FIXED;
@@ -100,8 +100,12 @@ int mem_back(struct mem *mem, struct mem_region *region)
 {
 	int r;
 
+	if (region->flags & MEM_WINDOW) {
+		r = mem_window_back(mem, region);
+		return r < 0 ? out_of_memory(mem, r, region->size) : 0;
+	}
 	region->offset = mem->memfd_size;
-	r = extend(mem, region->offset + region->size);
+	r = mem_extend(mem, region->offset + region->size);
 	if (r == 0 && mem->prealloc &&
 	    fallocate(mem->memfd, 0, (off_t)region->offset, (off_t)region->size) < 0)
 		r = -errno;
@@ -119,7 +123,9 @@ void mem_unback(struct mem *mem, struct mem_region *region)
 {
 	if (!(region->flags & MEM_ALIAS) && region->hva) {
 		punch(mem, region);
-		if (region->offset + region->size == mem->memfd_size)
+		if (region->flags & MEM_WINDOW)
+			mem_window_unback(region);
+		else if (region->offset + region->size == mem->memfd_size)
 			mem->memfd_size = region->offset;
 	}
 	mem_region_finish(region);
@@ -127,9 +133,10 @@ void mem_unback(struct mem *mem, struct mem_region *region)
 
 void mem_region_finish(struct mem_region *region)
 {
-	if (!(region->flags & MEM_ALIAS) && region->hva)
+	if (!(region->flags & (MEM_ALIAS | MEM_WINDOW)) && region->hva)
 		munmap(region->hva, region->size);
-	free(region->dirty);
+	if (!(region->flags & MEM_WINDOW))
+		free(region->dirty);
 	free(region->zeroed);
 	*region = (struct mem_region){ 0 };
 }

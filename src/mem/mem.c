@@ -39,6 +39,7 @@ int mem_init(struct mem *mem, int vm_fd, uint32_t max_slots, const struct mem_op
 		.pagemap = -1,
 	};
 	pthread_mutex_init(&mem->lock, NULL);
+	pthread_mutex_init(&mem->change, NULL);
 	mem->memfd = memfd_create(options->name, MFD_CLOEXEC | MFD_ALLOW_SEALING |
 							 hugetlb_flags(options->hugepage_size));
 	/* Who adopts the memory later must not fear that it is truncated under its guest. */
@@ -73,6 +74,7 @@ void mem_finish(struct mem *mem)
 		mem_region_finish(&mem->dropped[i]);
 	free(mem->dropped);
 	free(mem->slots);
+	mem_window_finish(mem);
 	if (mem->memfd > 0)
 		close(mem->memfd);
 	if (mem->file > 0)
@@ -80,6 +82,7 @@ void mem_finish(struct mem *mem)
 	if (mem->pagemap > 0)
 		close(mem->pagemap);
 	free(mem->always);
+	pthread_mutex_destroy(&mem->change);
 	pthread_mutex_destroy(&mem->lock);
 	*mem = (struct mem){ .memfd = -1, .vm_fd = -1, .file = -1, .pagemap = -1 };
 }

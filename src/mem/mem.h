@@ -20,6 +20,8 @@ enum mem_flags {
 	MEM_PRIVATE = 1 << 1,
 	/* mem's own: pages of another region, which it does not own, see mem/txn.h. */
 	MEM_ALIAS = 1 << 2,
+	/* mem's own: addresses and bitmap are the window's, see mem/window.h. */
+	MEM_WINDOW = 1 << 3,
 };
 
 struct mem_region {
@@ -48,6 +50,15 @@ struct mem_range {
 	uint64_t len;
 };
 
+/* See mem/window.h. Of size 0: there is none. */
+struct mem_window {
+	gpa_t gpa;
+	uint64_t size;
+	uint8_t *hva;
+	uint64_t offset;	 /* in the memory's file */
+	_Atomic uint64_t *dirty; /* of all regions inside */
+};
+
 /*
  * What keeps the vCPUs out while the guest's memory is being taken apart; whoever runs them sets it
  * before they run. stop() returns when none is in KVM_RUN, and none enters until go() was called as
@@ -65,7 +76,7 @@ struct mem_guard {
  * nor guest memory that may be missing (mem/pager.h) touched under it. Readers take no lock: they load
  * `map`, whose pictures stay allocated until mem_finish().
  *
- * The order: guard.stop(), then lock. Never stop() under lock: a vCPU may be waiting in KVM_RUN for a
+ * The order: mem_change_begin() where it is used, guard.stop(), then lock. Never stop() under lock: a vCPU may be waiting in KVM_RUN for a
  * missing page, and who brings the page, or gives it up, may take lock. Held by: a transaction's
  * commit (and shortly by its map steps), collecting and clearing of dirty pages, discarding, the
  * pager's coming and going. Whoever holds it waits for no vCPU.
@@ -97,6 +108,10 @@ struct mem {
 	size_t always_count;	  /* lock */
 
 	struct pager *pager; /* lock: see mem/pager.h */
+
+	struct mem_window window; /* lock, and fixed once it is there */
+	pthread_mutex_t change;	  /* see mem_change_begin(); lock is taken under it */
+	unsigned pins;		  /* change */
 };
 
 struct mem_options {

@@ -20,6 +20,11 @@ int mem_set_slot(const struct mem *mem, const struct mem_region *region, uint64_
 int mem_back(struct mem *mem, struct mem_region *region);
 void mem_unback(struct mem *mem, struct mem_region *region);
 void mem_advise(const struct mem *mem, const struct mem_region *region);
+/* Makes the memory's file reach until end; -errno. lock held. */
+int mem_extend(struct mem *mem, uint64_t end);
+/* Addresses, without access yet, that lie in their huge page of align bytes as gpa does.
+ * MAP_FAILED. */
+uint8_t *mem_reserve_address(gpa_t gpa, uint64_t size, uint64_t align);
 /* What the region has of the host. MEM_ALIAS: only what is its own. */
 void mem_region_finish(struct mem_region *region);
 
@@ -36,6 +41,18 @@ int mem_map_check(const struct mem_map *map, const struct mem_region *region, ui
 bool mem_map_has(const struct mem_map *map, const struct mem_region *region);
 /* Makes next, which follows from the current picture, the current one. lock held. */
 void mem_publish(struct mem *mem, struct mem_map *next);
+
+/*
+ * window.c, lock held. Whether a new region may lie where it does, and marks it if that is in the
+ * window; for marked ones: gives it memory where nobody else has it, and takes that away, which
+ * mem_back() and mem_unback() do. And mem_finish()'s part.
+ */
+int mem_window_check(const struct mem *mem, struct mem_region *region);
+/* Whether a part of [gpa, gpa + size) is the window's. */
+bool mem_window_has(const struct mem *mem, gpa_t gpa, uint64_t size);
+int mem_window_back(const struct mem *mem, struct mem_region *region);
+void mem_window_unback(const struct mem_region *region);
+void mem_window_finish(struct mem *mem);
 
 /* access.c. The region of a picture that holds gpa, or NULL. */
 const struct mem_region *mem_find(const struct mem_map *map, gpa_t gpa);

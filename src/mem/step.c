@@ -12,10 +12,35 @@
 #include "mem/dirty.h"
 #include "mem/mem_impl.h"
 
+/*
+ * There is one place for it. Who was there keeps the pages until the commit cannot fail any more:
+ * new ones cannot be there at the same time.
+ */
+static int back_in_window(const struct slots *slots, struct mem_region *region)
+{
+	for (size_t i = 0; i < slots->count; i++) {
+		const struct slot_change *change = &slots->changes[i];
+		const struct mem_region *gone = &change->region;
+
+		if (change->kind == SLOT_REMOVED && region->gpa < gone->gpa + gone->size &&
+		    gone->gpa < region->gpa + region->size)
+			return because(-EBUSY, "memory %s at %#llx: memory %s leaves its place in "
+				       "the window only now", region->name,
+				       (unsigned long long)region->gpa, gone->name);
+	}
+	return mem_back(slots->mem, region);
+}
+
 static int make_map(struct slots *slots, struct mem_region *region)
 {
-	int r = mem_map_check(slots->map, region, slots->mem->page_size, NULL);
+	struct mem *mem = slots->mem;
+	int r = mem_map_check(slots->map, region, mem->page_size, NULL);
 
+	if (r == 0 && (region->flags & MEM_WINDOW))
+		r = back_in_window(slots, region);
+	else if (r == 0 && mem_window_has(mem, region->gpa, region->size))
+		r = because(-EINVAL, "memory %s at %#llx cannot lie in the window", region->name,
+			    (unsigned long long)region->gpa);
 	if (r < 0)
 		return r;
 	if (slots->logged)
@@ -41,7 +66,7 @@ static int find_pages(const struct slots *slots, struct mem_region *alias)
 
 		if (!owner)
 			owner = region_of(mem_map(slots->mem), hva);
-		if (!owner)
+		if (!owner || (owner->flags & MEM_WINDOW))
 			return -EFAULT;
 		inside = (uint64_t)(hva - owner->hva);
 		offset = owner->offset + inside - done;
@@ -88,6 +113,9 @@ static int make_move(struct slots *slots, gpa_t gpa, gpa_t to)
 	r = mem_map_check(slots->map, &moved, slots->mem->page_size, &slots->map->regions[at]);
 	if (r < 0 || gpa == to)
 		return r;
+	if ((moved.flags & MEM_WINDOW) || mem_window_has(slots->mem, to, moved.size))
+		return because(-EINVAL, "memory %s at %#llx moves neither into the window nor in it",
+			       moved.name, (unsigned long long)gpa);
 	return slots_move(slots, (size_t)at, to);
 }
 

@@ -50,20 +50,25 @@ static int add_step(struct mem_txn *txn, const struct mem_step *step)
 static int add_region(struct mem_txn *txn, enum step_kind kind, const struct mem_region *region)
 {
 	struct mem_step step = { .kind = kind, .region = *region };
-	struct mem *mem = txn->mem;
 	int r = add_step(txn, &step);
 
 	if (r < 0)
 		return r;
 	region = &txn->steps[txn->count - 1].region;
 	if (!region->size || region->gpa + region->size < region->gpa ||
-	    !is_aligned(region->gpa | region->size, mem->page_size))
+	    !is_aligned(region->gpa | region->size, txn->mem->page_size))
 		return fail(txn,
 			    because(-EINVAL, "memory %s: %#llx bytes at %#llx are not whole pages",
 				    region->name, (unsigned long long)region->size,
 				    (unsigned long long)region->gpa));
-	txn->steps[txn->count - 1].region.dirty =
-		calloc(1 + mem_dirty_words(region), sizeof(*region->dirty));
+	return 0;
+}
+
+static int add_marks(struct mem_txn *txn)
+{
+	struct mem_region *region = &txn->steps[txn->count - 1].region;
+
+	region->dirty = calloc(1 + mem_dirty_words(region), sizeof(*region->dirty));
 	return region->dirty ? 0 : fail(txn, because(-ENOMEM, "out of memory"));
 }
 
@@ -73,14 +78,20 @@ int mem_txn_map(struct mem_txn *txn, const char *name, gpa_t gpa, uint64_t size,
 		.name = name, .gpa = gpa, .size = size, .flags = flags & MEM_READONLY
 	};
 	struct mem *mem = txn->mem;
+	struct mem_region *added;
 	int r = add_region(txn, STEP_MAP, &region);
 
 	if (r < 0)
 		return r;
+	added = &txn->steps[txn->count - 1].region;
 	pthread_mutex_lock(&mem->lock);
-	r = mem_back(mem, &txn->steps[txn->count - 1].region);
+	r = mem_window_check(mem, added);
+	if (r == 0 && !(added->flags & MEM_WINDOW))
+		r = mem_back(mem, added);
 	pthread_mutex_unlock(&mem->lock);
-	return r < 0 ? fail(txn, r) : 0;
+	if (r < 0)
+		return fail(txn, r);
+	return added->flags & MEM_WINDOW ? 0 : add_marks(txn);
 }
 
 int mem_txn_map_alias(struct mem_txn *txn, const char *name, gpa_t gpa, uint64_t size,
@@ -94,7 +105,9 @@ int mem_txn_map_alias(struct mem_txn *txn, const char *name, gpa_t gpa, uint64_t
 		.hva = (uint8_t *)(uintptr_t)hva,
 	};
 
-	return add_region(txn, STEP_ALIAS, &region);
+	int r = add_region(txn, STEP_ALIAS, &region);
+
+	return r < 0 ? r : add_marks(txn);
 }
 
 int mem_txn_unmap(struct mem_txn *txn, gpa_t gpa)
@@ -149,18 +162,25 @@ static int prepare(const struct mem_txn *txn, struct slots *slots)
 	return slots_init(slots, mem, changes);
 }
 
-/* Readers of older pictures may still use the region: what it is made of stays until mem_finish().
+/*
+ * Readers of older pictures may still use the region: what it is made of stays until mem_finish().
+ * In the window the place is kept for them, and something else is there.
  */
 static void drop(struct mem *mem, const struct mem_region *region)
 {
-	mem->dropped[mem->dropped_count++] = *region;
+	struct mem_region gone = *region;
+
+	if (region->flags & MEM_WINDOW)
+		mem_unback(mem, &gone);
+	else
+		mem->dropped[mem->dropped_count++] = gone;
 }
 
 static void free_pages(struct mem *mem, const struct mem_region *region, uint64_t from, uint64_t to)
 {
 	if (!(region->flags & MEM_PRIVATE))
 		mem_punch(mem, region, from, to - from);
-	else if (!(region->flags & MEM_ALIAS))
+	else if (!(region->flags & (MEM_ALIAS | MEM_WINDOW)))
 		mem_discard_private(mem, region, from, to - from);
 }
 

@@ -30,6 +30,9 @@
  * gone.
  *
  * Threads that read the map see the picture before or after too, and wait for nothing.
+ *
+ * Who changes what RAM a guest has while it runs does so between mem_change_begin() and _end()
+ * (mem/window.h), which come before everything here.
  */
 #ifndef MEM_TXN_H
 #define MEM_TXN_H
@@ -49,15 +52,22 @@ struct mem_txn {
 
 void mem_txn_begin(struct mem_txn *txn, struct mem *mem);
 
-/* As mem_map_ram(). The memory is taken from the host now, so that the commit need not. */
+/*
+ * As mem_map_ram(). The memory is taken from the host now, so that the commit need not, except in
+ * the window (mem/window.h): there the commit takes it, and -EBUSY says that an earlier step of it
+ * unmaps what is at the place.
+ */
 int mem_txn_map(struct mem_txn *txn, const char *name, gpa_t gpa, uint64_t size, unsigned flags);
 
 /*
  * Maps pages that mem has already, at gpa too: hva is the host's address (mem_ptr()) of a page in a
  * region of the map, or in one that this transaction unmaps; size bytes from there, which may go on
  * in another region where that shares a neighbour's pages. They are freed when no region of the map
- * has them any more. Each of the regions tells the writes made through it. -EFAULT  no such pages
- * -EBUSY  pages may be missing (mem/pager.h)   and as mem_txn_map()
+ * has them any more. Each of the regions tells the writes made through it.
+ *   -EFAULT  no such pages, or they are the window's
+ *   -EINVAL  gpa is in the window
+ *   -EBUSY   pages may be missing (mem/pager.h)
+ * and as mem_txn_map()
  */
 int mem_txn_map_alias(struct mem_txn *txn, const char *name, gpa_t gpa, uint64_t size,
 		      unsigned flags, const void *hva);
@@ -65,7 +75,9 @@ int mem_txn_map_alias(struct mem_txn *txn, const char *name, gpa_t gpa, uint64_t
 /* The region that begins at gpa goes, and its pages are freed. -ENOENT. */
 int mem_txn_unmap(struct mem_txn *txn, gpa_t gpa);
 
-/* The region that begins at gpa is at `to` afterwards, with its content. -ENOENT, -EINVAL, -EEXIST.
+/*
+ * The region that begins at gpa is at `to` afterwards, with its content. -ENOENT, -EEXIST; -EINVAL,
+ * also when one of the places is in the window.
  */
 int mem_txn_move(struct mem_txn *txn, gpa_t gpa, gpa_t to);
 

@@ -13,6 +13,7 @@
 #include "mem/adopt.h"
 #include "mem/mem.h"
 #include "mem/pager.h"
+#include "mem/window.h"
 #include "migrate/dest_impl.h"
 #include "migrate/regions.h"
 #include "migrate/source.h"
@@ -149,6 +150,24 @@ static int empty_memory(struct mem *mem)
 	return err;
 }
 
+/* Some registers make memory; from then on it stays where it is, until all of the guest is here. */
+static int try_state(struct migrate_dest *dest)
+{
+	const struct migrate_guest *guest = dest->guest;
+	uint64_t before = mem_total(guest->mem);
+	int err = state_load_shape(guest->regs, &dest->state, &dest->names, &dest->verdict);
+
+	if (err)
+		return err;
+	mem_pin(guest->mem);
+	dest->has_pinned = true;
+	pthread_mutex_lock(&dest->lock);
+	dest->progress.total += mem_total(guest->mem) - before;
+	pthread_mutex_unlock(&dest->lock);
+	regions_compare(&dest->regions, guest->mem, false, &dest->verdict);
+	return state_load_rest(guest->regs, &dest->state, &dest->names, &dest->verdict);
+}
+
 /* Everything that stands in the guest's way, at once: disks, the memory's map and each register. */
 static int check(struct migrate_dest *dest)
 {
@@ -160,10 +179,8 @@ static int check(struct migrate_dest *dest)
 		err = stream_expect(control, RECORD_REGIONS, &record);
 	if (!err)
 		err = regions_receive(control, &record, &dest->regions);
-	if (!err) {
-		regions_compare(&dest->regions, dest->guest->mem, false, &dest->verdict);
+	if (!err)
 		err = stream_expect(control, RECORD_NAMES, &record);
-	}
 	if (!err)
 		err = stream_receive_parts(control, &record, &dest->names);
 	if (!err)
@@ -175,7 +192,7 @@ static int check(struct migrate_dest *dest)
 	if (!err)
 		err = stream_expect(control, RECORD_CHECK, &record);
 	if (!err)
-		err = state_load(dest->guest->regs, &dest->state, &dest->names, &dest->verdict);
+		err = try_state(dest);
 	if (!err)
 		err = empty_memory(dest->guest->mem);
 	if (!err && dest->can_postcopy)
@@ -347,6 +364,9 @@ enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct mi
 	} else {
 		arrival = take_over(dest, &err);
 	}
+	if (dest->has_pinned)
+		mem_unpin(guest->mem);
+	dest->has_pinned = false;
 	dest_set_phase(dest, MIGRATE_ENDED);
 	*ret_err = err;
 	return arrival;

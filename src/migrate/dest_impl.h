@@ -37,7 +37,7 @@ struct migrate_dest {
 	struct page_unpacker unpacker;
 	struct pager *pager; /* post-copy */
 	struct store_receiver stores;
-	bool can_postcopy, postcopy, copies_disks;
+	bool can_postcopy, postcopy, copies_disks, has_pinned;
 	uint64_t begun;
 
 	/* Who writes to the urgent connection: one at a time, and it stays meanwhile. lock is taken inside. */

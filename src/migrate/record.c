@@ -12,6 +12,7 @@
 
 #include "base/util.h"
 #include "mem/mem.h"
+#include "migrate/hello.h"
 
 /* A transfer that changes line ends, cuts the eighth bit or stops at ^Z damages it. */
 static const uint8_t magic[8] = { 'F', 'R', 'Y', 0xfe, '\r', '\n', 0x1a, '\n' };
@@ -33,7 +34,12 @@ enum {
 };
 
 /* What a type may carry. */
-enum numbers { NO_NUMBER = 0, A = 1 << 0, B = 1 << 1 };
+enum numbers {
+	NO_NUMBER = 0,
+	A = 1 << 0,
+	B = 1 << 1,
+	B_FLAGS = B | 1 << 2
+};
 
 static const struct {
 	uint32_t type;
@@ -54,16 +60,16 @@ static const struct {
 	{ RECORD_ZSTD, 1, RECORD_PAYLOAD_MAX, A | B, "compressed pages" },
 	{ RECORD_DISK_BLOCKS, 0, RECORD_PAYLOAD_MAX, A | B, "disk blocks" },
 	{ RECORD_DISK_SYNC, 0, 0, NO_NUMBER, "disk sync" },
-	{ RECORD_HELLO, 16, 16, B, "hello" },
+	{ RECORD_HELLO, 16, 16, B_FLAGS, "hello" },
 	{ RECORD_CHECK, 0, 0, NO_NUMBER, "check" },
-	{ RECORD_VERDICT, 0, 1 << 20, A | B, "verdict" },
+	{ RECORD_VERDICT, 0, 1 << 20, A | B_FLAGS, "verdict" },
 	{ RECORD_MEMORY_FD, 32, 1 << 20, A, "memory descriptor" },
 	{ RECORD_DONE, 0, 0, NO_NUMBER, "done" },
 	{ RECORD_LOADED, 0, 0, NO_NUMBER, "loaded" },
 	{ RECORD_RUN, 0, 0, NO_NUMBER, "run" },
 	{ RECORD_RUNNING, 0, 0, NO_NUMBER, "running" },
 	{ RECORD_ABORT, 0, 4096, NO_NUMBER, "abort" },
-	{ RECORD_CONNECTIONS, 0, 0, A | B, "connections" },
+	{ RECORD_CONNECTIONS, 0, 0, A | B_FLAGS, "connections" },
 	{ RECORD_MISSING, 0, RECORD_PAYLOAD_MAX, A | B, "missing pages" },
 	{ RECORD_REQUEST, 0, 0, A, "page request" },
 	{ RECORD_COMPLETE, 0, 0, NO_NUMBER, "complete" },
@@ -194,8 +200,13 @@ int record_decode(const void *buf, struct record *ret_record)
 			return because(-EBADMSG, "a record of %s with %u bytes", types[i].name,
 				       record.size);
 		if ((record.a && !(types[i].numbers & A)) || (record.b && !(types[i].numbers & B)))
-			return because(-EBADMSG, "a record of %s with a number that it does not have",
+			return because(-EBADMSG,
+				       "a record of %s with a number that it does not have",
 				       types[i].name);
+		if (!(~types[i].numbers & B_FLAGS) && record.b & ~(uint64_t)HELLO_ALL)
+			return because(-EBADMSG,
+				       "a record of %s with flags %#llx: a newer ferry wrote it",
+				       types[i].name, (unsigned long long)record.b);
 		*ret_record = record;
 		return 0;
 	}

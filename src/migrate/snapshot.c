@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "mem/dirty.h"
+#include "mem/window.h"
 #include "migrate/copier.h"
 #include "migrate/memory_file.h"
 #include "migrate/regions.h"
@@ -323,8 +324,11 @@ static void end_progress(struct snapshot_writer *writer)
 int snapshot_writer_run(struct snapshot_writer *writer)
 {
 	char text[ERROR_TEXT_MAX];
-	int err = write_all(writer);
+	int err;
 
+	mem_pin(writer->guest->mem);
+	err = write_all(writer);
+	mem_unpin(writer->guest->mem);
 	snprintf(text, sizeof(text), "%s", error_text(err));
 	if (writer->temporary)
 		remove_snapshot(writer->temporary);

@@ -164,11 +164,15 @@ int snapshot_load_memory(struct snapshot *snapshot, struct mem *mem, struct verd
 int snapshot_load(struct snapshot *snapshot, const struct migrate_guest *guest,
 		  struct verdict *verdict)
 {
-	int err = snapshot->memory_fd < 0 ? 0 : snapshot_load_memory(snapshot, guest->mem, verdict);
+	int err = 0;
 
+	if (snapshot->memory_fd >= 0)
+		err = state_load_shape(guest->regs, &snapshot->state, &snapshot->names, verdict);
+	if (!err && snapshot->memory_fd >= 0)
+		err = snapshot_load_memory(snapshot, guest->mem, verdict);
 	if (err)
 		return err;
-	err = state_load(guest->regs, &snapshot->state, &snapshot->names, verdict);
+	err = state_load_rest(guest->regs, &snapshot->state, &snapshot->names, verdict);
 	if (!err && verdict->refusals)
 		err = because(-EREMOTE, "%s", verdict_text(verdict));
 	return err;

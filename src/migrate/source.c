@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "mem/adopt.h"
 #include "mem/dirty.h"
+#include "mem/window.h"
 #include "migrate/regions.h"
 #include "migrate/source_impl.h"
 #include "migrate/stores.h"
@@ -387,6 +388,7 @@ enum migrate_outcome migrate_source_run(struct migrate_source *source, int *ret_
 	int err;
 
 	source->begun = clock_now();
+	mem_pin(source->guest->mem);
 	err = send_all(source);
 	if (!err)
 		outcome = hand_over(source, &err);
@@ -400,6 +402,7 @@ enum migrate_outcome migrate_source_run(struct migrate_source *source, int *ret_
 		err = source_was_cancelled();
 	if (source->is_tracking)
 		mem_dirty_stop(source->guest->mem);
+	mem_unpin(source->guest->mem);
 	if (outcome == MIGRATE_WENT_ON)
 		undo(source, err);
 	strncpy(text, error_text(err), sizeof(text) - 1);

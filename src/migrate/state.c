@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/util.h"
+#include "reg/reg_file.h"
 #include "migrate/record.h"
 
 /* An entry: id, vCPU, size, then the value. A name: id, vCPU, length, then the name. */
@@ -335,8 +336,19 @@ static void load_batch(struct reg_file *regs, struct batch *batch, const struct 
 	batch->count = batch->size = 0;
 }
 
-int state_load(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
-	       struct verdict *verdict)
+enum part {
+	ALL,
+	SHAPE,
+	REST,
+};
+
+static bool is_of(enum part part, const struct reg_file *regs, struct reg_key key)
+{
+	return part == ALL || reg_file_shapes_memory(regs, key) == (part == SHAPE);
+}
+
+static int load(enum part part, struct reg_file *regs, const struct buffer *state,
+		const struct buffer *names, struct verdict *verdict)
 {
 	AUTO_FREE struct batch *batch = batch_create();
 	struct state_entry entry = { 0 };
@@ -344,8 +356,11 @@ int state_load(struct reg_file *regs, const struct buffer *state, const struct b
 	int r = batch ? 1 : -ENOMEM;
 
 	while (r > 0 && (r = state_next(state, &at, &entry)) > 0 && entry.value) {
-		void *value = batch_add(batch, entry.key);
+		void *value;
 
+		if (!is_of(part, regs, entry.key))
+			continue;
+		value = batch_add(batch, entry.key);
 		if (!value) {
 			load_batch(regs, batch, names, verdict);
 			value = batch_add(batch, entry.key);
@@ -355,6 +370,24 @@ int state_load(struct reg_file *regs, const struct buffer *state, const struct b
 	if (r >= 0)
 		load_batch(regs, batch, names, verdict);
 	return r;
+}
+
+int state_load(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
+	       struct verdict *verdict)
+{
+	return load(ALL, regs, state, names, verdict);
+}
+
+int state_load_shape(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
+		     struct verdict *verdict)
+{
+	return load(SHAPE, regs, state, names, verdict);
+}
+
+int state_load_rest(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
+		    struct verdict *verdict)
+{
+	return load(REST, regs, state, names, verdict);
 }
 
 int state_check_machine(struct buffer *machine)

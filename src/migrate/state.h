@@ -72,6 +72,15 @@ int state_check_names(const struct buffer *names);
 int state_load(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
 	       struct verdict *verdict);
 
+/*
+ * The same in two steps, for who compares or fills memory between them: the registers that say
+ * where memory is, and all others.
+ */
+int state_load_shape(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
+		     struct verdict *verdict);
+int state_load_rest(struct reg_file *regs, const struct buffer *state, const struct buffer *names,
+		    struct verdict *verdict);
+
 /* The payload of a MACHINE record: -EBADMSG if it is no printable text; else a NUL is put behind it. */
 int state_check_machine(struct buffer *machine);
 

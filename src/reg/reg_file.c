@@ -105,6 +105,13 @@ static const struct reg_file_slot *find(const struct reg_file *file, struct reg_
 	return NULL;
 }
 
+bool reg_file_shapes_memory(const struct reg_file *file, struct reg_key key)
+{
+	const struct reg_file_slot *slot = find(file, key);
+
+	return slot && slot->bank.shapes_memory;
+}
+
 static int unknown(struct reg_key key)
 {
 	return because(-ENOENT, "no register %#llx", (unsigned long long)key.id);

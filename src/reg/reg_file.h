@@ -3,6 +3,8 @@
 #ifndef REG_REG_FILE_H
 #define REG_REG_FILE_H
 
+#include <stdbool.h>
+
 #include <ferry/reg.h>
 
 /*
@@ -13,6 +15,7 @@ struct reg_bank {
 	const char *name;
 	uint64_t mask;
 	uint64_t match;
+	int shapes_memory; /* its registers say where memory is: they are set before it is filled */
 	int per_vcpu; /* list is called once for each vCPU; else once, with REG_VM */
 	int (*list)(void *self, uint32_t vcpu, struct reg_list *out);
 	int (*get)(void *self, struct reg_key key, void *val);
@@ -47,5 +50,8 @@ void reg_file_finish(struct reg_file *file);
  */
 int reg_file_add(struct reg_file *file, const struct reg_bank *bank, uint64_t instance_mask,
 		 uint64_t instance, void *self);
+
+/* Whether the register is of a bank that shapes memory. */
+bool reg_file_shapes_memory(const struct reg_file *file, struct reg_key key);
 
 #endif

@@ -49,7 +49,8 @@ static char *describe(const char *line)
 
 START_TEST(test_what_was_described_is_made_again)
 {
-	AUTO_FREE char *text = describe("vmlinuz --name web --memory 96M --cpus 3 --hugepages "
+	AUTO_FREE char *text = describe("vmlinuz --name web --memory 96M,max=4G --cpus 3 "
+					"--hugepages "
 					"--disk /a,readonly,queues=2,serial=x --disk /b,direct "
 					"--net user --net tap=tap7,mac=52:54:00:00:00:09 --no-rng "
 					"--balloon --console virtio");
@@ -58,6 +59,7 @@ START_TEST(test_what_was_described_is_made_again)
 	ck_assert_msg(parse(text, "--incoming unix:x") == 0, "%s", error_text(-1));
 	ck_assert_str_eq(options.machine.vm.name, "web");
 	ck_assert_uint_eq(options.machine.memory, 96 * MIB);
+	ck_assert_uint_eq(options.machine.memory_max, 4 * GIB);
 	ck_assert_uint_eq(options.machine.vm.vcpus, 3);
 	ck_assert_uint_eq(options.machine.vm.hugepage_size, 2 * MIB);
 	ck_assert_uint_eq(options.machine.disk_count, 2);
@@ -107,11 +109,12 @@ END_TEST
 
 START_TEST(test_options_there_win)
 {
-	AUTO_FREE char *text = describe("vmlinuz --memory 1G --disk /a --disk /b --balloon "
+	AUTO_FREE char *text = describe("vmlinuz --memory 1G,max=8G --disk /a --disk /b --balloon "
 					"--console virtio --name a");
 
 	ck_assert_int_eq(parse(text, "--incoming unix:x --memory 2G --disk /c --no-balloon"), 0);
 	ck_assert_uint_eq(options.machine.memory, 2 * GIB);
+	ck_assert_uint_eq(options.machine.memory_max, 0);
 	ck_assert_uint_eq(options.machine.disk_count, 1);
 	ck_assert_str_eq(options.machine.disks[0].path, "/c");
 	ck_assert(!options.machine.balloon);
@@ -138,6 +141,8 @@ START_TEST(test_only_a_machine_is_described)
 		"{\"name\":\"../x\"}",
 		"{\"name\":[\"x\"]}",
 		"{\"memory\":-1}",
+		"{\"memory\":{\"max\":1073741824}}",
+		"{\"memory\":{\"size\":1073741824,\"max\":1}}",
 		"{\"disk\":{\"path\":\"/a\",\"format\":\"qcow2\"}}",
 		"{\"disk\":[[\"/a\"]]}",
 		"[]",

@@ -139,6 +139,14 @@ START_TEST(test_bad_values_are_refused_and_named)
 		"--memory=12Q",
 		"--memory=2049K",
 		"--memory=",
+		"--memory=max=1G",
+		"--memory=1G,max=1G",
+		"--memory=1G,max=512M",
+		"--memory=1G,max=9T",
+		"--memory=1G,max=",
+		"--memory=1G,max",
+		"--memory=1G,2G",
+		"--memory=1G,",
 		"--cpus=0",
 		"--cpus=-1",
 		"--cpus=two",
@@ -206,6 +214,27 @@ START_TEST(test_memory_fits_its_huge_pages)
 	ck_assert_int_eq(parse("k --hugepages --memory 4M"), 0);
 	ck_assert_uint_eq(options.machine.vm.hugepage_size, 2 * MIB);
 	ck_assert_int_eq(parse("k --hugepages=1G --memory 1536M"), -EINVAL);
+}
+END_TEST
+
+START_TEST(test_memory_that_grows_does_so_by_blocks)
+{
+	ck_assert_int_eq(parse("k --memory 1G,max=4G"), 0);
+	ck_assert_uint_eq(options.machine.memory, GIB);
+	ck_assert_uint_eq(options.machine.memory_max, 4 * GIB);
+	ck_assert_int_eq(parse("k --memory size=1G,max=1026M"), 0);
+	ck_assert_int_eq(parse("k --memory 1G,max=1025M"), -EINVAL);
+	ck_assert_ptr_ne(strstr(error_text(-EINVAL), "2M"), NULL);
+	ck_assert_int_eq(parse("k --memory 1G,max=1026M --hugepages=1G"), -EINVAL);
+	ck_assert_ptr_ne(strstr(error_text(-EINVAL), "1G"), NULL);
+	ck_assert_int_eq(parse("k --memory 1G,max=4G --memory 2G"), 0);
+	ck_assert_uint_eq(options.machine.memory, 2 * GIB);
+	ck_assert_uint_eq(options.machine.memory_max, 0);
+	ck_assert_int_eq(parse_with("", "{\"kernel\": \"k\", \"memory\": {\"max\": \"2G\", "
+					"\"size\": \"512M\"}}"),
+			 0);
+	ck_assert_uint_eq(options.machine.memory, 512 * MIB);
+	ck_assert_uint_eq(options.machine.memory_max, 2 * GIB);
 }
 END_TEST
 
@@ -360,7 +389,8 @@ END_TEST
 CHECK_MAIN("cli/run_options", test_defaults_need_only_a_kernel, test_a_kernel_is_needed_once,
 	   test_every_option_has_its_effect, test_switches_can_be_undone,
 	   test_bad_values_are_refused_and_named, test_a_bare_number_of_memory_suggests_its_unit,
-	   test_memory_fits_its_huge_pages, test_an_unknown_option_suggests_the_nearest,
+	   test_memory_fits_its_huge_pages, test_memory_that_grows_does_so_by_blocks,
+	   test_an_unknown_option_suggests_the_nearest,
 	   test_the_virtio_console_has_its_own_command_line, test_a_long_command_line_is_refused,
 	   test_a_config_file_has_the_options_names,
 	   test_the_command_line_wins_over_the_config_file,

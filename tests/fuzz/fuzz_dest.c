@@ -277,7 +277,8 @@ static void meet(struct run *run)
 	if (channel_listen(uri, &(struct channel_options){ 0 }, &run->listener))
 		abort();
 	fds[count] = dial(uri + 5);
-	greet(fds[count], STREAM_CONTROL, run->flags >> 4 & ~(unsigned)HELLO_RECOVER, &run->guest);
+	greet(fds[count], STREAM_CONTROL, run->flags >> 4 & HELLO_ALL & ~(unsigned)HELLO_RECOVER,
+	      &run->guest);
 	talk(run, fds[count++], &run->control);
 	for (unsigned i = 0; i < run->data_count; i++) {
 		fds[count] = dial(uri + 5);

@@ -110,6 +110,8 @@ static struct machine_options everything(const struct machine_disk *disk)
 		.disks = disk,
 		.disk_count = 1,
 		.balloon = true,
+		.memory = 16 * MIB,
+		.memory_max = 80 * MIB,
 		.virtio_console = true,
 	};
 }

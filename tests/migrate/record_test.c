@@ -238,6 +238,22 @@ START_TEST(test_numbers_that_the_table_leaves_out_are_zero)
 }
 END_TEST
 
+START_TEST(test_flags_that_are_not_known_are_refused)
+{
+	static const struct {
+		uint32_t type, size;
+	} with[] = { { RECORD_HELLO, 16 }, { RECORD_VERDICT, 0 }, { RECORD_CONNECTIONS, 0 } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(with); i++)
+		for (unsigned bit = 0; bit < 64; bit++) {
+			ck_assert_int_eq(decode_sized(with[i].type, with[i].size), 0);
+			put_u64(bytes + 16, 1ULL << bit);
+			seal_record();
+			ck_assert_int_eq(decode_record(), bit < 3 ? 0 : -EBADMSG);
+		}
+}
+END_TEST
+
 CHECK_MAIN("record", test_a_header_of_each_kind_is_what_the_page_says,
 	   test_a_header_with_any_byte_changed_is_refused,
 	   test_each_thing_that_another_ferry_would_write_has_its_own_text,
@@ -245,4 +261,5 @@ CHECK_MAIN("record", test_a_header_of_each_kind_is_what_the_page_says,
 	   test_a_record_of_a_size_that_its_type_cannot_have_is_refused,
 	   test_a_record_of_a_type_that_is_not_known_is_refused,
 	   test_a_payload_with_any_bit_changed_is_refused,
-	   test_numbers_that_the_table_leaves_out_are_zero)
+	   test_numbers_that_the_table_leaves_out_are_zero,
+	   test_flags_that_are_not_known_are_refused)

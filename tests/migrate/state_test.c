@@ -366,7 +366,38 @@ START_TEST(test_the_machines_description_is_text)
 }
 END_TEST
 
-CHECK_MAIN("state", test_what_is_saved_and_loaded_is_the_same,
+static void is_loaded(bool vm, bool vcpus)
+{
+	for (unsigned i = 0; i < from.count; i++) {
+		const struct fake_reg *a = &from.regs[i], *b = &to.regs[i];
+		bool wanted = a->key.vcpu == REG_VM ? vm : vcpus;
+		bool same = memcmp(a->value, b->value, reg_size(a->key.id)) == 0;
+
+		ck_assert_msg(same == wanted, "register %u", i);
+	}
+}
+
+START_TEST(test_what_shapes_memory_is_loaded_before_the_rest)
+{
+	save();
+	to.file.slots[0].bank.shapes_memory = 1;
+	ck_assert(reg_file_shapes_memory(&to.file, from.regs[0].key));
+	ck_assert_int_eq(state_load_shape(&to.file, &state, &names, &verdict), 0);
+	is_loaded(true, false);
+	ck_assert_int_eq(state_load_rest(&to.file, &state, &names, &verdict), 0);
+	is_loaded(true, true);
+	ck_assert_uint_eq(verdict.refusals, 0);
+	finish();
+	save();
+	to.file.slots[0].bank.shapes_memory = 1;
+	ck_assert_int_eq(state_load_rest(&to.file, &state, &names, &verdict), 0);
+	is_loaded(false, true);
+	finish();
+}
+END_TEST
+
+CHECK_MAIN("state", test_what_shapes_memory_is_loaded_before_the_rest,
+	   test_what_is_saved_and_loaded_is_the_same,
 	   test_entries_come_in_the_order_of_the_list,
 	   test_an_unknown_register_of_zeros_is_left_out,
 	   test_an_unknown_register_with_a_value_is_refused_by_its_name,
