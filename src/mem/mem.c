@@ -119,33 +119,13 @@ int mem_set_slot(const struct mem *mem, const struct mem_region *region, uint64_
 						   : kvm_set_user_memory_region(mem->vm_fd, &slot);
 }
 
-static int plug(struct mem *mem)
-{
-	const struct mem_map *map = mem_map(mem);
-	size_t i = 0;
-	int r = 0;
-
-	mem->is_unplugged = false;
-	for (; r == 0 && i < map->count; i++)
-		r = mem_set_slot(mem, &map->regions[i], map->regions[i].size,
-				 atomic_load(&mem->tracked));
-	if (r == 0)
-		return 0;
-	/* The last one was refused; should KVM keep one of the others, there is no guest yet. */
-	while (--i > 0)
-		mem_set_slot(mem, &map->regions[i - 1], 0, false);
-	mem->is_unplugged = true;
-	return r;
-}
-
 int mem_plug(struct mem *mem)
 {
-	int r;
+	struct mem_txn txn;
 
-	pthread_mutex_lock(&mem->lock);
-	r = mem->is_unplugged ? plug(mem) : 0;
-	pthread_mutex_unlock(&mem->lock);
-	return r < 0 ? because(r, "KVM refuses the guest's memory: %s", strerror(-r)) : 0;
+	mem_txn_begin(&txn, mem);
+	mem_txn_plug(&txn);
+	return mem_txn_commit(&txn);
 }
 
 int mem_map_ram(struct mem *mem, const char *name, gpa_t gpa, uint64_t size, unsigned flags)

@@ -76,10 +76,10 @@ struct mem_guard {
  * nor guest memory that may be missing (mem/pager.h) touched under it. Readers take no lock: they load
  * `map`, whose pictures stay allocated until mem_finish().
  *
- * The order: mem_change_begin() where it is used, guard.stop(), then lock. Never stop() under lock: a vCPU may be waiting in KVM_RUN for a
- * missing page, and who brings the page, or gives it up, may take lock. Held by: a transaction's
- * commit (and shortly by its map steps), collecting and clearing of dirty pages, discarding, the
- * pager's coming and going. Whoever holds it waits for no vCPU.
+ * The order: change (mem/window.h), guard.stop(), then lock. Never stop() under lock: a vCPU may be
+ * waiting in KVM_RUN for a missing page, and who brings the page, or gives it up, may take lock.
+ * Held by: a transaction's commit (and shortly by its map steps), collecting and clearing of dirty
+ * pages, discarding, the pager's coming and going. Whoever holds it waits for no vCPU.
  */
 struct mem {
 	int vm_fd;
@@ -139,7 +139,11 @@ void mem_finish(struct mem *mem);
  */
 int mem_map_ram(struct mem *mem, const char *name, gpa_t gpa, uint64_t size, unsigned flags);
 
-/* Sets the slots of memory that was made unplugged; of other memory they are set. What KVM says. */
+/*
+ * Sets the slots of memory that was made unplugged, in a transaction (mem/txn.h); of other memory
+ * they are set. What KVM says; all of it is as unplugged as before then, and it may be tried again,
+ * even when KVM keeps a part (-ENOTRECOVERABLE): there is no guest yet.
+ */
 int mem_plug(struct mem *mem);
 
 /* Takes the region that begins at gpa away from the guest and frees its pages. -ENOENT. */

@@ -78,10 +78,12 @@ int mem_log_clear(const struct mem *mem, const struct mem_region *region, const 
 bool mem_has_log(const struct mem *mem, const struct mem_region *region);
 
 /*
- * txn.c. A step of mem's own: fn changes the regions of the next picture without KVM, and does all
- * of it or nothing; it is the only step of its transaction.
+ * txn.c. Steps of mem's own. Plug: KVM is told of all memory, unless it has been. Call: fn changes
+ * the regions of the next picture without KVM, and does all of it or nothing; it is the only step
+ * of its transaction.
  */
 struct mem_txn;
+int mem_txn_plug(struct mem_txn *txn);
 int mem_txn_call(struct mem_txn *txn, int (*fn)(struct mem *mem, struct mem_map *next, void *arg),
 		 void *arg);
 

@@ -205,6 +205,23 @@ int slots_log(struct slots *slots, size_t at, bool on)
 	return 0;
 }
 
+void slots_plug(struct slots *slots)
+{
+	slots->mem->is_unplugged = false;
+	note(slots, SLOT_PLUGGED, &(struct mem_region){ 0 });
+}
+
+int slots_tell(struct slots *slots, size_t at)
+{
+	const struct mem_region *region = &slots->map->regions[at];
+	int r = mem_set_slot(slots->mem, region, region->size, slots->logged);
+
+	if (r < 0)
+		return refused(r, region);
+	note(slots, SLOT_TOLD, region);
+	return 0;
+}
+
 static int undo_add(struct slots *slots, const struct slot_change *change)
 {
 	const struct mem_region *region = &change->region;
@@ -269,6 +286,11 @@ static int undo_one(struct slots *slots, const struct slot_change *change)
 	case SLOT_LOGGED:
 		slots->logged = false;
 		return mem_set_slot(slots->mem, region, region->size, false);
+	case SLOT_PLUGGED:
+		slots->mem->is_unplugged = true;
+		return 0;
+	case SLOT_TOLD:
+		return mem_set_slot(slots->mem, region, 0, false);
 	default:
 		slots->logged = true;
 		/* Nobody has watched meanwhile. */
@@ -290,6 +312,8 @@ static const char *remains(const struct slots *slots, const struct slot_change *
 		return "stays where it was moved";
 	case SLOT_LOGGED:
 		return "stays logged";
+	case SLOT_TOLD:
+		return "is KVM's already";
 	default:
 		return "stays without a log";
 	}

@@ -11,6 +11,8 @@ enum slot_change_kind {
 	SLOT_MOVED,
 	SLOT_LOGGED,   /* KVM's log was switched on */
 	SLOT_UNLOGGED, /* and off */
+	SLOT_PLUGGED,  /* from here on KVM is told; of no region */
+	SLOT_TOLD,     /* of a region that the map had already */
 };
 
 struct slot_change {
@@ -44,6 +46,9 @@ int slots_add(struct slots *slots, struct mem_region *region, bool is_new);
 int slots_remove(struct slots *slots, size_t at, bool kept);
 int slots_move(struct slots *slots, size_t at, gpa_t to);
 int slots_log(struct slots *slots, size_t at, bool on);
+/* First plug, of memory that is unplugged; then all regions are told. */
+void slots_plug(struct slots *slots);
+int slots_tell(struct slots *slots, size_t at);
 
 /*
  * Takes all changes back, the last one first, because of the error why. What KVM told of dirty

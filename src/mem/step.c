@@ -178,6 +178,18 @@ static int make_log(struct slots *slots, bool on)
 	return r;
 }
 
+static int make_plug(struct slots *slots)
+{
+	int r = 0;
+
+	if (!slots->mem->is_unplugged)
+		return 0;
+	slots_plug(slots);
+	for (size_t i = 0; r == 0 && i < slots->map->count; i++)
+		r = slots_tell(slots, i);
+	return r;
+}
+
 int mem_step_make(struct mem_step *step, struct slots *slots)
 {
 	switch (step->kind) {
@@ -193,6 +205,8 @@ int mem_step_make(struct mem_step *step, struct slots *slots)
 		return make_protect(slots, step->region.gpa, step->on);
 	case STEP_LOG:
 		return make_log(slots, step->on);
+	case STEP_PLUG:
+		return make_plug(slots);
 	default:
 		return step->fn(slots->mem, slots->map, step->arg);
 	}
@@ -203,6 +217,8 @@ size_t mem_step_changes(const struct mem_step *step, size_t regions)
 	switch (step->kind) {
 	case STEP_LOG:
 		return regions;
+	case STEP_PLUG:
+		return regions + 1;
 	case STEP_PROTECT:
 		return 2;
 	default:

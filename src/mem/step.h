@@ -12,6 +12,7 @@ enum step_kind {
 	STEP_MOVE,
 	STEP_PROTECT,
 	STEP_LOG,
+	STEP_PLUG,
 	STEP_CALL
 };
 

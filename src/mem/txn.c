@@ -131,6 +131,11 @@ int mem_txn_log(struct mem_txn *txn, bool on)
 	return add_step(txn, &(struct mem_step){ .kind = STEP_LOG, .on = on });
 }
 
+int mem_txn_plug(struct mem_txn *txn)
+{
+	return add_step(txn, &(struct mem_step){ .kind = STEP_PLUG });
+}
+
 int mem_txn_call(struct mem_txn *txn, int (*fn)(struct mem *mem, struct mem_map *next, void *arg),
 		 void *arg)
 {
