@@ -37,7 +37,20 @@ struct mem_region {
 			   * MEM_ALIAS */
 };
 
-/* An immutable picture of the map, sorted by gpa. Readers take it once and may keep it. */
+/*
+ * An immutable picture of the map, sorted by gpa. Readers take it once and may keep it: pictures,
+ * and the addresses and bitmaps of regions that are gone (outside the window), stay until
+ * mem_finish(). A change of the map so costs 64 bytes a region, and an unmapping the addresses and
+ * 1/32768 of the size besides. Neither a vCPU's exit nor a turn of a loop ends all uses. To give
+ * them back earlier it takes, for each of those who keep something:
+ *
+ *   a picture, within one call (mem_read(), mem_ptr(), marks)   a mark at each thread while it
+ *	looks, which the writer reads after barrier_everywhere(), and thus a list of all threads
+ *   a picture or its regions, for long (copying, the pager)     nothing goes while mem_pin() holds
+ *   a picture's address, to be compared (queues)                a number instead: addresses recur
+ *   host addresses (queues' rings, chains in flight, which may be the kernel's: io_uring)  that
+ *	each device tells when what it had begun before the change is over
+ */
 struct mem_map {
 	struct mem_map *previous;
 	size_t aliases; /* how many regions are MEM_ALIAS */
