@@ -146,7 +146,7 @@ static int collect_log(struct mem *mem, const struct mem_region *region, uint64_
 	AUTO_FREE uint64_t *bits = NULL;
 	int r = mem_log_get(mem, region, &bits);
 
-	if (r < 0)
+	if (!bits)
 		return r;
 	for (uint64_t i = 0; i < mem_dirty_words(region); i++) {
 		if (mem->manual_protect)
