@@ -2,6 +2,10 @@
 /* What an x86 machine consists of, and where. */
 #include "machine/machine.h"
 
+#include <errno.h>
+
+#include <ferry/error.h>
+
 #include "arch/x86/ident.h"
 #include "arch/x86/regs.h"
 #include "base/util.h"
@@ -67,8 +71,25 @@ static uint64_t plug_base(const struct machine *machine)
 	return align_up(HIGH_BASE + machine->memory - machine->low_end, PLUG_ALIGN);
 }
 
+static uint64_t mmio64_base(const struct machine *machine)
+{
+	uint64_t end = HIGH_BASE + machine->memory;
+
+	if (machine->memory_max)
+		end = plug_base(machine) + machine->memory_max - machine->memory;
+	return align_up(end, MMIO64_SIZE);
+}
+
 static int add_blocks(struct machine *machine)
 {
+	unsigned bits = arch_address_bits(machine->vm);
+	uint64_t end = mmio64_base(machine) + MMIO64_SIZE;
+
+	if (machine->memory_max && bits < 64 && end > 1ULL << bits)
+		return because(-EINVAL,
+			       "--memory: max: addresses of %u bits reach %llu GiB; all memory and "
+			       "64-bit BARs need %llu",
+			       bits, (1ULL << bits) / GIB, (unsigned long long)(end / GIB));
 	return machine_add_blocks(machine, plug_base(machine));
 }
 
@@ -165,15 +186,6 @@ static int add_pvpanic(struct machine *machine)
 static void remove_pvpanic(struct machine *machine)
 {
 	pvpanic_destroy(machine->pvpanic);
-}
-
-static uint64_t mmio64_base(const struct machine *machine)
-{
-	uint64_t end = HIGH_BASE + machine->memory;
-
-	if (machine->memory_max)
-		end = plug_base(machine) + machine->memory_max - machine->memory;
-	return align_up(end, MMIO64_SIZE);
 }
 
 static int add_pci(struct machine *machine)

@@ -52,6 +52,9 @@ void arch_vcpu_resume(struct vcpu *vcpu);
 int arch_vm_hold(struct vm *vm);
 int arch_vm_go_on(struct vm *vm, bool arrived);
 
+/* How many bits a guest physical address has at the most, by what KVM offers. After arch_vm_init(). */
+unsigned arch_address_bits(const struct vm *vm);
+
 /* One line for a person: where the vCPU was ("rip=… cr0=…"). On its thread, outside KVM_RUN. */
 void arch_vcpu_describe(struct vcpu *vcpu, char *buf, size_t size);
 

@@ -54,6 +54,19 @@ int x86_ident_init(struct vm *vm)
 	return r < 0 ? because(r, "KVM_GET_SUPPORTED_CPUID: %s", strerror(-r)) : 0;
 }
 
+/* What CPUs without that leaf have: Intel SDM volume 3A, 4.1.4. */
+#define ADDRESS_BITS 36
+
+unsigned arch_address_bits(const struct vm *vm)
+{
+	const struct kvm_cpuid2 *table = vm->arch.supported_cpuid;
+
+	for (uint32_t i = 0; i < table->nent; i++)
+		if (table->entries[i].function == LEAF_AMD_SIZES)
+			return table->entries[i].eax & 0xff;
+	return ADDRESS_BITS;
+}
+
 void x86_ident_finish(struct vm *vm)
 {
 	free(vm->arch.supported_cpuid);

@@ -461,11 +461,15 @@ END_TEST
 START_TEST(test_large_region_has_few_chunks_and_wide_registers)
 {
 	struct reg_list list = { 0 };
-	uint64_t size = 1024 * GIB;
+	uint64_t size = 1016 * GIB;
 	uint8_t *bytes;
 	size_t total;
 
 	setup_of(size);
+	if (arch_address_bits(f.vm) < 40) {
+		teardown();
+		return;
+	}
 	ck_assert_int_eq(vmem_request(vmem, size), 0);
 	ck_assert_uint_eq(plug(0, 1), VIRTIO_MEM_RESP_ACK);
 	ck_assert_uint_eq(plug(size / BLOCK - 1, 1), VIRTIO_MEM_RESP_ACK);
