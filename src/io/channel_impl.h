@@ -98,7 +98,7 @@ int channel_canceled(struct channel *channel);
 /* -EPERM where plain TCP would leave this machine. */
 int channel_check_plaintext(const char *name, const struct sockaddr *address,
 			    const struct channel_options *options);
-void channel_tune_tcp(int fd, unsigned timeout_ms);
+void channel_tune_tcp(int fd);
 void channel_tune_unix(int fd);
 /* "tcp:ADDRESS:PORT". */
 int channel_address_name(const struct sockaddr_storage *address, socklen_t len, char *name,

@@ -315,7 +315,7 @@ static int accept_socket(struct channel_listener *listener, uint64_t deadline,
 	channel->is_tcp = listener->kind == CHANNEL_TCP;
 	channel->is_unix = !channel->is_tcp;
 	if (channel->is_tcp)
-		channel_tune_tcp(channel->in.fd, channel->timeout_ms);
+		channel_tune_tcp(channel->in.fd);
 	else
 		channel_tune_unix(channel->in.fd);
 	*ret_channel = channel;

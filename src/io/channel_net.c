@@ -13,7 +13,6 @@
 /* What a peer that has vanished is allowed: tcp(7). Its own limits keep a socket's larger. */
 #define KEEPALIVE_IDLE_S     15
 #define KEEPALIVE_INTERVAL_S 5
-#define USER_TIMEOUT_MIN_MS  10000
 #define LOCAL_BUFFER	     ((int)MIB)
 
 static bool is_loopback(const struct sockaddr *address)
@@ -39,10 +38,13 @@ int channel_check_plaintext(const char *name, const struct sockaddr *address,
 		       name);
 }
 
-/* A peer that takes nothing for the timeout is what our own deadline catches, if we write. */
-void channel_tune_tcp(int fd, unsigned timeout_ms)
+/*
+ * A peer that takes nothing, or answers nothing, is what our own deadlines catch. TCP_USER_TIMEOUT
+ * would catch one that is only slow, too: a window that opens less far than the next segment is
+ * long counts for nothing there.
+ */
+void channel_tune_tcp(int fd)
 {
-	unsigned user_timeout = (unsigned)max_u64(timeout_ms, USER_TIMEOUT_MIN_MS);
 	int idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S, on = 1;
 
 	/* Linux's own sizes of TCP's buffers grow with the link; setting them would stop that. */
@@ -50,7 +52,6 @@ void channel_tune_tcp(int fd, unsigned timeout_ms)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof(user_timeout));
 }
 
 /* Whatever of it net.core.wmem_max grants. */
@@ -129,7 +130,7 @@ static int connect_address(const char *name, const struct addrinfo *at,
 	channel->is_tcp = true;
 	r = open_socket(channel, at->ai_family);
 	if (r == 0) {
-		channel_tune_tcp(channel->out.fd, channel->timeout_ms);
+		channel_tune_tcp(channel->out.fd);
 		r = connect_fd(channel, at->ai_addr, at->ai_addrlen);
 	}
 	if (r < 0) {

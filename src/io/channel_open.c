@@ -50,7 +50,7 @@ static int adopt_socket(struct channel *channel, int fd, const struct channel_op
 		channel_tune_unix(fd);
 	if (!channel->is_tcp)
 		return 0;
-	channel_tune_tcp(fd, channel->timeout_ms);
+	channel_tune_tcp(fd);
 	return channel_check_plaintext(channel->name, (struct sockaddr *)&peer, options);
 }
 

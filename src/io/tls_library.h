@@ -47,6 +47,7 @@
 	X(x509_crt_init)
 
 struct tls_library {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it is a member's name */
 #define TLS_LIBRARY_FIELD(name) __typeof__(gnutls_##name) *name;
 	TLS_LIBRARY(TLS_LIBRARY_FIELD)
 #undef TLS_LIBRARY_FIELD

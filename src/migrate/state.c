@@ -88,7 +88,7 @@ static int add_header(struct buffer *buffer, struct reg_key key, uint32_t size)
 
 /* Registers that are read or written at once, and their values, aligned as banks expect. */
 #define BATCH_MAX  256
-#define BATCH_SIZE (2 * REG_SIZE_MAX)
+#define BATCH_SIZE (2UL * REG_SIZE_MAX)
 
 struct batch {
 	struct reg_value values[BATCH_MAX];
@@ -111,11 +111,9 @@ static void *batch_add(struct batch *batch, struct reg_key key)
 
 static struct batch *batch_create(void)
 {
-	struct batch *batch = malloc(sizeof(*batch));
+	struct batch *batch = calloc(1, sizeof(*batch));
 
-	if (batch)
-		batch->count = batch->size = 0;
-	else
+	if (!batch)
 		because(-ENOMEM, "out of memory");
 	return batch;
 }

@@ -142,48 +142,43 @@ static size_t run_of(const struct reg_file_slot *slot, const struct reg_value *v
 	return n;
 }
 
+enum direction { GET, SET };
+
+static int move_many(enum direction direction, struct reg_file *file, const struct reg_value *values,
+		     size_t count, size_t *ret_done)
+{
+	int r = 0;
+
+	*ret_done = 0;
+	while (r >= 0 && *ret_done < count) {
+		const struct reg_value *at = &values[*ret_done];
+		const struct reg_file_slot *slot = find(file, at->key);
+		size_t (*many)(void *self, const struct reg_value *values, size_t count) = NULL;
+		size_t n = 0;
+
+		if (slot)
+			many = direction == SET ? slot->bank.set_many : slot->bank.get_many;
+		if (many)
+			n = many(slot->self, at, run_of(slot, at, count - *ret_done));
+		if (!n)
+			r = direction == SET ? reg_file_set(file, at->key, at->value) :
+					       reg_file_get(file, at->key, at->value);
+		if (r >= 0)
+			*ret_done += n ? n : 1;
+	}
+	return r < 0 ? r : 0;
+}
+
 int reg_file_get_many(struct reg_file *file, const struct reg_value *values, size_t count,
 		      size_t *ret_done)
 {
-	size_t done = 0;
-	int r = 0;
-
-	while (r >= 0 && done < count) {
-		const struct reg_value *at = &values[done];
-		const struct reg_file_slot *slot = find(file, at->key);
-		size_t n = 0;
-
-		if (slot && slot->bank.get_many)
-			n = slot->bank.get_many(slot->self, at, run_of(slot, at, count - done));
-		if (!n)
-			r = reg_file_get(file, at->key, at->value);
-		if (r >= 0)
-			done += n ? n : 1;
-	}
-	*ret_done = done;
-	return r < 0 ? r : 0;
+	return move_many(GET, file, values, count, ret_done);
 }
 
 int reg_file_set_many(struct reg_file *file, const struct reg_value *values, size_t count,
 		      size_t *ret_done)
 {
-	size_t done = 0;
-	int r = 0;
-
-	while (r >= 0 && done < count) {
-		const struct reg_value *at = &values[done];
-		const struct reg_file_slot *slot = find(file, at->key);
-		size_t n = 0;
-
-		if (slot && slot->bank.set_many)
-			n = slot->bank.set_many(slot->self, at, run_of(slot, at, count - done));
-		if (!n)
-			r = reg_file_set(file, at->key, at->value);
-		if (r >= 0)
-			done += n ? n : 1;
-	}
-	*ret_done = done;
-	return r < 0 ? r : 0;
+	return move_many(SET, file, values, count, ret_done);
 }
 
 int reg_file_name(struct reg_file *file, struct reg_key key, char *name, size_t size)

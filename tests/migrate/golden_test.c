@@ -320,16 +320,31 @@ static void write_snapshot(const char *dir)
 	rmdir(path);
 }
 
-START_TEST(test_they_are_written)
+static void remove_written(const char *dir)
 {
-	const char *dir = getenv("FERRY_GOLDEN");
+	static const char *const names[] = { "moved", "state", "memory" };
+	char path[512];
 
-	if (!dir)
-		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s.zst", dir, names[i]);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+START_TEST(test_those_of_this_version_can_be_written)
+{
+	char scratch[] = "/tmp/ferry-golden-XXXXXX";
+	const char *asked = getenv("FERRY_GOLDEN"), *dir = asked ? asked : mkdtemp(scratch);
+
+	ck_assert_ptr_nonnull(dir);
 	write_moved(dir);
 	write_snapshot(dir);
+	if (!asked)
+		remove_written(dir);
 }
 END_TEST
 
-CHECK_MAIN("golden", test_they_are_written, test_what_a_source_of_version_1_said_is_understood,
+CHECK_MAIN("golden", test_those_of_this_version_can_be_written,
+	   test_what_a_source_of_version_1_said_is_understood,
 	   test_a_snapshot_of_version_1_is_restored)
