@@ -18,7 +18,7 @@
 #include "mem/data.h"
 #include "mem/dirty.h"
 #include "mem/mem_impl.h"
-#include "mem/txn.h"
+#include "mem/tree.h"
 
 /*
  * How many mappings the discarding of pages may cut private memory into: an eighth of what Linux
@@ -37,8 +37,11 @@ static int check_size(const struct mem *mem, int fd, enum mem_adopt how, uint64_
 
 	if (fstat(fd, &st) < 0)
 		return because(-errno, "the file of the memory: %s", strerror(errno));
-	for (size_t i = 0; i < map->count; i++)
-		needed = max_u64(needed, map->regions[i].offset + map->regions[i].size);
+	for (size_t i = 0; i < map->count; i++) {
+		const struct mem_region *region = mem_map_at(map, i);
+
+		needed = max_u64(needed, region->offset + region->size);
+	}
 	if ((uint64_t)st.st_size < needed)
 		return because(-EINVAL,
 			       "the file of the memory has %llu bytes, and %llu are needed",
@@ -82,12 +85,13 @@ static int map_over(const struct mem *mem, const struct mem_region *region, int 
 	return 0;
 }
 
-static int adopt_shared(struct mem *mem, const struct mem_map *map, int fd, uint64_t size)
+static int adopt_shared(struct mem *mem, int fd, uint64_t size)
 {
+	const struct mem_map *map = mem_map(mem);
 	int r = check_shared(mem, fd);
 
 	for (size_t i = 0; r == 0 && i < map->count; i++)
-		r = map_over(mem, &map->regions[i], fd, MAP_SHARED);
+		r = map_over(mem, mem_map_at(map, i), fd, MAP_SHARED);
 	if (r < 0)
 		return r;
 	close(mem->memfd);
@@ -97,47 +101,42 @@ static int adopt_shared(struct mem *mem, const struct mem_map *map, int fd, uint
 	return 0;
 }
 
-static bool make_private(struct mem_map *map)
+/* Nobody else uses memory yet: the picture's own regions are changed. */
+static int make_private(const struct mem_region *region)
 {
-	for (size_t i = 0; i < map->count; i++) {
-		struct mem_region *region = &map->regions[i];
-		uint64_t words = region->size / GUEST_PAGE_SIZE / 64 + 1;
+	struct mem_record *record = mem_record_of(region);
+	uint64_t words = region->size / GUEST_PAGE_SIZE / 64 + 1;
 
-		region->flags |= MEM_PRIVATE;
-		if (region->flags & MEM_ALIAS)
-			continue;
-		region->zeroed = calloc(words, sizeof(*region->zeroed));
-		if (!region->zeroed)
-			return false;
+	if (!(region->flags & MEM_ALIAS) && !region->body->zeroed) {
+		region->body->zeroed = calloc(words, sizeof(*region->body->zeroed));
+		if (!region->body->zeroed)
+			return because(-ENOMEM, "out of memory");
 	}
-	return true;
+	record->region.flags |= MEM_PRIVATE;
+	return 0;
 }
 
 /* memfd stays, for regions that are mapped later; what it held is given back. */
-static int map_private(struct mem *mem, struct mem_map *next, int fd)
+static int map_private(struct mem *mem, const struct mem_region *region, int fd)
 {
-	const struct mem_map *map = mem_map(mem);
-	int r = make_private(next) ? 0 : because(-ENOMEM, "out of memory");
+	int r = map_over(mem, region, fd, MAP_PRIVATE);
 
 	/* The memfd's pages go when nothing maps them any more: KVM need not be told then. */
-	for (size_t i = 0; r == 0 && i < map->count; i++) {
-		r = map_over(mem, &map->regions[i], fd, MAP_PRIVATE);
-		if (r == 0)
-			r = mem_discard_pages(mem, &map->regions[i], 0, map->regions[i].size);
-	}
-	return r;
+	if (r == 0)
+		r = mem_discard_pages(mem, region, 0, region->size);
+	return r == 0 ? make_private(region) : r;
 }
 
-static int adopt_private(struct mem *mem, struct mem_map *next, int fd)
+static int adopt_private(struct mem *mem, int fd)
 {
-	int r = map_private(mem, next, fd);
+	const struct mem_map *map = mem_map(mem);
+	int r = 0;
 
-	if (r < 0) {
-		for (size_t i = 0; i < next->count; i++)
-			free(next->regions[i].zeroed);
+	for (size_t i = 0; r == 0 && i < map->count; i++)
+		r = map_private(mem, mem_map_at(map, i), fd);
+	if (r < 0)
 		return r;
-	}
-	mem->pieces = (unsigned)next->count;
+	mem->pieces = (unsigned)map->count;
 	mem->file = fd;
 	mem->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	return 0;
@@ -197,7 +196,7 @@ static int adopt_copy(const struct mem *mem, int fd)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
+		const struct mem_region *region = mem_map_at(map, i);
 		uint64_t at = region->offset, end = region->offset + region->size, from, to;
 
 		r = zero_present(mem, region);
@@ -207,38 +206,32 @@ static int adopt_copy(const struct mem *mem, int fd)
 	return r;
 }
 
-struct adoption {
-	int fd;
-	enum mem_adopt how;
-};
-
-/* A transaction's step: slots stay, since host addresses do. */
-static int adopt(struct mem *mem, struct mem_map *next, void *arg)
+/* Host addresses stay, and so do slots and the map. lock held. */
+static int adopt(struct mem *mem, int fd, enum mem_adopt how)
 {
-	const struct adoption *adoption = arg;
 	uint64_t size = 0;
-	int r = check_size(mem, adoption->fd, adoption->how, &size);
+	int r = check_size(mem, fd, how, &size);
 
 	if (r < 0)
 		return r;
-	if (adoption->how == MEM_ADOPT_SHARED)
-		return adopt_shared(mem, next, adoption->fd, size);
+	if (how == MEM_ADOPT_SHARED)
+		return adopt_shared(mem, fd, size);
 	if (mem->page_size == GUEST_PAGE_SIZE)
-		return adopt_private(mem, next, adoption->fd);
-	r = adopt_copy(mem, adoption->fd);
+		return adopt_private(mem, fd);
+	r = adopt_copy(mem, fd);
 	if (r == 0)
-		close(adoption->fd);
+		close(fd);
 	return r;
 }
 
 int mem_adopt(struct mem *mem, int fd, enum mem_adopt how)
 {
-	struct adoption adoption = { .fd = fd, .how = how };
-	struct mem_txn txn;
+	int r;
 
-	mem_txn_begin(&txn, mem);
-	mem_txn_call(&txn, adopt, &adoption);
-	return mem_txn_commit(&txn);
+	pthread_mutex_lock(&mem->lock);
+	r = adopt(mem, fd, how);
+	pthread_mutex_unlock(&mem->lock);
+	return r;
 }
 
 bool mem_is_shared(const struct mem *mem)
@@ -246,14 +239,14 @@ bool mem_is_shared(const struct mem *mem)
 	const struct mem_map *map = mem_map(mem);
 
 	for (size_t i = 0; i < map->count; i++)
-		if (map->regions[i].flags & MEM_PRIVATE)
+		if (mem_map_at(map, i)->flags & MEM_PRIVATE)
 			return false;
 	return true;
 }
 
 static bool is_zeroed(const struct mem_region *region, uint64_t page)
 {
-	return region->zeroed[page / 64] >> page % 64 & 1;
+	return region->body->zeroed[page / 64] >> page % 64 & 1;
 }
 
 /* Between how many neighbours of the pages [first, end) and their surroundings one mapping ends. */
@@ -308,7 +301,7 @@ int mem_discard_private(struct mem *mem, const struct mem_region *region, uint64
 		return 0;
 	}
 	for (page = first; page < end; page++)
-		region->zeroed[page / 64] |= 1ULL << page % 64;
+		region->body->zeroed[page / 64] |= 1ULL << page % 64;
 	mem->pieces = pieces;
 	return 0;
 }

@@ -96,6 +96,33 @@ static int map(struct mem *mem, struct mem_region *region)
 	return 0;
 }
 
+struct mem_body *mem_body_create(void)
+{
+	struct mem_body *body = malloc(sizeof(*body));
+
+	if (body)
+		*body = (struct mem_body){ .refs = 1 };
+	return body;
+}
+
+struct mem_body *mem_body_get(struct mem_body *body)
+{
+	atomic_fetch_add_explicit(&body->refs, 1, memory_order_relaxed);
+	return body;
+}
+
+void mem_body_put(struct mem_body *body)
+{
+	if (!body || atomic_fetch_sub(&body->refs, 1) != 1)
+		return;
+	if (body->hva)
+		munmap(body->hva, body->size);
+	free(body->dirty);
+	free(body->zeroed);
+	mem_body_put(body->owner);
+	free(body);
+}
+
 int mem_back(struct mem *mem, struct mem_region *region)
 {
 	int r;
@@ -115,6 +142,8 @@ int mem_back(struct mem *mem, struct mem_region *region)
 		punch(mem, region);
 		return out_of_memory(mem, r, region->size);
 	}
+	region->body->hva = region->hva;
+	region->body->size = region->size;
 	mem->memfd_size += region->size;
 	return 0;
 }
@@ -128,15 +157,4 @@ void mem_unback(struct mem *mem, struct mem_region *region)
 		else if (region->offset + region->size == mem->memfd_size)
 			mem->memfd_size = region->offset;
 	}
-	mem_region_finish(region);
-}
-
-void mem_region_finish(struct mem_region *region)
-{
-	if (!(region->flags & (MEM_ALIAS | MEM_WINDOW)) && region->hva)
-		munmap(region->hva, region->size);
-	if (!(region->flags & MEM_WINDOW))
-		free(region->dirty);
-	free(region->zeroed);
-	*region = (struct mem_region){ 0 };
 }

@@ -31,30 +31,36 @@ void mem_mark_region(const struct mem_region *region, uint64_t offset, uint64_t 
 
 void mem_mark_tracked(struct mem *mem, gpa_t gpa, uint64_t len)
 {
+	unsigned look = mem_look_begin(mem);
 	const struct mem_map *map = mem_map(mem);
 	gpa_t end = gpa + min_u64(len, UINT64_MAX - gpa);
+	const struct mem_region *region = NULL;
 
-	for (size_t i = 0; i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
+	while (len && (region = mem_map_next(map, region, gpa, len))) {
 		gpa_t from = max_u64(gpa, region->gpa);
-		gpa_t to = min_u64(end, region->gpa + region->size);
 
-		if (from < to)
-			mem_mark_region(region, from - region->gpa, to - from);
+		mem_mark_region(region, from - region->gpa,
+				min_u64(end, region->gpa + region->size) - from);
 	}
+	mem_look_end(mem, look);
 }
 
+/* By each of the regions that have the pages. */
 void mem_mark_tracked_hva(struct mem *mem, const void *hva, uint64_t len)
 {
+	unsigned look = mem_look_begin(mem);
 	const struct mem_map *map = mem_map(mem);
+	const struct mem_region *region = NULL;
+	const uint8_t *begin = hva;
 
-	for (size_t i = 0; i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
-		uint64_t offset = (uintptr_t)hva - (uintptr_t)region->hva;
+	while (len && (region = mem_map_next_hva(map, region, hva, len))) {
+		const uint8_t *from = begin > region->hva ? begin : region->hva;
+		uint64_t offset = (uint64_t)(from - region->hva);
 
-		if (offset < region->size)
-			mem_mark_region(region, offset, min_u64(len, region->size - offset));
+		mem_mark_region(region, offset,
+				min_u64(region->size - offset, len - (uint64_t)(from - begin)));
 	}
+	mem_look_end(mem, look);
 }
 
 /* Without it KVM_GET_DIRTY_LOG also clears, and protects a whole slot at once. */

@@ -16,6 +16,8 @@
 #include "base/util.h"
 #include "kvm/kvm.h"
 #include "mem/mem_impl.h"
+#include "mem/readers.h"
+#include "mem/tree.h"
 #include "mem/txn.h"
 
 static unsigned hugetlb_flags(uint64_t size)
@@ -23,6 +25,18 @@ static unsigned hugetlb_flags(uint64_t size)
 	if (!size)
 		return 0;
 	return MFD_HUGETLB | (unsigned)__builtin_ctzll(size) << MFD_HUGE_SHIFT;
+}
+
+static int make_map(struct mem *mem)
+{
+	struct mem_map *map = calloc(1, sizeof(*map));
+
+	if (map)
+		atomic_init(&map->refs, 1);
+	atomic_init(&mem->map, map);
+	mem->slots = calloc(mem->max_slots / 64 + 1, sizeof(*mem->slots));
+	mem->pool = calloc(1, sizeof(*mem->pool));
+	return map && mem->slots && mem->pool ? mem_readers_create(mem) : -ENOMEM;
 }
 
 int mem_init(struct mem *mem, int vm_fd, uint32_t max_slots, const struct mem_options *options)
@@ -47,12 +61,9 @@ int mem_init(struct mem *mem, int vm_fd, uint32_t max_slots, const struct mem_op
 		r = because(-errno, "cannot make guest memory: memfd_create: %s", strerror(errno));
 		goto fail;
 	}
-	atomic_init(&mem->map, mem_map_create(NULL, 0));
-	mem->slots = calloc(max_slots / 64 + 1, sizeof(*mem->slots));
-	if (!mem->map || !mem->slots) {
-		r = -ENOMEM;
+	r = make_map(mem);
+	if (r < 0)
 		goto fail;
-	}
 	return 0;
 fail:
 	mem_finish(mem);
@@ -61,18 +72,11 @@ fail:
 
 void mem_finish(struct mem *mem)
 {
-	struct mem_map *map = atomic_load(&mem->map);
-	struct mem_map *previous;
-
-	for (size_t i = 0; map && i < map->count; i++)
-		mem_region_finish(&map->regions[i]);
-	for (; map; map = previous) {
-		previous = map->previous;
-		free(map);
-	}
-	for (size_t i = 0; i < mem->dropped_count; i++)
-		mem_region_finish(&mem->dropped[i]);
-	free(mem->dropped);
+	mem_map_put(atomic_load(&mem->map));
+	mem_readers_destroy(mem);
+	if (mem->pool)
+		mem_pool_finish(mem->pool);
+	free(mem->pool);
 	free(mem->slots);
 	mem_window_finish(mem);
 	if (mem->memfd > 0)
@@ -87,19 +91,13 @@ void mem_finish(struct mem *mem)
 	*mem = (struct mem){ .memfd = -1, .vm_fd = -1, .file = -1, .pagemap = -1 };
 }
 
-const struct mem_map *mem_map(const struct mem *mem)
-{
-	return atomic_load_explicit(&mem->map, memory_order_acquire);
-}
-
 uint64_t mem_total(const struct mem *mem)
 {
-	const struct mem_map *map = mem_map(mem);
-	uint64_t sum = 0;
+	unsigned look = mem_look_begin(mem);
+	uint64_t total = mem_map(mem)->total;
 
-	for (size_t i = 0; i < map->count; i++)
-		sum += map->regions[i].size;
-	return sum;
+	mem_look_end(mem, look);
+	return total;
 }
 
 int mem_set_slot(const struct mem *mem, const struct mem_region *region, uint64_t size, bool logged)

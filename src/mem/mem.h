@@ -24,38 +24,42 @@ enum mem_flags {
 	MEM_WINDOW = 1 << 3,
 };
 
+struct mem_body;
+struct mem_node;
+
 struct mem_region {
 	const char *name; /* static storage */
 	gpa_t gpa;
 	uint64_t size;
 	uint8_t *hva;
 	uint64_t offset; /* in the memory's file, or in the snapshot's */
-	uint32_t slot;   /* KVM's number of it */
-	unsigned flags;  /* enum mem_flags */
+	uint32_t slot;	 /* KVM's number of it */
+	unsigned flags;	 /* enum mem_flags */
 	_Atomic uint64_t *dirty; /* a bit a page: what ferry wrote, see mem/dirty.h */
-	uint64_t *zeroed; /* MEM_PRIVATE, a bit a page: anonymous since discarded; mem's lock; NULL for
-			   * MEM_ALIAS */
+	uint64_t id;		 /* the same however it is moved or protected; never used again */
+	struct mem_body *body;	 /* mem's own: what it has of the host */
 };
 
 /*
- * An immutable picture of the map, sorted by gpa. Readers take it once and may keep it: pictures,
- * and the addresses and bitmaps of regions that are gone (outside the window), stay until
- * mem_finish(). A change of the map so costs 64 bytes a region, and an unmapping the addresses and
- * 1/32768 of the size besides. Neither a vCPU's exit nor a turn of a loop ends all uses. To give
- * them back earlier it takes, for each of those who keep something:
+ * An immutable picture of the map, sorted by gpa. Pictures share what they have in common, so the
+ * next one costs what changes, and a picture keeps its regions' host addresses and bitmaps, mapped
+ * or not: they go with the last picture that has them. (What is read at the address of a region
+ * that was unmapped is no memory of the guest's.) The current picture stays
  *
- *   a picture, within one call (mem_read(), mem_ptr(), marks)   a mark at each thread while it
- *	looks, which the writer reads after barrier_everywhere(), and thus a list of all threads
- *   a picture or its regions, for long (copying, the pager)     nothing goes while mem_pin() holds
- *   a picture's address, to be compared (queues)                a number instead: addresses recur
- *   host addresses (queues' rings, chains in flight, which may be the kernel's: io_uring)  that
- *	each device tells when what it had begun before the change is over
+ *   between mem_look_begin() and mem_look_end(): for what is over soon, and does not cross a turn
+ *   from mem_map_get() to mem_map_put(): for what is kept or begun (queues, chains, the pager)
+ *   while the map cannot change: under lock, while it is pinned (mem/window.h), before the guest runs
+ *
+ * None of it makes a change wait.
  */
 struct mem_map {
-	struct mem_map *previous;
-	size_t aliases; /* how many regions are MEM_ALIAS */
 	size_t count;
-	struct mem_region regions[];
+	size_t aliases; /* how many regions are MEM_ALIAS */
+	uint64_t total; /* sum of all sizes, bytes */
+	/* mem's own, see mem/tree.h. */
+	_Atomic unsigned refs;
+	struct mem_node *by_gpa, *by_hva;
+	struct mem_map *next; /* retired; mem's lock */
 };
 
 struct mem_range {
@@ -87,7 +91,7 @@ struct mem_guard {
  * lock serialises writers from the first look at the map to the publication of the next one, and
  * what changes pages or slots without the guest; it is held across KVM's ioctls, and nothing is taken
  * nor guest memory that may be missing (mem/pager.h) touched under it. Readers take no lock: they load
- * `map`, whose pictures stay allocated until mem_finish().
+ * `map` where it stays for them (struct mem_map).
  *
  * The order: change (mem/window.h), guard.stop(), then lock. Never stop() under lock: a vCPU may be
  * waiting in KVM_RUN for a missing page, and who brings the page, or gives it up, may take lock.
@@ -105,9 +109,11 @@ struct mem {
 	uint32_t max_slots;
 	pthread_mutex_t lock;
 	_Atomic(struct mem_map *) map; /* written under lock */
-	uint64_t *slots;	    /* lock: a bit for each of max_slots in use */
-	struct mem_region *dropped; /* lock: unmapped, but old pictures tell of them */
-	size_t dropped_count;	    /* lock */
+	struct mem_readers *readers;   /* see mem/readers.h */
+	struct mem_pool *pool;	       /* lock */
+	uint64_t last_id;	       /* lock */
+	uint64_t *slots;	       /* lock: a bit for each of max_slots in use */
+	uint32_t first_slot;	       /* lock: none below it is free */
 	struct mem_guard guard;	    /* stop NULL: no vCPU runs */
 	int file;    /* of MEM_PRIVATE regions, or -1 */
 	int pagemap; /* /proc/self/pagemap when there are such and it can be read, or -1 */
@@ -124,7 +130,7 @@ struct mem {
 
 	struct mem_window window; /* lock, and fixed once it is there */
 	pthread_mutex_t change;	  /* see mem_change_begin(); lock is taken under it */
-	unsigned pins;		  /* change */
+	unsigned pins;		  /* written under change and lock, read under one of them */
 };
 
 struct mem_options {
@@ -162,8 +168,23 @@ int mem_plug(struct mem *mem);
 /* Takes the region that begins at gpa away from the guest and frees its pages. -ENOENT. */
 int mem_unmap(struct mem *mem, gpa_t gpa);
 
-/* The current picture; never NULL after mem_init(). */
+/* The current picture; never NULL after mem_init(). How long it stays: struct mem_map. */
 const struct mem_map *mem_map(const struct mem *mem);
+
+/* Any thread; they may be nested, and end on the thread where they began. */
+unsigned mem_look_begin(const struct mem *mem);
+void mem_look_end(const struct mem *mem, unsigned look);
+
+/* The current picture, kept until it is put; one more of one that is kept. NULL may be put. Any
+ * thread. */
+const struct mem_map *mem_map_get(const struct mem *mem);
+const struct mem_map *mem_map_keep(const struct mem_map *map);
+void mem_map_put(const struct mem_map *map);
+
+/* The i-th region, by gpa. The one that has the byte at gpa, or any that has it at hva; or NULL. */
+const struct mem_region *mem_map_at(const struct mem_map *map, size_t i);
+const struct mem_region *mem_map_find(const struct mem_map *map, gpa_t gpa);
+const struct mem_region *mem_map_find_hva(const struct mem_map *map, const void *hva);
 
 /* Sum of the sizes of all regions, bytes. */
 uint64_t mem_total(const struct mem *mem);
@@ -171,10 +192,12 @@ uint64_t mem_total(const struct mem *mem);
 /*
  * The host's address of [gpa, gpa + len), or NULL when that is not wholly inside one region (len 0
  * included). The guest can change the bytes at any time: copy in once, then validate the copy.
- * mem_ptr_rw() is for whoever will write there: it is NULL for read-only regions.
+ * mem_ptr_rw() is for whoever will write there: it is NULL for read-only regions. The address is good
+ * as long as the picture that it is from; mem_map_ptr() is for who keeps another than the current.
  */
 const void *mem_ptr(const struct mem *mem, gpa_t gpa, uint64_t len);
 void *mem_ptr_rw(struct mem *mem, gpa_t gpa, uint64_t len);
+void *mem_map_ptr(const struct mem_map *map, gpa_t gpa, uint64_t len, bool writable);
 
 /* Copies; may cross from one region into the next. -EFAULT: not all of it is memory; none copied. */
 int mem_read(const struct mem *mem, gpa_t gpa, void *buf, uint64_t len);

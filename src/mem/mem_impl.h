@@ -25,22 +25,45 @@ int mem_extend(struct mem *mem, uint64_t end);
 /* Addresses, without access yet, that lie in their huge page of align bytes as gpa does.
  * MAP_FAILED. */
 uint8_t *mem_reserve_address(gpa_t gpa, uint64_t size, uint64_t align);
-/* What the region has of the host. MEM_ALIAS: only what is its own. */
-void mem_region_finish(struct mem_region *region);
+/* What the region has of the host, which is nothing yet; one reference is the region's. */
+struct mem_body {
+	_Atomic unsigned refs;
+	struct mem_body *owner; /* MEM_ALIAS: whose addresses it has; NULL: its own */
+	uint8_t *hva;		/* to be unmapped in the end: size bytes; NULL: the window's */
+	uint64_t size;
+	_Atomic uint64_t *dirty; /* to be freed; NULL: the window's */
+	uint64_t *zeroed; /* MEM_PRIVATE, a bit a page: anonymous since discarded; mem's lock */
+};
 
-/* picture.c. A picture of capacity regions with those of from (NULL: none). */
-struct mem_map *mem_map_create(const struct mem_map *from, size_t capacity);
-void mem_map_insert(struct mem_map *map, const struct mem_region *region);
-void mem_map_remove(struct mem_map *map, size_t at);
-/* The index of the region that begins at gpa; -ENOENT with a text. */
-ssize_t mem_map_index(const struct mem_map *map, gpa_t gpa);
+struct mem_body *mem_body_create(void);
+struct mem_body *mem_body_get(struct mem_body *body);
+void mem_body_put(struct mem_body *body);
+
+/*
+ * picture.c. lock held. A copy of the current picture that can be changed so often, and back; the
+ * caller's. Only the last one that was made can be. -ENOMEM with a text.
+ */
+struct mem_record;
+int mem_map_edit(struct mem *mem, size_t edits, struct mem_map **ret_map);
+void mem_map_insert(struct mem *mem, struct mem_map *map, struct mem_record *record);
+void mem_map_remove(struct mem *mem, struct mem_map *map, struct mem_record *record);
+/* The region that begins at gpa; NULL: -ENOENT with a text. */
+struct mem_record *mem_map_record(const struct mem_map *map, gpa_t gpa);
+/* The first region behind `after` (NULL: of all) with a byte of [from, from + len), by hva. */
+const struct mem_region *mem_map_next_hva(const struct mem_map *map, const struct mem_region *after,
+					  const void *from, uint64_t len);
+/* And by gpa. */
+const struct mem_region *mem_map_next(const struct mem_map *map, const struct mem_region *after,
+				      gpa_t from, uint64_t len);
 /* -EINVAL, -EEXIST with a text: there can be no memory. except: a region that is no obstacle. */
 int mem_map_check(const struct mem_map *map, const struct mem_region *region, uint64_t page_size,
 		  const struct mem_region *except);
 /* Whether the picture has the region, wherever it is now and whatever its flags. */
 bool mem_map_has(const struct mem_map *map, const struct mem_region *region);
-/* Makes next, which follows from the current picture, the current one. lock held. */
+/* Makes next, which is an edit of the current picture, the current one; takes it. */
 void mem_publish(struct mem *mem, struct mem_map *next);
+/* Gives back the pictures at which nobody can be looking any more, and what only they have. */
+void mem_reclaim(struct mem *mem);
 
 /*
  * window.c, lock held. Whether a new region may lie where it does, and marks it if that is in the
@@ -54,9 +77,7 @@ int mem_window_back(const struct mem *mem, struct mem_region *region);
 void mem_window_unback(const struct mem_region *region);
 void mem_window_finish(struct mem *mem);
 
-/* access.c. The region of a picture that holds gpa, or NULL. */
-const struct mem_region *mem_find(const struct mem_map *map, gpa_t gpa);
-/* Of the current picture, the one that region is a copy of; NULL: it was unmapped. */
+/* access.c. Of the current picture, the one that region is a copy of; NULL: it was unmapped. */
 const struct mem_region *mem_find_same(const struct mem *mem, const struct mem_region *region);
 /* Whole pages of a region become zero. lock held. */
 int mem_discard_pages(struct mem *mem, const struct mem_region *region, uint64_t offset,
@@ -77,15 +98,9 @@ int mem_log_clear(const struct mem *mem, const struct mem_region *region, const 
 /* Whether KVM logs the region while memory is tracked. */
 bool mem_has_log(const struct mem *mem, const struct mem_region *region);
 
-/*
- * txn.c. Steps of mem's own. Plug: KVM is told of all memory, unless it has been. Call: fn changes
- * the regions of the next picture without KVM, and does all of it or nothing; it is the only step
- * of its transaction.
- */
+/* txn.c. A step of mem's own: KVM is told of all memory, unless it has been. */
 struct mem_txn;
 int mem_txn_plug(struct mem_txn *txn);
-int mem_txn_call(struct mem_txn *txn, int (*fn)(struct mem *mem, struct mem_map *next, void *arg),
-		 void *arg);
 
 /* adopt.c. As mem_discard_pages(), for a MEM_PRIVATE region. */
 int mem_discard_private(struct mem *mem, const struct mem_region *region, uint64_t offset,

@@ -1,114 +1,170 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pictures of the map: making the next one from the current, and publishing it. */
+/* Pictures of the map: looking things up, making the next one from the current, publishing it. */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <ferry/error.h>
 
 #include "base/util.h"
 #include "mem/mem_impl.h"
+#include "mem/readers.h"
+#include "mem/tree.h"
 
-struct mem_map *mem_map_create(const struct mem_map *from, size_t capacity)
+const struct mem_map *mem_map(const struct mem *mem)
 {
-	struct mem_map *map = malloc(sizeof(*map) + capacity * sizeof(map->regions[0]));
+	return atomic_load(&mem->map);
+}
 
-	if (!map)
-		return NULL;
-	*map = (struct mem_map){ 0 };
-	if (!from)
-		return map;
-	map->count = from->count;
-	map->aliases = from->aliases;
-	memcpy(map->regions, from->regions, from->count * sizeof(map->regions[0]));
+const struct mem_map *mem_map_keep(const struct mem_map *map)
+{
+	atomic_fetch_add_explicit(&((struct mem_map *)(uintptr_t)map)->refs, 1,
+				  memory_order_relaxed);
 	return map;
 }
 
-/* The first region that begins at or above gpa. */
-static size_t place_of(const struct mem_map *map, gpa_t gpa)
+const struct mem_map *mem_map_get(const struct mem *mem)
 {
-	size_t low = 0, high = map->count;
+	unsigned look = mem_look_begin(mem);
+	const struct mem_map *map = mem_map_keep(mem_map(mem));
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
+	mem_look_end(mem, look);
+	return map;
+}
 
-		if (map->regions[middle].gpa < gpa)
-			low = middle + 1;
-		else
-			high = middle;
+void mem_map_put(const struct mem_map *map)
+{
+	struct mem_map *last = (struct mem_map *)(uintptr_t)map;
+
+	if (!last || atomic_fetch_sub(&last->refs, 1) != 1)
+		return;
+	mem_tree_put(last->by_gpa);
+	mem_tree_put(last->by_hva);
+	free(last);
+}
+
+const struct mem_region *mem_map_at(const struct mem_map *map, size_t i)
+{
+	return mem_tree_at(map->by_gpa, i);
+}
+
+const struct mem_region *mem_map_next(const struct mem_map *map, const struct mem_region *after,
+				      gpa_t from, uint64_t len)
+{
+	return mem_tree_next(map->by_gpa, BY_GPA, after, from,
+			     from + min_u64(len - 1, UINT64_MAX - from));
+}
+
+const struct mem_region *mem_map_next_hva(const struct mem_map *map, const struct mem_region *after,
+					  const void *from, uint64_t len)
+{
+	uintptr_t at = (uintptr_t)from;
+
+	return mem_tree_next(map->by_hva, BY_HVA, after, at,
+			     at + min_u64(len - 1, UINT64_MAX - at));
+}
+
+const struct mem_region *mem_map_find(const struct mem_map *map, gpa_t gpa)
+{
+	return mem_map_next(map, NULL, gpa, 1);
+}
+
+const struct mem_region *mem_map_find_hva(const struct mem_map *map, const void *hva)
+{
+	return mem_map_next_hva(map, NULL, hva, 1);
+}
+
+/* All that it may need is taken now: nothing fails when KVM has been told. */
+int mem_map_edit(struct mem *mem, size_t edits, struct mem_map **ret_map)
+{
+	const struct mem_map *from = mem_map(mem);
+	struct mem_map *map = malloc(sizeof(*map));
+	int r = map ? mem_pool_begin(mem->pool, from->count, edits) : -ENOMEM;
+
+	if (r < 0) {
+		free(map);
+		return because(r, "out of memory");
 	}
-	return low;
+	*map = (struct mem_map){
+		.count = from->count,
+		.aliases = from->aliases,
+		.total = from->total,
+		.refs = 1,
+		.by_gpa = mem_tree_get(from->by_gpa),
+		.by_hva = mem_tree_get(from->by_hva),
+	};
+	*ret_map = map;
+	return 0;
 }
 
-void mem_map_insert(struct mem_map *map, const struct mem_region *region)
+void mem_map_insert(struct mem *mem, struct mem_map *map, struct mem_record *record)
 {
-	size_t at = place_of(map, region->gpa);
-
-	memmove(&map->regions[at + 1], &map->regions[at],
-		(map->count - at) * sizeof(map->regions[0]));
-	map->regions[at] = *region;
+	map->by_gpa = mem_tree_insert(mem->pool, BY_GPA, map->by_gpa, record);
+	map->by_hva = mem_tree_insert(mem->pool, BY_HVA, map->by_hva, record);
 	map->count++;
-	map->aliases += (region->flags & MEM_ALIAS) != 0;
+	map->total += record->region.size;
+	map->aliases += (record->region.flags & MEM_ALIAS) != 0;
 }
 
-void mem_map_remove(struct mem_map *map, size_t at)
+/* The caller has a reference to the record: the tree's may be the last one else. */
+void mem_map_remove(struct mem *mem, struct mem_map *map, struct mem_record *record)
 {
-	map->aliases -= (map->regions[at].flags & MEM_ALIAS) != 0;
+	map->by_gpa = mem_tree_remove(mem->pool, BY_GPA, map->by_gpa, &record->region);
+	map->by_hva = mem_tree_remove(mem->pool, BY_HVA, map->by_hva, &record->region);
 	map->count--;
-	memmove(&map->regions[at], &map->regions[at + 1],
-		(map->count - at) * sizeof(map->regions[0]));
+	map->total -= record->region.size;
+	map->aliases -= (record->region.flags & MEM_ALIAS) != 0;
 }
 
-ssize_t mem_map_index(const struct mem_map *map, gpa_t gpa)
+struct mem_record *mem_map_record(const struct mem_map *map, gpa_t gpa)
 {
-	size_t at = place_of(map, gpa);
+	const struct mem_region *region = mem_map_find(map, gpa);
 
-	if (at < map->count && map->regions[at].gpa == gpa)
-		return (ssize_t)at;
-	return because(-ENOENT, "no memory begins at %#llx", (unsigned long long)gpa);
-}
-
-static bool overlaps(const struct mem_map *map, size_t at, const struct mem_region *region,
-		     const struct mem_region *except)
-{
-	const struct mem_region *other = &map->regions[at];
-
-	return other != except && region->gpa < other->gpa + other->size &&
-	       other->gpa < region->gpa + region->size;
+	if (region && region->gpa == gpa)
+		return mem_record_of(region);
+	because(-ENOENT, "no memory begins at %#llx", (unsigned long long)gpa);
+	return NULL;
 }
 
 int mem_map_check(const struct mem_map *map, const struct mem_region *region, uint64_t page_size,
 		  const struct mem_region *except)
 {
-	size_t at = place_of(map, region->gpa);
+	const struct mem_region *other = NULL;
 
 	if (!region->size || region->gpa + region->size < region->gpa ||
 	    !is_aligned(region->gpa | region->size, page_size))
 		return because(-EINVAL, "memory %s: %#llx bytes at %#llx are not whole pages",
 			       region->name, (unsigned long long)region->size,
 			       (unsigned long long)region->gpa);
-	/* Two on either side: one of them may be the exception. */
-	for (size_t i = at < 2 ? 0 : at - 2; i < map->count && i < at + 2; i++)
-		if (overlaps(map, i, region, except))
-			return because(-EEXIST, "memory %s at %#llx overlaps %s", region->name,
-				       (unsigned long long)region->gpa, map->regions[i].name);
-	return 0;
+	other = mem_map_next(map, NULL, region->gpa, region->size);
+	if (other && other == except)
+		other = mem_map_next(map, other, region->gpa, region->size);
+	if (!other)
+		return 0;
+	return because(-EEXIST, "memory %s at %#llx overlaps %s", region->name,
+		       (unsigned long long)region->gpa, other->name);
 }
 
 bool mem_map_has(const struct mem_map *map, const struct mem_region *region)
 {
-	ssize_t at = (ssize_t)place_of(map, region->gpa);
+	const struct mem_region *other = NULL;
 
-	if ((size_t)at < map->count && map->regions[at].dirty == region->dirty)
-		return true;
-	for (size_t i = 0; i < map->count; i++)
-		if (map->regions[i].dirty == region->dirty)
+	if (!region->hva)
+		return false;
+	while ((other = mem_map_next_hva(map, other, region->hva, 1)))
+		if (other->id == region->id)
 			return true;
 	return false;
 }
 
 void mem_publish(struct mem *mem, struct mem_map *next)
 {
-	next->previous = atomic_load(&mem->map);
-	atomic_store_explicit(&mem->map, next, memory_order_release);
+	struct mem_map *map = atomic_load(&mem->map);
+
+	/* What is kept of the picture (queues' addresses) stays right. */
+	if (next->by_gpa == map->by_gpa) {
+		mem_map_put(next);
+		return;
+	}
+	atomic_store(&mem->map, next);
+	mem_retire(mem, map);
 }

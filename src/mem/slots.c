@@ -13,34 +13,37 @@
 #include "mem/dirty.h"
 #include "mem/mem_impl.h"
 
-int slots_init(struct slots *slots, struct mem *mem, size_t changes)
+int slots_init(struct slots *slots, struct mem *mem, size_t changes, size_t edits)
 {
-	const struct mem_map *map = mem_map(mem);
-
 	*slots = (struct slots){ .mem = mem, .logged = atomic_load(&mem->tracked) };
-	slots->map = mem_map_create(map, map->count + changes);
 	slots->changes = calloc(changes + 1, sizeof(*slots->changes));
-	if (slots->map && slots->changes)
-		return 0;
-	slots_finish(slots);
-	return because(-ENOMEM, "out of memory");
+	if (!slots->changes)
+		return because(-ENOMEM, "out of memory");
+	return mem_map_edit(mem, edits, &slots->map);
+}
+
+static void forget(struct slot_change *change)
+{
+	mem_record_put(change->record);
+	free(change->told);
 }
 
 void slots_finish(struct slots *slots)
 {
 	for (size_t i = 0; slots->changes && i < slots->count; i++)
-		free(slots->changes[i].told);
+		forget(&slots->changes[i]);
 	free(slots->changes);
-	free(slots->map);
+	mem_map_put(slots->map);
 	*slots = (struct slots){ 0 };
 }
 
+/* Takes the reference to the record. */
 static struct slot_change *note(struct slots *slots, enum slot_change_kind kind,
-				const struct mem_region *region)
+				struct mem_record *record)
 {
 	struct slot_change *change = &slots->changes[slots->count++];
 
-	*change = (struct slot_change){ .kind = kind, .region = *region };
+	*change = (struct slot_change){ .kind = kind, .record = record };
 	return change;
 }
 
@@ -57,20 +60,24 @@ static bool is_slot_used(const struct mem *mem, uint32_t slot)
 
 static void use_slot(struct mem *mem, uint32_t slot, bool used)
 {
-	if (used)
+	if (used) {
 		mem->slots[slot / 64] |= 1ULL << slot % 64;
-	else
-		mem->slots[slot / 64] &= ~(1ULL << slot % 64);
+		return;
+	}
+	mem->slots[slot / 64] &= ~(1ULL << slot % 64);
+	if (slot < mem->first_slot)
+		mem->first_slot = slot;
 }
 
-static int free_slot(const struct mem *mem, uint32_t *ret_slot)
+static int free_slot(struct mem *mem, uint32_t *ret_slot)
 {
-	for (uint32_t word = 0; word * 64 < mem->max_slots; word++) {
+	for (uint32_t word = mem->first_slot / 64; word * 64 < mem->max_slots; word++) {
 		uint64_t unused = ~mem->slots[word] & bits_word_mask(word, 0, mem->max_slots);
 
 		if (!unused)
 			continue;
 		*ret_slot = word * 64 + (uint32_t)__builtin_ctzll(unused);
+		mem->first_slot = *ret_slot;
 		return 0;
 	}
 	return because(-ENOSPC, "all %u memory slots are in use", mem->max_slots);
@@ -112,16 +119,24 @@ static int restore_log(const struct mem *mem, const struct mem_region *region, c
 int slots_add(struct slots *slots, struct mem_region *region, bool is_new)
 {
 	struct mem *mem = slots->mem;
+	struct mem_record *record;
 	int r = is_new ? free_slot(mem, &region->slot) : 0;
 
 	if (r < 0)
 		return r;
+	if (is_new)
+		region->id = ++mem->last_id;
+	record = mem_record_create(region);
+	if (!record)
+		return because(-ENOMEM, "out of memory");
 	r = mem_set_slot(mem, region, region->size, slots->logged);
-	if (r < 0)
+	if (r < 0) {
+		mem_record_put(record);
 		return refused(r, region);
+	}
 	use_slot(mem, region->slot, true);
-	mem_map_insert(slots->map, region);
-	note(slots, SLOT_ADDED, region);
+	mem_map_insert(mem, slots->map, record);
+	note(slots, SLOT_ADDED, record);
 	if (!is_new && slots->logged && mem_has_log(mem, region))
 		return restore_log(mem, region, NULL);
 	return 0;
@@ -148,52 +163,54 @@ static int remove_slot(const struct mem *mem, const struct mem_region *region, b
 	return refused(r, region);
 }
 
-int slots_remove(struct slots *slots, size_t at, bool kept)
+int slots_remove(struct slots *slots, struct mem_record *record, bool kept)
 {
-	const struct mem_region region = slots->map->regions[at];
+	const struct mem_region *region = &record->region;
 	struct slot_change *change;
 	uint64_t *told = NULL;
-	bool logged = slots->logged && mem_has_log(slots->mem, &region);
-	int r = remove_slot(slots->mem, &region, logged, &told);
+	bool logged = slots->logged && mem_has_log(slots->mem, region);
+	int r = remove_slot(slots->mem, region, logged, &told);
 
 	if (r < 0)
 		return r;
-	use_slot(slots->mem, region.slot, false);
-	mem_map_remove(slots->map, at);
-	change = note(slots, SLOT_REMOVED, &region);
+	change = note(slots, SLOT_REMOVED, mem_record_get(record));
 	change->kept = kept;
 	change->told = told;
+	use_slot(slots->mem, region->slot, false);
+	mem_map_remove(slots->mem, slots->map, record);
 	return 0;
 }
 
-static void move_in_map(struct slots *slots, size_t at, gpa_t to)
+/* Both have references of the caller's. */
+static void exchange(struct slots *slots, struct mem_record *from, struct mem_record *to)
 {
-	struct mem_region region = slots->map->regions[at];
-
-	mem_map_remove(slots->map, at);
-	region.gpa = to;
-	mem_map_insert(slots->map, &region);
+	mem_map_remove(slots->mem, slots->map, from);
+	mem_map_insert(slots->mem, slots->map, to);
 }
 
-int slots_move(struct slots *slots, size_t at, gpa_t to)
+int slots_move(struct slots *slots, struct mem_record *record, gpa_t to)
 {
-	struct mem_region region = slots->map->regions[at];
+	struct mem_region region = record->region;
+	struct mem_record *moved;
 	int r;
 
-	note(slots, SLOT_MOVED, &region)->to = to;
 	region.gpa = to;
+	moved = mem_record_create(&region);
+	if (!moved)
+		return because(-ENOMEM, "out of memory");
 	r = mem_set_slot(slots->mem, &region, region.size, slots->logged);
 	if (r < 0) {
-		slots->count--;
+		mem_record_put(moved);
 		return refused(r, &region);
 	}
-	move_in_map(slots, at, to);
+	note(slots, SLOT_MOVED, mem_record_get(record))->to = to;
+	exchange(slots, record, moved);
+	mem_record_put(moved);
 	return 0;
 }
 
-int slots_log(struct slots *slots, size_t at, bool on)
+int slots_log(struct slots *slots, const struct mem_region *region, bool on)
 {
-	const struct mem_region *region = &slots->map->regions[at];
 	int r;
 
 	if (region->flags & MEM_READONLY)
@@ -201,47 +218,58 @@ int slots_log(struct slots *slots, size_t at, bool on)
 	r = mem_set_slot(slots->mem, region, region->size, on);
 	if (r < 0)
 		return because(r, "KVM's dirty log of memory %s: %s", region->name, strerror(-r));
-	note(slots, on ? SLOT_LOGGED : SLOT_UNLOGGED, region);
+	note(slots, on ? SLOT_LOGGED : SLOT_UNLOGGED, mem_record_get(mem_record_of(region)));
 	return 0;
 }
 
 void slots_plug(struct slots *slots)
 {
 	slots->mem->is_unplugged = false;
-	note(slots, SLOT_PLUGGED, &(struct mem_region){ 0 });
+	note(slots, SLOT_PLUGGED, NULL);
 }
 
-int slots_tell(struct slots *slots, size_t at)
+int slots_tell(struct slots *slots, const struct mem_region *region)
 {
-	const struct mem_region *region = &slots->map->regions[at];
 	int r = mem_set_slot(slots->mem, region, region->size, slots->logged);
 
 	if (r < 0)
 		return refused(r, region);
-	note(slots, SLOT_TOLD, region);
+	note(slots, SLOT_TOLD, mem_record_get(mem_record_of(region)));
 	return 0;
+}
+
+/* The change's region where it is now; NULL: that it was taken away could not be taken back. */
+static struct mem_record *find(const struct slots *slots, const struct slot_change *change,
+			       gpa_t gpa)
+{
+	const struct mem_region *region = mem_map_find(slots->map, gpa);
+
+	if (!region || region->gpa != gpa || region->slot != change->record->region.slot)
+		return NULL;
+	return mem_record_of(region);
 }
 
 static int undo_add(struct slots *slots, const struct slot_change *change)
 {
-	const struct mem_region *region = &change->region;
-	ssize_t at = mem_map_index(slots->map, region->gpa);
+	const struct mem_region *region = &change->record->region;
+	struct mem_record *record = find(slots, change, region->gpa);
 	int r;
 
-	/* That it is not there: it was removed again, and that could not be taken back. */
-	if (at < 0 || slots->map->regions[at].slot != region->slot)
+	if (!record)
 		return 0;
 	r = mem_set_slot(slots->mem, region, 0, false);
 	if (r < 0)
 		return r;
 	use_slot(slots->mem, region->slot, false);
-	mem_map_remove(slots->map, (size_t)at);
+	mem_record_get(record);
+	mem_map_remove(slots->mem, slots->map, record);
+	mem_record_put(record);
 	return 0;
 }
 
 static int undo_remove(struct slots *slots, const struct slot_change *change)
 {
-	const struct mem_region *region = &change->region;
+	const struct mem_region *region = &change->record->region;
 	bool logged = change->told != NULL;
 	int r;
 
@@ -255,26 +283,30 @@ static int undo_remove(struct slots *slots, const struct slot_change *change)
 	if (r < 0)
 		return r;
 	use_slot(slots->mem, region->slot, true);
-	mem_map_insert(slots->map, region);
+	mem_map_insert(slots->mem, slots->map, change->record);
 	return logged ? restore_log(slots->mem, region, change->told) : 0;
 }
 
 static int undo_move(struct slots *slots, const struct slot_change *change)
 {
-	ssize_t at = mem_map_index(slots->map, change->to);
+	const struct mem_region *region = &change->record->region;
+	struct mem_record *moved = find(slots, change, change->to);
 	int r;
 
-	if (at < 0 || slots->map->regions[at].slot != change->region.slot)
+	if (!moved)
 		return 0;
-	r = mem_set_slot(slots->mem, &change->region, change->region.size, slots->logged);
-	if (r == 0)
-		move_in_map(slots, (size_t)at, change->region.gpa);
-	return r;
+	r = mem_set_slot(slots->mem, region, region->size, slots->logged);
+	if (r < 0)
+		return r;
+	mem_record_get(moved);
+	exchange(slots, moved, change->record);
+	mem_record_put(moved);
+	return 0;
 }
 
 static int undo_one(struct slots *slots, const struct slot_change *change)
 {
-	const struct mem_region *region = &change->region;
+	const struct mem_region *region = change->record ? &change->record->region : NULL;
 
 	switch (change->kind) {
 	case SLOT_ADDED:
@@ -306,7 +338,7 @@ static const char *remains(const struct slots *slots, const struct slot_change *
 	case SLOT_ADDED:
 		return "stays mapped so";
 	case SLOT_REMOVED:
-		return mem_map_has(slots->map, &change->region) ? "counts as written"
+		return mem_map_has(slots->map, &change->record->region) ? "counts as written"
 								: "is gone from the guest";
 	case SLOT_MOVED:
 		return "stays where it was moved";
@@ -333,13 +365,14 @@ int slots_undo(struct slots *slots, int why)
 		if (r < 0)
 			err = -ENOTRECOVERABLE;
 		if (change->told && err < 0)
-			mark(&change->region, change->told);
+			mark(&change->record->region, change->told);
 		because(err, "%s", text);
 		if (r < 0)
 			because(err, "%s; not taken back (%s): memory %s at %#llx %s", text,
-				strerror(-r), change->region.name,
-				(unsigned long long)change->region.gpa, remains(slots, change));
-		free(change->told);
+				strerror(-r), change->record->region.name,
+				(unsigned long long)change->record->region.gpa,
+				remains(slots, change));
+		forget(change);
 	}
 	return err;
 }

@@ -20,7 +20,7 @@ static int back_in_window(const struct slots *slots, struct mem_region *region)
 {
 	for (size_t i = 0; i < slots->count; i++) {
 		const struct slot_change *change = &slots->changes[i];
-		const struct mem_region *gone = &change->region;
+		const struct mem_region *gone = &change->record->region;
 
 		if (change->kind == SLOT_REMOVED && region->gpa < gone->gpa + gone->size &&
 		    gone->gpa < region->gpa + region->size)
@@ -48,37 +48,38 @@ static int make_map(struct slots *slots, struct mem_region *region)
 	return slots_add(slots, region, true);
 }
 
-static const struct mem_region *region_of(const struct mem_map *map, const uint8_t *hva)
+/* Whose addresses they are. */
+static struct mem_body *owner_of(const struct mem_region *region)
 {
-	for (size_t i = 0; i < map->count; i++)
-		if ((uintptr_t)hva - (uintptr_t)map->regions[i].hva < map->regions[i].size)
-			return &map->regions[i];
-	return NULL;
+	return region->body->owner ? region->body->owner : region->body;
 }
 
 /* Which of the file's pages the alias has: they are one row, in one region or in several. */
 static int find_pages(const struct slots *slots, struct mem_region *alias)
 {
+	struct mem_body *body = NULL;
+
 	for (uint64_t done = 0; done < alias->size;) {
 		const uint8_t *hva = alias->hva + done;
-		const struct mem_region *owner = region_of(slots->map, hva);
-		uint64_t offset, inside;
+		const struct mem_region *region = mem_map_find_hva(slots->map, hva);
+		uint64_t inside;
 
-		if (!owner)
-			owner = region_of(mem_map(slots->mem), hva);
-		if (!owner || (owner->flags & MEM_WINDOW))
+		if (!region)
+			region = mem_map_find_hva(mem_map(slots->mem), hva);
+		if (!region || (region->flags & MEM_WINDOW) || (body && owner_of(region) != body))
 			return -EFAULT;
-		inside = (uint64_t)(hva - owner->hva);
-		offset = owner->offset + inside - done;
-		if (done == 0) {
-			alias->offset = offset;
-			alias->flags |= owner->flags & MEM_PRIVATE;
+		inside = (uint64_t)(hva - region->hva);
+		if (!body) {
+			body = owner_of(region);
+			alias->offset = region->offset + inside;
+			alias->flags |= region->flags & MEM_PRIVATE;
 		}
-		if (offset != alias->offset || ((owner->flags ^ alias->flags) & MEM_PRIVATE))
-			return -EFAULT;
-		done += owner->size - inside;
+		done += region->size - inside;
 	}
-	return is_aligned((uintptr_t)alias->hva, slots->mem->page_size) ? 0 : -EFAULT;
+	if (!is_aligned((uintptr_t)alias->hva, slots->mem->page_size))
+		return -EFAULT;
+	alias->body->owner = mem_body_get(body);
+	return 0;
 }
 
 static int make_alias(struct slots *slots, struct mem_region *alias)
@@ -95,43 +96,43 @@ static int make_alias(struct slots *slots, struct mem_region *alias)
 
 static int make_unmap(struct slots *slots, gpa_t gpa)
 {
-	ssize_t at = mem_map_index(slots->map, gpa);
+	struct mem_record *record = mem_map_record(slots->map, gpa);
 
-	return at < 0 ? (int)at : slots_remove(slots, (size_t)at, false);
+	return record ? slots_remove(slots, record, false) : -ENOENT;
 }
 
 static int make_move(struct slots *slots, gpa_t gpa, gpa_t to)
 {
-	ssize_t at = mem_map_index(slots->map, gpa);
+	struct mem_record *record = mem_map_record(slots->map, gpa);
 	struct mem_region moved;
 	int r;
 
-	if (at < 0)
-		return (int)at;
-	moved = slots->map->regions[at];
+	if (!record)
+		return -ENOENT;
+	moved = record->region;
 	moved.gpa = to;
-	r = mem_map_check(slots->map, &moved, slots->mem->page_size, &slots->map->regions[at]);
+	r = mem_map_check(slots->map, &moved, slots->mem->page_size, &record->region);
 	if (r < 0 || gpa == to)
 		return r;
 	if ((moved.flags & MEM_WINDOW) || mem_window_has(slots->mem, to, moved.size))
 		return because(-EINVAL, "memory %s at %#llx moves neither into the window nor in it",
 			       moved.name, (unsigned long long)gpa);
-	return slots_move(slots, (size_t)at, to);
+	return slots_move(slots, record, to);
 }
 
 /* KVM refuses to change KVM_MEM_READONLY of a slot (EINVAL): it is made anew. */
 static int make_protect(struct slots *slots, gpa_t gpa, bool readonly)
 {
-	ssize_t at = mem_map_index(slots->map, gpa);
+	struct mem_record *record = mem_map_record(slots->map, gpa);
 	struct mem_region region;
 	int r;
 
-	if (at < 0)
-		return (int)at;
-	region = slots->map->regions[at];
+	if (!record)
+		return -ENOENT;
+	region = record->region;
 	if (!(region.flags & MEM_READONLY) == !readonly)
 		return 0;
-	r = slots_remove(slots, (size_t)at, true);
+	r = slots_remove(slots, record, true);
 	if (r < 0)
 		return r;
 	region.flags ^= MEM_READONLY;
@@ -140,10 +141,12 @@ static int make_protect(struct slots *slots, gpa_t gpa, bool readonly)
 
 static void forget_marks(const struct mem_map *map)
 {
-	for (size_t i = 0; i < map->count; i++)
-		for (uint64_t word = 0; word < mem_dirty_words(&map->regions[i]); word++)
-			atomic_store_explicit(&map->regions[i].dirty[word], 0,
-					      memory_order_relaxed);
+	for (size_t i = 0; i < map->count; i++) {
+		const struct mem_region *region = mem_map_at(map, i);
+
+		for (uint64_t word = 0; word < mem_dirty_words(region); word++)
+			atomic_store_explicit(&region->dirty[word], 0, memory_order_relaxed);
+	}
 }
 
 /* Marks of a tracking that ends in the same transaction stay: it may have to be taken back. */
@@ -172,7 +175,7 @@ static int make_log(struct slots *slots, bool on)
 	if (on)
 		r = begin_log(slots);
 	for (size_t i = 0; r == 0 && i < slots->map->count; i++)
-		r = slots_log(slots, i, on);
+		r = slots_log(slots, mem_map_at(slots->map, i), on);
 	if (r == 0)
 		slots->logged = on;
 	return r;
@@ -186,7 +189,7 @@ static int make_plug(struct slots *slots)
 		return 0;
 	slots_plug(slots);
 	for (size_t i = 0; r == 0 && i < slots->map->count; i++)
-		r = slots_tell(slots, i);
+		r = slots_tell(slots, mem_map_at(slots->map, i));
 	return r;
 }
 
@@ -205,10 +208,8 @@ int mem_step_make(struct mem_step *step, struct slots *slots)
 		return make_protect(slots, step->region.gpa, step->on);
 	case STEP_LOG:
 		return make_log(slots, step->on);
-	case STEP_PLUG:
-		return make_plug(slots);
 	default:
-		return step->fn(slots->mem, slots->map, step->arg);
+		return make_plug(slots);
 	}
 }
 
@@ -219,6 +220,20 @@ size_t mem_step_changes(const struct mem_step *step, size_t regions)
 		return regions;
 	case STEP_PLUG:
 		return regions + 1;
+	case STEP_PROTECT:
+		return 2;
+	default:
+		return 1;
+	}
+}
+
+size_t mem_step_edits(const struct mem_step *step)
+{
+	switch (step->kind) {
+	case STEP_LOG:
+	case STEP_PLUG:
+		return 0;
+	case STEP_MOVE:
 	case STEP_PROTECT:
 		return 2;
 	default:

@@ -12,18 +12,15 @@ enum step_kind {
 	STEP_MOVE,
 	STEP_PROTECT,
 	STEP_LOG,
-	STEP_PLUG,
-	STEP_CALL
+	STEP_PLUG
 };
 
 struct mem_step {
 	enum step_kind kind;
-	struct mem_region
-		region; /* MAP, ALIAS: the new one, until a picture has it; else its gpa */
-	gpa_t to;	/* MOVE */
-	bool on;	/* PROTECT, LOG */
-	int (*fn)(struct mem *mem, struct mem_map *next, void *arg); /* CALL */
-	void *arg;
+	struct mem_region region; /* MAP, ALIAS: the new one, with a reference to its body; else its
+				   * gpa */
+	gpa_t to;		  /* MOVE */
+	bool on;		  /* PROTECT, LOG */
 };
 
 /* Makes it, on the map that the steps before it have left. On failure slots_undo() must be called.
@@ -32,6 +29,8 @@ int mem_step_make(struct mem_step *step, struct slots *slots);
 
 /* How many changes it may make on a map of so many regions. */
 size_t mem_step_changes(const struct mem_step *step, size_t regions);
+/* How often it may put a region into the map, or take one out. */
+size_t mem_step_edits(const struct mem_step *step);
 
 /* Whether it takes memory away from under the guest, if only for a moment. */
 bool mem_step_stops(const struct mem_step *step);

@@ -50,11 +50,15 @@ static int add_step(struct mem_txn *txn, const struct mem_step *step)
 static int add_region(struct mem_txn *txn, enum step_kind kind, const struct mem_region *region)
 {
 	struct mem_step step = { .kind = kind, .region = *region };
+	struct mem_region *added;
 	int r = add_step(txn, &step);
 
 	if (r < 0)
 		return r;
-	region = &txn->steps[txn->count - 1].region;
+	added = &txn->steps[txn->count - 1].region;
+	added->body = mem_body_create();
+	if (!added->body)
+		return fail(txn, because(-ENOMEM, "out of memory"));
 	if (!region->size || region->gpa + region->size < region->gpa ||
 	    !is_aligned(region->gpa | region->size, txn->mem->page_size))
 		return fail(txn,
@@ -69,6 +73,7 @@ static int add_marks(struct mem_txn *txn)
 	struct mem_region *region = &txn->steps[txn->count - 1].region;
 
 	region->dirty = calloc(1 + mem_dirty_words(region), sizeof(*region->dirty));
+	region->body->dirty = region->dirty;
 	return region->dirty ? 0 : fail(txn, because(-ENOMEM, "out of memory"));
 }
 
@@ -136,12 +141,6 @@ int mem_txn_plug(struct mem_txn *txn)
 	return add_step(txn, &(struct mem_step){ .kind = STEP_PLUG });
 }
 
-int mem_txn_call(struct mem_txn *txn, int (*fn)(struct mem *mem, struct mem_map *next, void *arg),
-		 void *arg)
-{
-	return add_step(txn, &(struct mem_step){ .kind = STEP_CALL, .fn = fn, .arg = arg });
-}
-
 static bool wants_stop(const struct mem_txn *txn)
 {
 	for (size_t i = 0; txn->mem->guard.stop && i < txn->count; i++)
@@ -153,32 +152,15 @@ static bool wants_stop(const struct mem_txn *txn)
 /* All that may be refused for want of ferry's own memory, before KVM is told anything. */
 static int prepare(const struct mem_txn *txn, struct slots *slots)
 {
-	struct mem *mem = txn->mem;
-	size_t regions = mem_map(mem)->count + txn->count, changes = 0;
-	/* At most what each step takes away, and what it has brought. */
-	struct mem_region *dropped = reallocarray(
-		mem->dropped, mem->dropped_count + 2 * txn->count + 1, sizeof(*dropped));
+	size_t regions = mem_map(txn->mem)->count + txn->count, changes = 0, edits = 0;
 
-	if (!dropped)
-		return because(-ENOMEM, "out of memory");
-	mem->dropped = dropped;
-	for (size_t i = 0; i < txn->count; i++)
+	for (size_t i = 0; i < txn->count; i++) {
 		changes += mem_step_changes(&txn->steps[i], regions);
-	return slots_init(slots, mem, changes);
-}
-
-/*
- * Readers of older pictures may still use the region: what it is made of stays until mem_finish().
- * In the window the place is kept for them, and something else is there.
- */
-static void drop(struct mem *mem, const struct mem_region *region)
-{
-	struct mem_region gone = *region;
-
-	if (region->flags & MEM_WINDOW)
-		mem_unback(mem, &gone);
-	else
-		mem->dropped[mem->dropped_count++] = gone;
+		edits += mem_step_edits(&txn->steps[i]);
+	}
+	if (edits && txn->mem->pins)
+		return because(-EBUSY, "memory is being copied: its map cannot change now");
+	return slots_init(slots, txn->mem, changes, edits);
 }
 
 static void free_pages(struct mem *mem, const struct mem_region *region, uint64_t from, uint64_t to)
@@ -189,26 +171,20 @@ static void free_pages(struct mem *mem, const struct mem_region *region, uint64_
 		mem_discard_private(mem, region, from, to - from);
 }
 
-/* Up to where, from an offset of the region on, its pages are in a region of the map, or in none.
- */
+/* Up to where, from an offset of the region on, its pages are in a region of the map, or in none. */
 static uint64_t stretch(const struct mem *mem, const struct mem_region *region, uint64_t from,
 			bool *ret_shared)
 {
-	const struct mem_map *map = mem_map(mem);
-	uint64_t to = region->size;
+	const uint8_t *hva = region->hva + from;
+	const struct mem_region *other =
+		mem_map_next_hva(mem_map(mem), NULL, hva, region->size - from);
 
-	*ret_shared = false;
-	for (size_t i = 0; i < map->count; i++) {
-		uint64_t inside = (uintptr_t)region->hva + from - (uintptr_t)map->regions[i].hva;
-		uint64_t until = -inside;
-
-		if (inside < map->regions[i].size) {
-			*ret_shared = true;
-			return min_u64(to, from + map->regions[i].size - inside);
-		}
-		to = from + min_u64(to - from, until);
-	}
-	return to;
+	*ret_shared = other && other->hva <= hva;
+	if (!other)
+		return region->size;
+	if (!*ret_shared)
+		return from + (uint64_t)(other->hva - hva);
+	return min_u64(region->size, from + other->size - (uint64_t)(hva - other->hva));
 }
 
 static void free_unshared(struct mem *mem, const struct mem_region *region)
@@ -246,7 +222,7 @@ static void settle(struct mem *mem, const struct slots *slots)
 {
 	for (size_t i = 0; i < slots->count; i++) {
 		const struct slot_change *change = &slots->changes[i];
-		const struct mem_region *region = &change->region;
+		const struct mem_region *region = change->record ? &change->record->region : NULL;
 
 		if (change->kind != SLOT_REMOVED)
 			continue;
@@ -257,7 +233,8 @@ static void settle(struct mem *mem, const struct slots *slots)
 		if (slots->logged && (mem_map(mem)->aliases || (region->flags & MEM_ALIAS)))
 			hand_down(mem, region);
 		free_unshared(mem, region);
-		drop(mem, region);
+		if (region->flags & MEM_WINDOW)
+			mem_window_unback(region);
 	}
 }
 
@@ -267,21 +244,27 @@ static void publish(struct mem *mem, struct slots *slots)
 	slots->map = NULL;
 }
 
-/* KVM has not taken everything back: the map shall tell what it has. */
+/*
+ * KVM has not taken everything back: the map shall tell what it has. Pages stay in the memory's
+ * file: others may share those of one that could be taken back.
+ */
 static void publish_rest(struct mem_txn *txn, struct slots *slots)
 {
 	const struct mem_map *before = mem_map(txn->mem);
 
-	for (size_t i = 0; i < before->count; i++)
-		if (!mem_map_has(slots->map, &before->regions[i]))
-			drop(txn->mem, &before->regions[i]);
-	/* Others of them may share the pages of one that could be taken back. */
+	for (size_t i = 0; i < before->count; i++) {
+		struct mem_region region = *mem_map_at(before, i);
+
+		if ((region.flags & MEM_WINDOW) && !mem_map_has(slots->map, &region))
+			mem_unback(txn->mem, &region);
+	}
 	for (size_t i = 0; i < txn->count; i++) {
 		struct mem_region *region = &txn->steps[i].region;
 
-		if (region->dirty && !mem_map_has(slots->map, region))
-			drop(txn->mem, region);
-		*region = (struct mem_region){ 0 };
+		if (region->dirty && (region->flags & MEM_WINDOW) &&
+		    !mem_map_has(slots->map, region))
+			mem_unback(txn->mem, region);
+		region->hva = NULL;
 	}
 	publish(txn->mem, slots);
 }
@@ -310,18 +293,21 @@ static int commit_locked(struct mem_txn *txn, bool stopped)
 	if (r == 0)
 		settle(mem, &slots);
 	slots_finish(&slots);
+	mem_pool_end(mem->pool);
+	mem_reclaim(mem);
 	return undone < 0 ? undone : r;
 }
 
 /* The steps' own memory is given back, unless the map has it. */
 static void finish(struct mem_txn *txn, bool is_mapped)
 {
-	if (!is_mapped) {
-		pthread_mutex_lock(&txn->mem->lock);
-		for (size_t i = txn->count; i-- > 0;)
+	pthread_mutex_lock(&txn->mem->lock);
+	for (size_t i = txn->count; i-- > 0;) {
+		if (!is_mapped)
 			mem_unback(txn->mem, &txn->steps[i].region);
-		pthread_mutex_unlock(&txn->mem->lock);
+		mem_body_put(txn->steps[i].region.body);
 	}
+	pthread_mutex_unlock(&txn->mem->lock);
 	free(txn->steps);
 	free(txn->text);
 	*txn = (struct mem_txn){ 0 };

@@ -29,10 +29,12 @@
  * mem_dirty_collect(), of the same region, or of those that have the same pages when that one is
  * gone.
  *
- * Threads that read the map see the picture before or after too, and wait for nothing.
+ * Threads that read the map see the picture before or after too, and wait for nothing; nor does a
+ * commit wait for them. It costs what its steps do, however many regions it leaves alone; the log's
+ * step, and KVM's plugging, are of all regions.
  *
- * Who changes what RAM a guest has while it runs does so between mem_change_begin() and _end()
- * (mem/window.h), which come before everything here.
+ * While the map is pinned (mem/window.h: somebody copies memory) the steps that change it are
+ * refused. mem_change_begin(), where it is used, comes before everything here.
  */
 #ifndef MEM_TXN_H
 #define MEM_TXN_H
@@ -92,7 +94,7 @@ int mem_txn_log(struct mem_txn *txn, bool on);
 
 /*
  * Makes the steps, in the order given. 0, and the map is the new one; or as above. The transaction
- * is over either way. Errors besides: -ENOMEM; what mem_guard.stop() says.
+ * is over either way. Errors besides: -ENOMEM; -EBUSY: the map is pinned; what mem_guard.stop() says.
  */
 int mem_txn_commit(struct mem_txn *txn);
 

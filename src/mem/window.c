@@ -24,6 +24,7 @@ static bool overlap(gpa_t gpa, uint64_t size, gpa_t other, uint64_t other_size)
 static int check_window(const struct mem *mem, gpa_t gpa, uint64_t size)
 {
 	const struct mem_map *map = mem_map(mem);
+	const struct mem_region *other;
 
 	if (!size || gpa + size < gpa ||
 	    !is_aligned(gpa | size, max_u64(mem->page_size, GRANULE)))
@@ -31,11 +32,8 @@ static int check_window(const struct mem *mem, gpa_t gpa, uint64_t size)
 			       (unsigned long long)size, (unsigned long long)gpa);
 	if (mem->window.size)
 		return because(-EEXIST, "there is a window of memory already");
-	for (size_t i = 0; i < map->count; i++)
-		if (overlap(gpa, size, map->regions[i].gpa, map->regions[i].size))
-			return because(-EEXIST, "the window of memory overlaps %s",
-				       map->regions[i].name);
-	return 0;
+	other = mem_map_next(map, NULL, gpa, size);
+	return other ? because(-EEXIST, "the window of memory overlaps %s", other->name) : 0;
 }
 
 static int reserve(struct mem *mem, gpa_t gpa, uint64_t size)
@@ -136,10 +134,13 @@ void mem_window_unback(const struct mem_region *region)
 
 int mem_window_take(struct mem *mem, gpa_t gpa, uint64_t len)
 {
-	const struct mem_region *region = mem_find(mem_map(mem), gpa);
+	unsigned look = mem_look_begin(mem);
+	const struct mem_region *region = mem_map_find(mem_map(mem), gpa);
+	bool is_file = region && !(region->flags & MEM_PRIVATE);
 	off_t offset;
 
-	if (!mem->prealloc || !region || (region->flags & MEM_PRIVATE))
+	mem_look_end(mem, look);
+	if (!mem->prealloc || !is_file)
 		return 0;
 	offset = (off_t)(mem->window.offset + (gpa - mem->window.gpa));
 	if (fallocate(mem->memfd, 0, offset, (off_t)len) < 0)
@@ -165,13 +166,17 @@ void mem_change_end(struct mem *mem)
 void mem_pin(struct mem *mem)
 {
 	pthread_mutex_lock(&mem->change);
+	pthread_mutex_lock(&mem->lock);
 	mem->pins++;
+	pthread_mutex_unlock(&mem->lock);
 	pthread_mutex_unlock(&mem->change);
 }
 
 void mem_unpin(struct mem *mem)
 {
 	pthread_mutex_lock(&mem->change);
+	pthread_mutex_lock(&mem->lock);
 	mem->pins--;
+	pthread_mutex_unlock(&mem->lock);
 	pthread_mutex_unlock(&mem->change);
 }

@@ -43,7 +43,7 @@ static const char *runs(unsigned region)
 	int r;
 
 	text[0] = '\0';
-	while ((r = mem_next_data(&mem, &mem_map(&mem)->regions[region], &offset, &len)) == 1) {
+	while ((r = mem_next_data(&mem, mem_map_at(mem_map(&mem), region), &offset, &len)) == 1) {
 		ck_assert_uint_gt(len, 0);
 		ck_assert(is_aligned(offset | len, PAGE));
 		if (offset != end || !end) {

@@ -113,8 +113,8 @@ START_TEST(test_large_pages_can_map_every_region)
 	ck_assert_int_eq(mem_map_ram(&mem, "odd", 8 * MIB + 4096, 3 * MIB, 0), 0);
 	map = mem_map(&mem);
 	for (size_t i = 0; i < map->count; i++)
-		ck_assert_uint_eq((uintptr_t)map->regions[i].hva % (2 * MIB),
-				  map->regions[i].gpa % (2 * MIB));
+		ck_assert_uint_eq((uintptr_t)mem_map_at(map, i)->hva % (2 * MIB),
+				  mem_map_at(map, i)->gpa % (2 * MIB));
 	mem_finish(&mem);
 }
 END_TEST

@@ -43,8 +43,8 @@ static void unmap_ram(struct mem_txn *txn)
 	const struct mem_map *map = mem_map(mem);
 
 	for (size_t i = 0; i < map->count; i++)
-		if (map->regions[i].gpa < RAM)
-			mem_txn_unmap(txn, map->regions[i].gpa);
+		if (mem_map_at(map, i)->gpa < RAM)
+			mem_txn_unmap(txn, mem_map_at(map, i)->gpa);
 }
 
 static void alias(struct mem_txn *txn, gpa_t from, gpa_t to)

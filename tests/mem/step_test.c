@@ -177,7 +177,7 @@ static bool fail_twice(void (*steps)(struct mem_txn *txn), int at, int again)
 	hit = faults.hit;
 	check_window();
 	for (size_t i = mem_map(&mem)->count; i-- > 0;)
-		ck_assert_int_eq(mem_unmap(&mem, mem_map(&mem)->regions[i].gpa), 0);
+		ck_assert_int_eq(mem_unmap(&mem, mem_map_at(mem_map(&mem), i)->gpa), 0);
 	ck_assert_int_eq(mem_map_ram(&mem, "all", BASE, 4 * CHUNK, 0), 0);
 	for (unsigned n = 0; n < 4; n++)
 		ck_assert_uint_eq(word_at(chunk(n)), 0);

@@ -41,7 +41,7 @@ static int kvm_fd = -1;
 static bool takes_away(const struct kvm_userspace_memory_region *slot)
 {
 	const struct kvm_userspace_memory_region *had = &faults.model[slot->slot];
-	const struct mem_region *region = mem_find(mem_map(&mem), had->guest_phys_addr);
+	const struct mem_region *region = mem_map_find(mem_map(&mem), had->guest_phys_addr);
 
 	return had->memory_size && region && region->slot == slot->slot &&
 	       (!slot->memory_size || slot->guest_phys_addr != had->guest_phys_addr);
@@ -98,6 +98,12 @@ static void go(void *self)
 	faults.goes++;
 }
 
+/* In the lab, where each VM takes its time, one case of n; others in the next scenario. */
+static inline bool is_left_out(unsigned *turn, unsigned n)
+{
+	return getenv("FERRY_TEST_SLOWDOWN") && (*turn)++ % n;
+}
+
 static void fixture_open(unsigned refused_caps)
 {
 	const struct mem_options options = { .name = "test" };
@@ -130,6 +136,7 @@ static void check_model(void)
 {
 	const struct mem_map *map = mem_map(&mem);
 	unsigned slots = 0;
+	gpa_t end = 0;
 
 	for (uint32_t slot = 0; slot < SLOTS; slot++) {
 		slots += faults.model[slot].memory_size != 0;
@@ -137,7 +144,7 @@ static void check_model(void)
 	}
 	ck_assert_uint_eq(slots, map->count);
 	for (size_t i = 0; i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
+		const struct mem_region *region = mem_map_at(map, i);
 		const struct kvm_userspace_memory_region *slot = &faults.model[region->slot];
 
 		ck_assert_uint_eq(slot->guest_phys_addr, region->gpa);
@@ -145,7 +152,8 @@ static void check_model(void)
 		ck_assert_uint_eq(slot->userspace_addr, (uintptr_t)region->hva);
 		ck_assert_uint_eq(slot->flags & KVM_MEM_READONLY,
 				  region->flags & MEM_READONLY ? KVM_MEM_READONLY : 0);
-		ck_assert(i == 0 || region[-1].gpa + region[-1].size <= region->gpa);
+		ck_assert_uint_ge(region->gpa, end);
+		end = region->gpa + region->size;
 	}
 }
 
@@ -153,9 +161,12 @@ static void check_logs(void)
 {
 	const struct mem_map *map = mem_map(&mem);
 
-	for (size_t i = 0; i < map->count; i++)
-		ck_assert_int_eq(faults.model[map->regions[i].slot].flags & KVM_MEM_LOG_DIRTY_PAGES,
-				 mem.tracked && !(map->regions[i].flags & MEM_READONLY));
+	for (size_t i = 0; i < map->count; i++) {
+		const struct mem_region *region = mem_map_at(map, i);
+
+		ck_assert_int_eq(faults.model[region->slot].flags & KVM_MEM_LOG_DIRTY_PAGES,
+				 mem.tracked && !(region->flags & MEM_READONLY));
+	}
 }
 
 /* Nobody holds the lock, and the guest runs. */
