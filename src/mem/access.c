@@ -185,10 +185,10 @@ static int drop_pages(struct mem *mem, const struct mem_region *region, uint64_t
 		int r = mem_punch(mem, region, offset, size);
 
 		if (r == 0)
-			r = mem_next_data(mem, region, &at, &len);
+			r = mem_next_data(mem, region, offset + size, &at, &len);
 		if (r < 0)
 			return because(r, "cannot drop memory %s: %s", region->name, strerror(-r));
-		if (r == 0 || at >= offset + size)
+		if (r == 0)
 			return 0;
 		sched_yield();
 	}
@@ -230,6 +230,14 @@ static bool collapse(uint8_t *from, const uint8_t *to)
 	return madvise(from, (size_t)(to - from), MADV_COLLAPSE) == 0;
 }
 
+static void populate_pages(const struct mem_region *region, gpa_t gpa, uint64_t len)
+{
+	gpa_t first = align_down(gpa, GUEST_PAGE_SIZE);
+	gpa_t end = gpa + min_u64(len, region->gpa + region->size - gpa);
+
+	madvise(region->hva + (first - region->gpa), end - first, MADV_POPULATE_WRITE);
+}
+
 static void populate(const struct mem_region *region, gpa_t gpa, uint64_t len)
 {
 	gpa_t end = gpa + min_u64(len, region->gpa + region->size - gpa);
@@ -240,16 +248,26 @@ static void populate(const struct mem_region *region, gpa_t gpa, uint64_t len)
 	    collapse(region->hva + (first - region->gpa),
 		     region->hva + (align_up(end, HUGE_PAGE_SIZE) - region->gpa)))
 		return;
-	first = align_down(gpa, GUEST_PAGE_SIZE);
-	madvise(region->hva + (first - region->gpa), end - first, MADV_POPULATE_WRITE);
+	populate_pages(region, gpa, len);
 }
 
-void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len)
+static void populate_with(struct mem *mem, gpa_t gpa, uint64_t len,
+			  void (*fn)(const struct mem_region *region, gpa_t gpa, uint64_t len))
 {
 	unsigned look = mem_look_begin(mem);
 	const struct mem_region *region = mem_map_find(mem_map(mem), gpa);
 
 	if (region && len && mem->page_size == GUEST_PAGE_SIZE)
-		populate(region, gpa, len);
+		fn(region, gpa, len);
 	mem_look_end(mem, look);
+}
+
+void mem_populate_pages(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	populate_with(mem, gpa, len, populate_pages);
+}
+
+void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	populate_with(mem, gpa, len, populate);
 }

@@ -231,8 +231,11 @@ static int receive_in_place(struct page_unpacker *unpacker, const struct stream 
 {
 	int err;
 
-	if (record->type == RECORD_PAGES)
+	if (record->type == RECORD_PAGES) {
+		/* One call for all pages, instead of a fault for each while they are received. */
+		mem_populate_pages(unpacker->mem, record->a, record->size);
 		return stream_receive_payload(stream, record, to);
+	}
 	err = stream_receive_payload(stream, record, unpacker->scratch);
 	if (err)
 		return err;

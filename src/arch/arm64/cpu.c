@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "regs.h"
+#include "traps.h"
 #include "vm/vm.h"
 
 int arch_vm_init(struct vm *vm)
@@ -30,8 +31,7 @@ void arch_vcpu_finish(struct vcpu *vcpu)
 
 int arch_vcpu_exit(struct vcpu *vcpu)
 {
-	(void)vcpu;
-	return -ENOSYS;
+	return arm64_traps_exit(vcpu);
 }
 
 void arch_vcpu_resume(struct vcpu *vcpu)

@@ -621,14 +621,14 @@ START_TEST(test_used_ring_is_dirty_where_it_was_written)
 	common_write(&e.driver, COMMON(queue_enable), 1, 2);
 	set_status(&e.driver, ALL_OK);
 	TURN_UNTIL(e.pci.vm, e.starts > 0);
-	desc(0, BUFFER_AT, 16, 0, 0);
-	for (unsigned i = 0; i < 2; i++) {
-		offer(&e.driver, 0, 0);
+	for (uint16_t i = 0; i < 2; i++) {
+		desc(i, BUFFER_AT, 16, 0, 0);
+		offer(&e.driver, 0, i);
 		ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
 	}
 	virtq_push(e.queue, 0, 0);
 	track();
-	virtq_push(e.queue, 0, 0); /* the second element lies in the second page */
+	virtq_push(e.queue, 1, 0); /* the second element lies in the second page */
 	ck_assert(was_written(used));
 	ck_assert(was_written(used + 8));
 	virtq_set_notify(e.queue, false);
