@@ -201,14 +201,6 @@ static uint8_t *place_of(const struct page_unpacker *unpacker, const struct reco
 	return (uint8_t *)mem_ptr(unpacker->mem, record->a, bytes);
 }
 
-/* Without making pages of what is already zero. */
-static void clear(uint8_t *to, uint64_t pages)
-{
-	for (uint64_t i = 0; i < pages; i++, to += GUEST_PAGE_SIZE)
-		if (!page_is_zero(to))
-			memset(to, 0, GUEST_PAGE_SIZE);
-}
-
 static void repeat(uint8_t *to, uint64_t bytes, const uint8_t *word)
 {
 	for (uint64_t i = 0; i < bytes; i += sizeof(uint64_t))
@@ -241,10 +233,9 @@ static int receive_in_place(struct page_unpacker *unpacker, const struct stream 
 		return err;
 	if (record->type == RECORD_ZSTD)
 		return expand(unpacker, record, to);
-	if (record->type == RECORD_REPEATED)
-		repeat(to, record->b * GUEST_PAGE_SIZE, unpacker->scratch);
-	else
-		clear(to, record->b);
+	if (record->type == RECORD_ZERO)
+		return mem_clear(unpacker->mem, record->a, record->b * GUEST_PAGE_SIZE);
+	repeat(to, record->b * GUEST_PAGE_SIZE, unpacker->scratch);
 	return 0;
 }
 

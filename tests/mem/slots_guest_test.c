@@ -3,6 +3,8 @@
  * slots. */
 #include "mem/txn.h"
 
+#include <unistd.h>
+
 #include "kvm/ioctl.h"
 #include "kvm/kvm.h"
 #include "mem/dirty.h"
@@ -104,15 +106,22 @@ START_TEST(test_a_protected_region_keeps_what_it_held)
 }
 END_TEST
 
-/* What becomes of it is the CPU's: KVM cannot run it, or three faults in a row. */
+/*
+ * What becomes of it is the CPU's: KVM cannot run it, or there are three faults in a row, or it
+ * faults for ever (QEMU's SVM), until it is stopped.
+ */
 START_TEST(test_a_guest_without_memory_ends_and_ferry_goes_on)
 {
+	enum vm_end end;
+
 	begin();
 	ck_assert_uint_eq(guest_reads(FIRST * PAGE), 0);
 	ck_assert_int_eq(mem_unmap(w.mem, 0), 0);
-	while (vm_ended(w.t.vm) == VM_END_NONE)
-		sched_yield();
-	ck_assert(vm_ended(w.t.vm) == VM_END_CRASH || vm_ended(w.t.vm) == VM_END_RESET);
+	for (int i = 0; i < 1000 && vm_ended(w.t.vm) == VM_END_NONE; i++)
+		usleep(1000);
+	end = vm_ended(w.t.vm);
+	ck_assert(end == VM_END_CRASH || end == VM_END_RESET ||
+		  (end == VM_END_NONE && getenv("FERRY_TEST_SLOWDOWN")));
 	ck_assert_int_eq(mem_map_ram(w.mem, "again", 0, MIB, 0), 0);
 	writer_finish(&w);
 }
