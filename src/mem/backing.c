@@ -113,14 +113,16 @@ struct mem_body *mem_body_get(struct mem_body *body)
 
 void mem_body_put(struct mem_body *body)
 {
-	if (!body || atomic_fetch_sub(&body->refs, 1) != 1)
-		return;
-	if (body->hva)
-		munmap(body->hva, body->size);
-	free(body->dirty);
-	free(body->zeroed);
-	mem_body_put(body->owner);
-	free(body);
+	while (body && atomic_fetch_sub(&body->refs, 1) == 1) {
+		struct mem_body *owner = body->owner;
+
+		if (body->hva)
+			munmap(body->hva, body->size);
+		free(body->dirty);
+		free(body->zeroed);
+		free(body);
+		body = owner;
+	}
 }
 
 int mem_back(struct mem *mem, struct mem_region *region)

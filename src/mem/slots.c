@@ -306,8 +306,13 @@ static int undo_move(struct slots *slots, const struct slot_change *change)
 
 static int undo_one(struct slots *slots, const struct slot_change *change)
 {
-	const struct mem_region *region = change->record ? &change->record->region : NULL;
+	const struct mem_region *region;
 
+	if (change->kind == SLOT_PLUGGED) {
+		slots->mem->is_unplugged = true;
+		return 0;
+	}
+	region = &change->record->region;
 	switch (change->kind) {
 	case SLOT_ADDED:
 		return undo_add(slots, change);
@@ -318,9 +323,6 @@ static int undo_one(struct slots *slots, const struct slot_change *change)
 	case SLOT_LOGGED:
 		slots->logged = false;
 		return mem_set_slot(slots->mem, region, region->size, false);
-	case SLOT_PLUGGED:
-		slots->mem->is_unplugged = true;
-		return 0;
 	case SLOT_TOLD:
 		return mem_set_slot(slots->mem, region, 0, false);
 	default:

@@ -217,25 +217,28 @@ static void hand_down(struct mem *mem, const struct mem_region *region)
 	}
 }
 
+static void settle_removed(struct mem *mem, const struct slots *slots,
+			   const struct slot_change *change)
+{
+	const struct mem_region *region = &change->record->region;
+
+	for (uint64_t word = 0; change->told && word < mem_dirty_words(region); word++)
+		atomic_fetch_or(&region->dirty[word], change->told[word]);
+	if (change->kept)
+		return;
+	if (slots->logged && (mem_map(mem)->aliases || (region->flags & MEM_ALIAS)))
+		hand_down(mem, region);
+	free_unshared(mem, region);
+	if (region->flags & MEM_WINDOW)
+		mem_window_unback(region);
+}
+
 /* The new picture is out, and the guest goes on: what is left of the regions that went. */
 static void settle(struct mem *mem, const struct slots *slots)
 {
-	for (size_t i = 0; i < slots->count; i++) {
-		const struct slot_change *change = &slots->changes[i];
-		const struct mem_region *region = change->record ? &change->record->region : NULL;
-
-		if (change->kind != SLOT_REMOVED)
-			continue;
-		for (uint64_t word = 0; change->told && word < mem_dirty_words(region); word++)
-			atomic_fetch_or(&region->dirty[word], change->told[word]);
-		if (change->kept)
-			continue;
-		if (slots->logged && (mem_map(mem)->aliases || (region->flags & MEM_ALIAS)))
-			hand_down(mem, region);
-		free_unshared(mem, region);
-		if (region->flags & MEM_WINDOW)
-			mem_window_unback(region);
-	}
+	for (size_t i = 0; i < slots->count; i++)
+		if (slots->changes[i].kind == SLOT_REMOVED)
+			settle_removed(mem, slots, &slots->changes[i]);
 }
 
 static void publish(struct mem *mem, struct slots *slots)
