@@ -2,8 +2,6 @@
 /* The gate before KVM_RUN: closing it, opening it, and waiting at it. */
 #include "vm/gate.h"
 
-#include "base/barrier.h"
-
 static bool is_any_inside(const struct vm *vm)
 {
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
@@ -12,16 +10,9 @@ static bool is_any_inside(const struct vm *vm)
 	return false;
 }
 
-int vm_gate_close(struct vm *vm)
+void vm_gate_close(struct vm *vm)
 {
-	int r;
-
 	atomic_fetch_add(&vm->gate, 1);
-	r = barrier_everywhere();
-	if (r < 0) {
-		vm_gate_open(vm);
-		return r;
-	}
 	/* Who is not inside now finds the gate closed; who is comes out, and says so. */
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		if (atomic_load(&vm->vcpus[i].inside))
@@ -30,7 +21,6 @@ int vm_gate_close(struct vm *vm)
 	while (is_any_inside(vm))
 		pthread_cond_wait(&vm->changed, &vm->lock);
 	pthread_mutex_unlock(&vm->lock);
-	return 0;
 }
 
 void vm_gate_open(struct vm *vm)

@@ -10,10 +10,9 @@
  * When it returns no vCPU is in KVM_RUN, and none enters until the gate is opened as often as it
  * was closed. Unlike vm_pause() it does not wait for exits to be dispatched or retired: registers
  * stay the vCPUs' own, and any thread may call it, with any lock held that KVM_RUN itself does not
- * need; a vCPU's thread too, in a device's operation. What membarrier(2) says when the kernel has
- * none.
+ * need; a vCPU's thread too, in a device's operation.
  */
-int vm_gate_close(struct vm *vm);
+void vm_gate_close(struct vm *vm);
 void vm_gate_open(struct vm *vm);
 
 /* For the run loop. Whoever finds the gate closed waits here, outside. */
@@ -21,22 +20,21 @@ void vm_gate_wait(struct vcpu *vcpu);
 void vm_gate_passed(struct vm *vm);
 
 /*
- * A store, then a load of what the other side stores: that needs a barrier, and vm_gate_close() has
- * it for both (membarrier(2)). The compiler keeps the order here, and the hot path pays nothing.
+ * A store, then a load of what the other side stores, in this order on both sides: a locked
+ * instruction each. A barrier by membarrier(2), which would spare vCPUs that, makes whoever closes
+ * the gate wait for interrupts of all CPUs.
  */
 static inline void vm_gate_enter(struct vcpu *vcpu)
 {
-	atomic_store_explicit(&vcpu->inside, true, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-	if (__builtin_expect(atomic_load_explicit(&vcpu->vm->gate, memory_order_relaxed), 0))
+	atomic_store(&vcpu->inside, true);
+	if (__builtin_expect(atomic_load(&vcpu->vm->gate), 0))
 		vm_gate_wait(vcpu);
 }
 
 static inline void vm_gate_leave(struct vcpu *vcpu)
 {
-	atomic_store_explicit(&vcpu->inside, false, memory_order_release);
-	atomic_signal_fence(memory_order_seq_cst);
-	if (__builtin_expect(atomic_load_explicit(&vcpu->vm->gate, memory_order_relaxed), 0))
+	atomic_store(&vcpu->inside, false);
+	if (__builtin_expect(atomic_load(&vcpu->vm->gate), 0))
 		vm_gate_passed(vcpu->vm);
 }
 
