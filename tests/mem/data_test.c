@@ -68,7 +68,8 @@ static bool has_huge_shmem(void)
 
 	if (!f)
 		return false;
-	fgets(text, sizeof(text), f);
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
 	fclose(f);
 	return !strstr(text, "[never]");
 }

@@ -89,7 +89,8 @@ static void cut(void)
 
 static void begin(void)
 {
-	test_machine_create_with(&t, (struct machine_options){ .kernel = GUEST_DIR "/mem/nested" });
+	test_machine_create_with(&t, (struct machine_options){ .kernel = GUEST_DIR "/mem/nested",
+							      .vm.vcpus = 1 });
 	mem = vm_mem(t.vm);
 	ram = mem_ptr_rw(mem, 0, RAM);
 	control = (struct control *)(ram + CONTROL);
