@@ -187,5 +187,6 @@ MEASUREMENTS = [
         slots.sample, {FLOOR: slots.floor}, {FLOOR: ("<=", 1.2)}, ferry=slots.ferry),
     Measurement(
         "slots-many", "one slot comes and goes beside 32,000, or 100", "us", slots.sample,
-        {"100 slots": slots.many(100)}, {"100 slots": ("<=", 1.2)}, ferry=slots.many(32000)),
+        {"100 slots": slots.many("ferry", 100), FLOOR: slots.many("bare", 32000)},
+        {"100 slots": ("<=", 1.2)}, ferry=slots.many("ferry", 32000)),
 ]

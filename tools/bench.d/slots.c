@@ -164,28 +164,35 @@ static void map_many(unsigned count)
 	must(mem_txn_commit(&txn), "map");
 }
 
+static void measure_all(void)
+{
+	measure("slots-add", add_and_remove);
+	write_at(LAST - MOVED / 2, MOVED);
+	measure("slots-active", move_away_and_back);
+	write_at(LAST - MOVED, MOVED);
+	measure("slots-inactive", move_away_and_back);
+}
+
+/* With a count, beside so many others. */
 int main(int argc, char **argv)
 {
+	bool by_ferry = argc > 2 && strcmp(argv[2], "ferry") == 0;
+	bool beside = argc == 4;
+
 	if (argc < 3 || argc > 4)
-		errx(1, "usage: slots GUEST ferry|bare|many [COUNT]");
+		errx(1, "usage: slots GUEST ferry|bare [COUNT]");
 	create(argv[1]);
-	if (strcmp(argv[2], "many") == 0)
+	if (beside)
 		map_many((unsigned)atoi(argv[3]));
-	else if (strcmp(argv[2], "ferry") == 0)
+	else if (by_ferry)
 		map_area();
 	must(vm_start(vm), "vm_start");
 	write_at(9 * MIB, MOVED);
-	if (strcmp(argv[2], "many") == 0) {
-		measure("slots-many", add_and_remove);
-	} else if (strcmp(argv[2], "bare") == 0) {
-		measure("slots-add", add_and_remove_bare);
-	} else {
-		measure("slots-add", add_and_remove);
-		write_at(LAST - MOVED / 2, MOVED);
-		measure("slots-active", move_away_and_back);
-		write_at(LAST - MOVED, MOVED);
-		measure("slots-inactive", move_away_and_back);
-	}
+	if (by_ferry && !beside)
+		measure_all();
+	else
+		measure(beside ? "slots-many" : "slots-add",
+			by_ferry ? add_and_remove : add_and_remove_bare);
 	fflush(stdout);
 	/* What is left is the kernel's to take down. */
 	_Exit(0);

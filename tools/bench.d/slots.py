@@ -44,9 +44,9 @@ def floor():
     return taken
 
 
-def many(count):
+def many(how, count):
     """One comes and goes while so many are left alone."""
-    return lambda: program("many", str(count))
+    return lambda: program(how, str(count))
 
 
 def sample(contender):
