@@ -33,6 +33,18 @@
  * commit wait for them. It costs what its steps do, however many regions it leaves alone; the log's
  * step, and KVM's plugging, are of all regions.
  *
+ * A page over the middle of RAM, which the guest finds there instead (Xen's overlays), is four steps;
+ * ram is the region as mem_map_find() tells it, at the page's place, and hva ram's address of it:
+ *
+ *   mem_txn_unmap(&txn, ram.gpa);
+ *   mem_txn_map_alias(&txn, ram.name, ram.gpa, at - ram.gpa, 0, ram.hva);
+ *   mem_txn_map(&txn, "overlay", at, GUEST_PAGE_SIZE, 0);
+ *   mem_txn_map_alias(&txn, ram.name, at + GUEST_PAGE_SIZE, end - at - GUEST_PAGE_SIZE, 0,
+ *		       hva + GUEST_PAGE_SIZE);
+ *
+ * Later ones move it, or take it away and map memory in its place. What it hides is freed, as Xen
+ * does (XENMEM_add_to_physmap), unless the transaction maps an alias of it somewhere else.
+ *
  * While the map is pinned (mem/window.h: somebody copies memory) the steps that change it are
  * refused. mem_change_begin(), where it is used, comes before everything here.
  */

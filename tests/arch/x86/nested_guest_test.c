@@ -21,6 +21,7 @@
 #define WINDOW	0x700000ULL
 #define SPARE	0x800000ULL
 #define FAR	(1 * GIB)
+#define AWAY	(2 * GIB)
 
 /* As in the guest. */
 struct control {
@@ -136,8 +137,8 @@ static void remap(unsigned turn)
 	mem_txn_unmap(&txn, WINDOW);
 	mem_txn_map_alias(&txn, "window", WINDOW, PAGE, turn % 3 ? 0 : MEM_READONLY, page);
 	if (turn % 2) {
-		mem_txn_move(&txn, 0, FAR);
-		mem_txn_move(&txn, FAR, 0);
+		mem_txn_move(&txn, 0, AWAY);
+		mem_txn_move(&txn, AWAY, 0);
 	}
 	commit(&txn);
 	control->generation = generation;
