@@ -147,7 +147,7 @@ static int empty_memory(struct mem *mem)
 	int err = 0;
 
 	for (size_t i = 0; i < map->count && !err; i++)
-		err = mem_discard(mem, map->regions[i].gpa, map->regions[i].size);
+		err = mem_discard(mem, mem_map_at(map, i)->gpa, mem_map_at(map, i)->size);
 	return err;
 }
 
