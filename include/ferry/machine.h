@@ -40,6 +40,15 @@ enum machine_clock {
 	MACHINE_CLOCK_FREEZE,  /* nothing: its clocks go on where they stood */
 };
 
+enum machine_xen_engine {
+	MACHINE_XEN_AUTO,
+	MACHINE_XEN_KERNEL,   /* KVM's own */
+	MACHINE_XEN_PORTABLE, /* ferry's, on any KVM that can leave MSRs to user space */
+};
+
+#define MACHINE_XEN_VERSION	0x40011u
+#define MACHINE_XEN_VERSION_MIN 0x40005u
+
 /* The address that the net of this number gets by default: the same name gives the same addresses. */
 void machine_net_address(const char *name, size_t number, uint8_t mac[6]);
 
@@ -66,6 +75,9 @@ struct machine_options {
 	const char *rng_source; /* NULL: getrandom(2); "": no virtio-rng */
 	bool balloon;
 	bool virtio_console;
+	/* The version of Xen that the guest sees, major << 16 | minor; 0: it sees KVM. x86 only. */
+	uint32_t xen_version;
+	enum machine_xen_engine xen_engine;
 	/*
 	 * The guest comes from a snapshot or from another host. Memory is left all zero, no kernel is
 	 * loaded, and writable disks are opened without their locks. The machine counts as held;
@@ -186,6 +198,9 @@ void machine_store_untrack(struct machine_store *store);
  * a guest that dirties memory faster than it can be sent. Ends with the VM. Any thread.
  */
 void machine_throttle(struct machine *machine, unsigned percent);
+
+/* "kernel" or "portable"; NULL: not a Xen guest. */
+const char *machine_xen_engine_name(const struct machine *machine);
 
 /* The rest belongs to the loop's thread. */
 

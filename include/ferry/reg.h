@@ -49,6 +49,9 @@ enum reg_bank_number {
 	REG_BANK_PCI = 0x28,
 	REG_BANK_MSIX = 0x29,
 	REG_BANK_VIRTIO = 0x30,
+	REG_BANK_XEN = 0x40,
+	REG_BANK_XEN_VCPU = 0x41,
+	REG_BANK_XEN_PAGES = 0x42,
 };
 
 /* A register is named by (vcpu, id); REG_VM stands for the whole VM. */

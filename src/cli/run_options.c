@@ -227,6 +227,38 @@ static int set_log_level(void *target, const char *value, bool on)
 	return err;
 }
 
+/* "4.17"; without a value a version that all guests know. */
+static int set_xen(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	uint32_t version = MACHINE_XEN_VERSION;
+	unsigned major, minor;
+	int end = 0;
+
+	if (value) {
+		if (sscanf(value, "%1u.%2u%n", &major, &minor, &end) != 2 || value[end])
+			return because(-EINVAL, "%s is no version of Xen, such as 4.17", value);
+		version = major << 16 | minor;
+		if (major != MACHINE_XEN_VERSION_MIN >> 16 || version < MACHINE_XEN_VERSION_MIN)
+			return because(-EINVAL, "Xen %s: from 4.5 on guests can be served", value);
+	}
+	options->machine.xen_version = on ? version : 0;
+	return 0;
+}
+
+static int set_xen_engine(void *target, const char *value, bool on)
+{
+	static const char *const names[] = { "auto", "kernel", "portable", NULL };
+	struct run_options *options = target;
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	(void)on;
+	if (!err)
+		options->machine.xen_engine = choice;
+	return err;
+}
+
 static int set_incoming(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
@@ -299,7 +331,8 @@ static const struct command_option option_table[] = {
 	{ "cpus", "N", "number of vCPUs (1)", "4", OPTION_MACHINE, set_cpus },
 	{ "hugepages", "SIZE", "back the memory by huge pages of 2M or 1G", "2M",
 	  OPTION_OPTIONAL | OPTION_MACHINE, set_hugepages },
-	{ "prealloc", NULL, "take all memory from the host at the start", NULL, OPTION_MACHINE,
+	{ "prealloc", NULL, "take all memory from the host at the start", NULL,
+	  OPTION_MACHINE | OPTION_RARE,
 	  set_prealloc },
 	{ "disk", "FILE[,KEY..]", "keys: readonly direct queues=N serial=TEXT",
 	  "path=x.img,readonly", OPTION_REPEAT | OPTION_MACHINE, run_set_disk },
@@ -309,6 +342,10 @@ static const struct command_option option_table[] = {
 	  OPTION_OPTIONAL | OPTION_NEGATED | OPTION_MACHINE, set_rng },
 	{ "balloon", NULL, "a balloon for 'ferry ctl NAME balloon SIZE'", NULL, OPTION_MACHINE,
 	  set_balloon },
+	{ "xen", "VERSION", "the guest sees Xen, of that version (4.17)", "4.17",
+	  OPTION_OPTIONAL | OPTION_MACHINE, set_xen },
+	{ "xen-engine", "KIND", "who serves a Xen guest: auto, kernel or portable (auto)", "portable",
+	  OPTION_RARE, set_xen_engine },
 	{ "console", "KIND", "serial, virtio or none (serial)", "virtio", OPTION_MACHINE, set_console },
 	{ "console-output", "FILE", "keep a copy of what the console says", "console.log", 0,
 	  set_console_output },
@@ -363,6 +400,11 @@ static const char *const more[] = {
 	"is one ctrl-] for the guest. Input may be a pipe; its end does not end the VM. A slow",
 	"reader of the output slows down a guest that waits for its UART, as Linux does; what",
 	"others send faster than it is read is lost, as on the real thing.",
+	"",
+	"Xen guests. --xen makes the machine a Xen HVM or PVH domain, of any version from 4.5 on. Its",
+	"hypercalls and event channels are KVM's where the kernel has Xen support ('ferry doctor'",
+	"says), else ferry's own: --xen-engine=kernel or portable insists on one. A guest may be",
+	"restored and moved from one to the other. Its devices are the machine's, by virtio.",
 	"",
 	"A guest from elsewhere. --incoming waits for what 'ferry migrate' sends, and --restore takes",
 	"what 'ferry snapshot' wrote, which must stay as it is while the guest runs. Both bring a",

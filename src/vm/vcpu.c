@@ -13,6 +13,7 @@
 #include <ferry/error.h>
 
 #include "base/util.h"
+#include "vm/vcpu_call.h"
 #include "vm/vcpu_work.h"
 #include "vm/vm.h"
 
@@ -225,6 +226,12 @@ static int serve_requests(struct vcpu *vcpu)
 
 	if (requests & VCPU_REQUEST_STOP)
 		return 0;
+	if (requests & VCPU_REQUEST_CALL) {
+		r = retire(vcpu);
+		if (r < 0)
+			return r;
+		vcpu_serve_calls(vcpu);
+	}
 	if (requests & VCPU_REQUEST_PAUSE) {
 		r = retire(vcpu);
 		if (r < 0)
