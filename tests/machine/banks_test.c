@@ -113,6 +113,7 @@ static struct machine_options everything(const struct machine_disk *disk)
 		.memory = 16 * MIB,
 		.memory_max = 80 * MIB,
 		.virtio_console = true,
+		.xen_version = MACHINE_XEN_VERSION,
 	};
 }
 

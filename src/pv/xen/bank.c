@@ -277,7 +277,7 @@ static int set_open(struct xen *xen, const uint8_t *bitmap)
 {
 	for (uint32_t port = 1; port < xen_port_limit(xen); port++)
 		if (xen_port(xen, port) && !(bitmap[port / 8] >> port % 8 & 1))
-			xen_port_free(xen, port);
+			xen_port_forget(xen, port);
 	return 0;
 }
 
@@ -324,7 +324,7 @@ static int set_channel(struct xen *xen, uint32_t port, const void *val)
 	if (!is_possible(xen, &channel))
 		return because(-EINVAL, "xen: event channel %u cannot be so", port);
 	if (xen_port(xen, port))
-		xen_port_free(xen, port);
+		xen_port_forget(xen, port);
 	to = xen_port_get(xen, port);
 	if (!to)
 		return port ? -ENOMEM : -ENOENT;

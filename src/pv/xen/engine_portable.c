@@ -25,7 +25,7 @@ static int init(struct xen *xen)
 static void call_code(const struct xen *xen, uint8_t code[3])
 {
 	(void)xen;
-	code[0] = 0xe7; /* out %eax, $XEN_PORT */
+	code[0] = 0xe6; /* out %al, $XEN_PORT */
 	code[1] = XEN_PORT;
 	code[2] = 0x90; /* nop */
 }

@@ -94,16 +94,19 @@ void xen_upcall(struct xen_vcpu *v)
 
 void xen_rescan(struct xen_vcpu *v)
 {
-	void *info = xen_vcpu_info(v);
+	uint8_t *info = xen_vcpu_info(v);
 
 	if (!info)
 		return;
+	/* A 32-bit guest's need not be aligned as the structure is for the host. */
 	if (v->xen->longmode)
-		__atomic_store_n(&((struct xen_vcpu_info_64 *)info)->evtchn_pending_sel, UINT64_MAX,
-				 __ATOMIC_SEQ_CST);
+		__atomic_store_n((uint64_t *)(info + offsetof(struct xen_vcpu_info_64,
+							      evtchn_pending_sel)),
+				 UINT64_MAX, __ATOMIC_SEQ_CST);
 	else
-		__atomic_store_n(&((struct xen_vcpu_info_32 *)info)->evtchn_pending_sel, UINT32_MAX,
-				 __ATOMIC_SEQ_CST);
+		__atomic_store_n((uint32_t *)(info + offsetof(struct xen_vcpu_info_32,
+							      evtchn_pending_sel)),
+				 UINT32_MAX, __ATOMIC_SEQ_CST);
 	xen_upcall(v);
 }
 
@@ -191,6 +194,18 @@ static void unbind_virq(struct xen *xen, uint32_t virq, uint32_t port)
 	}
 }
 
+void xen_port_forget(struct xen *xen, uint32_t port)
+{
+	struct xen_evtchn *channel = find(xen, port);
+
+	if (channel->state == EVTCHNSTAT_virq)
+		unbind_virq(xen, channel->number, port);
+	channel->state = EVTCHNSTAT_closed;
+	channel->notify = NULL;
+	xen->engine->port_changed(xen, port);
+	channel->vcpu = 0;
+}
+
 void xen_port_free(struct xen *xen, uint32_t port)
 {
 	struct xen_evtchn *channel = find(xen, port);
@@ -198,8 +213,6 @@ void xen_port_free(struct xen *xen, uint32_t port)
 
 	if (!channel || channel->state == EVTCHNSTAT_closed)
 		return;
-	if (channel->state == EVTCHNSTAT_virq)
-		unbind_virq(xen, channel->number, port);
 	if (channel->state == EVTCHNSTAT_interdomain && channel->remote == XEN_GUEST_DOMID)
 		other = find(xen, channel->number);
 	if (other) {
@@ -208,17 +221,27 @@ void xen_port_free(struct xen *xen, uint32_t port)
 		xen->engine->port_changed(xen, channel->number);
 	}
 	clear(xen, port);
-	channel->state = EVTCHNSTAT_closed;
-	channel->notify = NULL;
-	xen->engine->port_changed(xen, port);
-	channel->vcpu = 0;
+	xen_port_forget(xen, port);
+}
+
+bool xen_has_ports(const struct xen *xen)
+{
+	for (uint32_t i = 0; i < XEN_PORT_BUCKETS * XEN_PORTS_A_BUCKET; i++) {
+		const struct xen_evtchn *bucket = xen->ports.bucket[i / XEN_PORTS_A_BUCKET];
+
+		if (!bucket)
+			i += XEN_PORTS_A_BUCKET - 1;
+		else if (bucket[i % XEN_PORTS_A_BUCKET].state != EVTCHNSTAT_closed)
+			return true;
+	}
+	return false;
 }
 
 void xen_ports_reset(struct xen *xen)
 {
-	for (uint32_t port = 1; port < XEN_PORT_BUCKETS * XEN_PORTS_A_BUCKET; port++)
-		if (xen->ports.bucket[port / XEN_PORTS_A_BUCKET])
-			xen_port_free(xen, port);
+	for (uint32_t i = 0; i < XEN_PORT_BUCKETS; i++)
+		for (uint32_t n = 0; xen->ports.bucket[i] && n < XEN_PORTS_A_BUCKET; n++)
+			xen_port_free(xen, i * XEN_PORTS_A_BUCKET + n);
 	xen_fifo_leave(xen);
 }
 

@@ -29,14 +29,19 @@ static int read_add(struct xen_call *call, struct xen_add_to_physmap_64 *op)
 	return 0;
 }
 
-/* The caller's embedded vcpu_info is where it is now; the others' are told by xen_sync(). */
+/*
+ * The embedded vcpu_infos are told to KVM by xen_sync(), each on its vCPU. What KVM has said in the old ones
+ * until then is said again, if there is anything that it could have been said of.
+ */
 static int map_shared_info(struct xen *xen, uint64_t idx, uint64_t gfn)
 {
+	bool rescan;
 	int r;
 
 	if (idx != 0)
 		return -XEN_EINVAL;
 	xen_lock(xen);
+	rescan = xen_has_ports(xen);
 	r = xen_shared_info_map(xen, gfn);
 	for (uint32_t i = 0; r == 0 && i < xen->vcpu_count && i < XEN_LEGACY_MAX_VCPUS; i++) {
 		struct xen_vcpu *v = &xen->vcpus[i];
@@ -44,7 +49,7 @@ static int map_shared_info(struct xen *xen, uint64_t idx, uint64_t gfn)
 		if (v->info_gpa != XEN_NO_GPA)
 			continue;
 		v->stale |= XEN_STALE_INFO;
-		v->rescan = true;
+		v->rescan = rescan;
 	}
 	xen_unlock(xen);
 	if (r < 0)
@@ -77,6 +82,8 @@ static int move_page(struct xen *xen, uint64_t from, uint64_t to)
 
 static int add_one(struct xen *xen, uint32_t space, uint64_t idx, uint64_t gfn)
 {
+	if (gfn >= UINT64_MAX >> 12)
+		return -XEN_EINVAL;
 	switch (space) {
 	case XENMAPSPACE_shared_info:
 		return map_shared_info(xen, idx, gfn);

@@ -12,7 +12,7 @@
 #include "pv/xen/hypercall.h"
 
 static const uint8_t vmcall[3] = { 0x0f, 0x01, 0xc1 }, vmmcall[3] = { 0x0f, 0x01, 0xd9 };
-static const uint8_t port_call[3] = { 0xe7, XEN_PORT, 0x90 };
+static const uint8_t port_call[3] = { 0xe6, XEN_PORT, 0x90 };
 
 /* SYM_FUNC_START aligns; behind the call is ret, or a jump to a return thunk. */
 #define FUNCTION_ALIGN 16
