@@ -96,7 +96,34 @@ START_TEST(test_no_timer_is_lost_while_vcpu_info_moves)
 }
 END_TEST
 
-CHECK_MAIN_KVM("xen guests", test_hypercalls_answer_as_xen_does,
+START_TEST(test_runstates_are_written_at_every_offset_over_a_page_edge)
+{
+	run("xen/areas", "test=runstate", 1);
+}
+END_TEST
+
+START_TEST(test_fifo_events_are_queued_by_priority)
+{
+	run("xen/areas", "test=fifo", 1);
+}
+END_TEST
+
+START_TEST(test_a_poll_ends_by_an_event_or_in_time)
+{
+	run("xen/areas", "test=polls", 1);
+}
+END_TEST
+
+START_TEST(test_timers_fire_once_or_by_the_period)
+{
+	run("xen/areas", "test=timers", 2);
+}
+END_TEST
+
+CHECK_MAIN_KVM("xen guests", test_runstates_are_written_at_every_offset_over_a_page_edge,
+	       test_fifo_events_are_queued_by_priority, test_a_poll_ends_by_an_event_or_in_time,
+	       test_timers_fire_once_or_by_the_period,
+	       test_hypercalls_answer_as_xen_does,
 	       test_the_embedded_vcpu_info_serves_from_the_moment_it_is_mapped,
 	       test_registration_fails_with_xens_errors_in_xens_order,
 	       test_soft_reset_returns_to_the_embedded_place,
