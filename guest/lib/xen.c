@@ -120,7 +120,7 @@ int64_t xen_map_shared_info(void *page)
 		.gpfn = (uintptr_t)page / 4096,
 	};
 
-	return xen_call(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, (uintptr_t)&op, 0);
+	return xen_call(HYPERVISOR_memory_op, XENMEM_add_to_physmap, (uintptr_t)&op, 0);
 }
 
 int64_t xen_register_vcpu_info(uint32_t vcpu, void *info)
@@ -130,12 +130,12 @@ int64_t xen_register_vcpu_info(uint32_t vcpu, void *info)
 		.offset = (uintptr_t)info % 4096,
 	};
 
-	return xen_call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, vcpu, (uintptr_t)&op);
+	return xen_call(HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, vcpu, (uintptr_t)&op);
 }
 
 int64_t xen_evtchn(uint32_t op, void *arg)
 {
-	return xen_call(__HYPERVISOR_event_channel_op, op, (uintptr_t)arg, 0);
+	return xen_call(HYPERVISOR_event_channel_op, op, (uintptr_t)arg, 0);
 }
 
 uint32_t xen_bind_ipi(uint32_t vcpu)

@@ -17,7 +17,7 @@ static uint64_t now(void)
 {
 	struct xen_hvm_get_time op = { 0 };
 
-	xen_call(__HYPERVISOR_hvm_op, HVMOP_get_time, (uintptr_t)&op, 0);
+	xen_call(HYPERVISOR_hvm_op, HVMOP_get_time, (uintptr_t)&op, 0);
 	return op.now;
 }
 
@@ -49,11 +49,11 @@ static void runstates(uint32_t size, bool narrow)
 
 		__builtin_memset(pages[1], 0xee, 2 * 4096);
 		if (narrow)
-			xen_expect("register", xen_call_32(__HYPERVISOR_vcpu_op,
+			xen_expect("register", xen_call_32(HYPERVISOR_vcpu_op,
 							   VCPUOP_register_runstate_memory_area, 0,
 							   (uint32_t)(uintptr_t)&area), 0);
 		else
-			xen_expect("register", xen_call(__HYPERVISOR_vcpu_op,
+			xen_expect("register", xen_call(HYPERVISOR_vcpu_op,
 							VCPUOP_register_runstate_memory_area, 0,
 							(uintptr_t)&area), 0);
 		check_area(pages[1] + offset, size);
@@ -67,14 +67,14 @@ static void runstate(void)
 	struct xen_vcpu_runstate_info_64 info = { 0 };
 
 	runstates(48, false);
-	xen_expect("flag", xen_call(__HYPERVISOR_vm_assist, 0, XEN_VMASST_TYPE_runstate_update_flag,
+	xen_expect("flag", xen_call(HYPERVISOR_vm_assist, 0, XEN_VMASST_TYPE_runstate_update_flag,
 				    0), 0);
 	runstates(48, false);
-	xen_expect("get", xen_call(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0,
+	xen_expect("get", xen_call(HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0,
 				   (uintptr_t)&info), 0);
 	xen_expect("running", info.state, XEN_RUNSTATE_running);
 	xen_expect("map", xen_map_shared_info(xen_shared), 0);
-	xen_expect("callback", xen_call_32(__HYPERVISOR_hvm_op, HVMOP_set_param,
+	xen_expect("callback", xen_call_32(HYPERVISOR_hvm_op, HVMOP_set_param,
 					   (uint32_t)(uintptr_t)&param, 0), 0);
 	runstates(44, true);
 }
@@ -163,24 +163,24 @@ static void polls(void)
 	xen_info_64()->evtchn_mask[0] = ~0ULL;
 	xen_expect("bind", xen_evtchn(EVTCHNOP_bind_virq, &virq), 0);
 	xen_send(port);
-	xen_expect("pending", xen_call(__HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0), 0);
+	xen_expect("pending", xen_call(HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0), 0);
 	op.ports = (uintptr_t)&virq.port;
 	timer.timeout_abs_ns = now() + 5 * NS_PER_MS;
-	xen_call(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, (uintptr_t)&timer);
+	xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, (uintptr_t)&timer);
 	while (!(xen_info_64()->evtchn_pending[0] >> virq.port & 1) && looks++ < 100000)
-		xen_call(__HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0);
+		xen_call(HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0);
 	xen_expect("the timer", (int64_t)(xen_info_64()->evtchn_pending[0] >> virq.port & 1), 1);
 	op.timeout = now() + 1;
 	xen_info_64()->evtchn_pending[0] = 0;
-	xen_expect("in vain", xen_call(__HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0), 0);
+	xen_expect("in vain", xen_call(HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0), 0);
 	op.nr_ports = 129;
-	xen_expect("many", xen_call(__HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0), -XEN_EINVAL);
+	xen_expect("many", xen_call(HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0), -XEN_EINVAL);
 	op.nr_ports = 1;
 	op.ports = 0x7ffff0000000;
-	xen_expect("a bad handle", xen_call(__HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0),
+	xen_expect("a bad handle", xen_call(HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0),
 		   -XEN_EFAULT);
 	op.ports = (uintptr_t)&bad;
-	xen_expect("port 5000", xen_call(__HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0),
+	xen_expect("port 5000", xen_call(HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&op, 0),
 		   -XEN_EINVAL);
 }
 
@@ -204,23 +204,23 @@ static void timers(void)
 
 	xen_expect("map", xen_map_shared_info(xen_shared), 0);
 	xen_expect("bind", xen_evtchn(EVTCHNOP_bind_virq, &virq), 0);
-	xen_expect("too often", xen_call(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0,
+	xen_expect("too often", xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0,
 					 (uintptr_t)&period), -XEN_EINVAL);
 	period.period_ns = 2 * NS_PER_MS;
-	xen_expect("periodic", xen_call(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0,
+	xen_expect("periodic", xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0,
 					(uintptr_t)&period), 0);
 	for (int i = 0; i < 3; i++)
 		wait_for(virq.port, "a period");
 	xen_expect("not too soon", now() >= begin + 6 * NS_PER_MS, 1);
-	xen_expect("stop", xen_call(__HYPERVISOR_vcpu_op, VCPUOP_stop_periodic_timer, 0, 0), 0);
-	xen_expect("past", xen_call(__HYPERVISOR_hvm_op, HVMOP_get_time, 0x7ffff0000000, 0), -XEN_EFAULT);
+	xen_expect("stop", xen_call(HYPERVISOR_vcpu_op, VCPUOP_stop_periodic_timer, 0, 0), 0);
+	xen_expect("past", xen_call(HYPERVISOR_hvm_op, HVMOP_get_time, 0x7ffff0000000, 0), -XEN_EFAULT);
 	single.flags = 0;
-	xen_expect("in the past", xen_call(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0,
+	xen_expect("in the past", xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0,
 					   (uintptr_t)&single), 0);
 	wait_for(virq.port, "at once");
-	xen_expect("another's", xen_call(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 1,
+	xen_expect("another's", xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 1,
 					 (uintptr_t)&single), -XEN_EINVAL);
-	xen_expect("set_timer_op", xen_call(__HYPERVISOR_set_timer_op, now() + NS_PER_MS, 0, 0), 0);
+	xen_expect("set_timer_op", xen_call(HYPERVISOR_set_timer_op, now() + NS_PER_MS, 0, 0), 0);
 	wait_for(virq.port, "in a millisecond");
 }
 

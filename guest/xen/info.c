@@ -61,7 +61,7 @@ static void errors(void)
 	xen_expect("map", xen_map_shared_info(xen_shared), 0);
 	xen_info_64()->vcpu_info[0].cr2 = 0x1234;
 	xen_expect("no vcpu", xen_register_vcpu_info(99, at(0, 0)), -XEN_ENOENT);
-	xen_expect("a bad handle", xen_call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0,
+	xen_expect("a bad handle", xen_call(HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0,
 					    0x7ffff0000000), -XEN_EFAULT);
 	xen_expect("over the edge", xen_register_vcpu_info(0, at(0, 4096 - 56)), -XEN_ENXIO);
 	xen_expect("askew", xen_register_vcpu_info(0, at(0, 4)), -XEN_ENXIO);
@@ -84,7 +84,7 @@ static void soft_reset(void)
 	struct xen_sched_shutdown op = { XEN_SHUTDOWN_soft_reset };
 
 	xen_expect("soft reset",
-		   xen_call(__HYPERVISOR_sched_op, SCHEDOP_shutdown, (uintptr_t)&op, 0), 0);
+		   xen_call(HYPERVISOR_sched_op, SCHEDOP_shutdown, (uintptr_t)&op, 0), 0);
 }
 
 /* Back to the embedded one, and registered again. */
@@ -201,9 +201,9 @@ static void timer(void)
 		__builtin_memset(xen_shared, 0, sizeof(xen_shared));
 		xen_expect("map", xen_map_shared_info(xen_shared), 0);
 		xen_expect("bind", xen_evtchn(EVTCHNOP_bind_virq, &virq), 0);
-		xen_call(__HYPERVISOR_hvm_op, HVMOP_get_time, (uintptr_t)&now, 0);
+		xen_call(HYPERVISOR_hvm_op, HVMOP_get_time, (uintptr_t)&now, 0);
 		op.timeout_abs_ns = now.now + round % 32 * 10000;
-		xen_expect("set", xen_call(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0,
+		xen_expect("set", xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0,
 					   (uintptr_t)&op), 0);
 		xen_expect("register", xen_register_vcpu_info(0, info), 0);
 		while (!seen && looks++ < LIMIT)
@@ -223,7 +223,7 @@ static void narrow(void)
 	uint32_t low;
 
 	xen_expect("map", xen_map_shared_info(xen_shared), 0);
-	xen_expect("callback", xen_call_32(__HYPERVISOR_hvm_op, HVMOP_set_param,
+	xen_expect("callback", xen_call_32(HYPERVISOR_hvm_op, HVMOP_set_param,
 					   (uint32_t)(uintptr_t)&param, 0), 0);
 	xen_expect("the wall clock moved", shared->wc_sec != 0, 1);
 	do
@@ -232,7 +232,7 @@ static void narrow(void)
 	xen_expect("send", xen_send(low), 0);
 	xen_expect("pending", shared->evtchn_pending[1], 1LL << (low - 32));
 	xen_expect("selector", shared->vcpu_info[0].evtchn_pending_sel, 2);
-	xen_expect("register at 4", xen_call_32(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0,
+	xen_expect("register at 4", xen_call_32(HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0,
 						(uint32_t)(uintptr_t)&op), 0);
 	xen_expect("all selectors", (int32_t)info->evtchn_pending_sel, -1);
 	xen_expect("an upcall", info->evtchn_upcall_pending, 1);

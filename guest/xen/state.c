@@ -49,18 +49,18 @@ static void use_vcpus(void)
 	struct xen_hvm_evtchn_upcall_vector vector = { .vcpu = 0, .vector = 0xf3 };
 
 	xen_expect("register", xen_register_vcpu_info(1, page[2] + 64), 0);
-	xen_expect("runstate", xen_call(__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0,
+	xen_expect("runstate", xen_call(HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0,
 					(uintptr_t)&area), 0);
 	area.addr = (uintptr_t)page[3] + 1024;
-	xen_expect("time", xen_call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_time_memory_area, 0,
+	xen_expect("time", xen_call(HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_time_memory_area, 0,
 				    (uintptr_t)&area), 0);
-	xen_expect("periodic", xen_call(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0,
+	xen_expect("periodic", xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0,
 					(uintptr_t)&period), 0);
-	xen_expect("single", xen_call(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0,
+	xen_expect("single", xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0,
 				      (uintptr_t)&single), 0);
-	xen_expect("vector", xen_call(__HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector,
+	xen_expect("vector", xen_call(HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector,
 				      (uintptr_t)&vector, 0), 0);
-	xen_expect("assist", xen_call(__HYPERVISOR_vm_assist, 0,
+	xen_expect("assist", xen_call(HYPERVISOR_vm_assist, 0,
 				      XEN_VMASST_TYPE_runstate_update_flag, 0), 0);
 }
 
@@ -82,9 +82,9 @@ void guest_main(const void *info)
 	}
 	use_vcpus();
 	use_ports();
-	xen_expect("callback", xen_call(__HYPERVISOR_hvm_op, HVMOP_set_param, (uintptr_t)&param, 0),
+	xen_expect("callback", xen_call(HYPERVISOR_hvm_op, HVMOP_set_param, (uintptr_t)&param, 0),
 		   0);
-	xen_expect("watchdog", xen_call(__HYPERVISOR_sched_op, SCHEDOP_watchdog,
+	xen_expect("watchdog", xen_call(HYPERVISOR_sched_op, SCHEDOP_watchdog,
 					(uintptr_t)&watchdog, 0), 1);
 	xen_verdict();
 	for (;;)

@@ -24,20 +24,20 @@
 
 #define XEN_PAGE_SIZE 4096u
 
-/* public/xen.h */
+/* public/xen.h, where they begin with two underscores */
 enum xen_hypercall {
-	__HYPERVISOR_memory_op = 12,
-	__HYPERVISOR_multicall = 13,
-	__HYPERVISOR_set_timer_op = 15,
-	__HYPERVISOR_xen_version = 17,
-	__HYPERVISOR_console_io = 18,
-	__HYPERVISOR_grant_table_op = 20,
-	__HYPERVISOR_vm_assist = 21,
-	__HYPERVISOR_vcpu_op = 24,
-	__HYPERVISOR_sched_op = 29,
-	__HYPERVISOR_event_channel_op = 32,
-	__HYPERVISOR_physdev_op = 33,
-	__HYPERVISOR_hvm_op = 34,
+	HYPERVISOR_memory_op = 12,
+	HYPERVISOR_multicall = 13,
+	HYPERVISOR_set_timer_op = 15,
+	HYPERVISOR_xen_version = 17,
+	HYPERVISOR_console_io = 18,
+	HYPERVISOR_grant_table_op = 20,
+	HYPERVISOR_vm_assist = 21,
+	HYPERVISOR_vcpu_op = 24,
+	HYPERVISOR_sched_op = 29,
+	HYPERVISOR_event_channel_op = 32,
+	HYPERVISOR_physdev_op = 33,
+	HYPERVISOR_hvm_op = 34,
 	XEN_HYPERCALLS = 64,
 };
 

@@ -232,15 +232,15 @@ static int set_xen(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
 	uint32_t version = MACHINE_XEN_VERSION;
-	unsigned major, minor;
-	int end = 0;
+	char *end = NULL;
 
+	/* There is no other major version that guests of today know. */
 	if (value) {
-		if (sscanf(value, "%1u.%2u%n", &major, &minor, &end) != 2 || value[end])
+		if (value[0] != '4' || value[1] != '.' || !isdigit((unsigned char)value[2]))
 			return because(-EINVAL, "%s is no version of Xen, such as 4.17", value);
-		version = major << 16 | minor;
-		if (major != MACHINE_XEN_VERSION_MIN >> 16 || version < MACHINE_XEN_VERSION_MIN)
-			return because(-EINVAL, "Xen %s: from 4.5 on guests can be served", value);
+		version = 4U << 16 | (uint32_t)min_u64(strtoul(value + 2, &end, 10), 0xffff);
+		if (*end || version < MACHINE_XEN_VERSION_MIN || version > (4U << 16 | 99))
+			return because(-EINVAL, "Xen %s: 4.5 to 4.99 can be had", value);
 	}
 	options->machine.xen_version = on ? version : 0;
 	return 0;

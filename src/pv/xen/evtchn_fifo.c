@@ -15,7 +15,7 @@
 /* The guest may write the same word: it wins after so many attempts, and the queue begins anew. */
 #define LINK_TRIES 1000
 
-static uint32_t *word_of(const struct xen *xen, uint32_t port)
+static _Atomic uint32_t *word_of(const struct xen *xen, uint32_t port)
 {
 	uint32_t slot = port / XEN_EVTCHN_FIFO_WORDS;
 	uint64_t gpa;
@@ -35,31 +35,30 @@ static struct xen_evtchn_fifo_control_block *block_of(const struct xen_vcpu *v)
 			  sizeof(struct xen_evtchn_fifo_control_block));
 }
 
-static uint32_t set_flag(uint32_t *word, uint32_t flag)
+static uint32_t set_flag(_Atomic uint32_t *word, uint32_t flag)
 {
-	return __atomic_fetch_or(word, flag, __ATOMIC_SEQ_CST) & flag;
+	return atomic_fetch_or(word, flag) & flag;
 }
 
-static uint32_t clear_flag(uint32_t *word, uint32_t flag)
+static uint32_t clear_flag(_Atomic uint32_t *word, uint32_t flag)
 {
-	return __atomic_fetch_and(word, ~flag, __ATOMIC_SEQ_CST) & flag;
+	return atomic_fetch_and(word, ~flag) & flag;
 }
 
-static void mark(struct xen *xen, const void *hva)
+static void mark(struct xen *xen, const volatile void *hva)
 {
-	mem_mark_dirty_hva(&xen->vm->mem, hva, sizeof(uint32_t));
+	mem_mark_dirty_hva(&xen->vm->mem, (const void *)hva, sizeof(uint32_t));
 }
 
 /* Puts link behind the tail, as long as the tail is in a queue: false when it is not. */
-static bool set_link(struct xen *xen, uint32_t *tail, uint32_t link)
+static bool set_link(struct xen *xen, _Atomic uint32_t *tail, uint32_t link)
 {
-	uint32_t old = __atomic_load_n(tail, __ATOMIC_SEQ_CST);
+	uint32_t old = atomic_load(tail);
 
 	for (int i = 0; i < LINK_TRIES && old & XEN_EVTCHN_FIFO_LINKED; i++) {
 		uint32_t new = (old & ~(XEN_EVTCHN_FIFO_LINK_MASK | XEN_EVTCHN_FIFO_BUSY)) | link;
 
-		if (!__atomic_compare_exchange_n(tail, &old, new, false, __ATOMIC_SEQ_CST,
-						 __ATOMIC_SEQ_CST))
+		if (!atomic_compare_exchange_strong(tail, &old, new))
 			continue;
 		mark(xen, tail);
 		return true;
@@ -73,7 +72,7 @@ static void enqueue(struct xen *xen, struct xen_evtchn *channel, uint32_t port,
 	struct xen_vcpu *v = &xen->vcpus[channel->vcpu];
 	uint32_t *old_tail = &xen->vcpus[channel->queued_vcpu].fifo.tail[channel->queued_priority];
 	uint32_t *tail = &v->fifo.tail[channel->priority];
-	uint32_t *tail_word;
+	_Atomic uint32_t *tail_word;
 	bool linked = false;
 
 	/* It is unlinked, so it ends no queue any more; what is put behind it would be lost. */
@@ -85,19 +84,20 @@ static void enqueue(struct xen *xen, struct xen_evtchn *channel, uint32_t port,
 	if (tail_word)
 		linked = set_link(xen, tail_word, port);
 	if (!linked)
-		__atomic_store_n(&block->head[channel->priority], port, __ATOMIC_SEQ_CST);
+		atomic_store((_Atomic uint32_t *)&block->head[channel->priority], port);
 	*tail = port;
-	if (!linked && !set_flag(&block->ready, 1u << channel->priority))
+	if (!linked && !set_flag((_Atomic uint32_t *)&block->ready, 1u << channel->priority))
 		xen_upcall(v);
 	mark(xen, &block->ready);
 	mark(xen, &block->head[channel->priority]);
 }
 
-static void link_port(struct xen *xen, struct xen_evtchn *channel, uint32_t port, uint32_t *word)
+static void link_port(struct xen *xen, struct xen_evtchn *channel, uint32_t port,
+		      _Atomic uint32_t *word)
 {
 	struct xen_evtchn_fifo_control_block *block = block_of(&xen->vcpus[channel->vcpu]);
 
-	if (!block || __atomic_load_n(word, __ATOMIC_SEQ_CST) & XEN_EVTCHN_FIFO_MASKED)
+	if (!block || atomic_load(word) & XEN_EVTCHN_FIFO_MASKED)
 		return;
 	if (!set_flag(word, XEN_EVTCHN_FIFO_LINKED))
 		enqueue(xen, channel, port, block);
@@ -106,7 +106,7 @@ static void link_port(struct xen *xen, struct xen_evtchn *channel, uint32_t port
 
 void xen_fifo_raise(struct xen *xen, struct xen_evtchn *channel, uint32_t port)
 {
-	uint32_t *word = word_of(xen, port);
+	_Atomic uint32_t *word = word_of(xen, port);
 
 	if (!word) {
 		channel->pending = true;
@@ -119,7 +119,7 @@ void xen_fifo_raise(struct xen *xen, struct xen_evtchn *channel, uint32_t port)
 
 void xen_fifo_clear(struct xen *xen, uint32_t port)
 {
-	uint32_t *word = word_of(xen, port);
+	_Atomic uint32_t *word = word_of(xen, port);
 
 	if (!word)
 		return;
@@ -129,21 +129,21 @@ void xen_fifo_clear(struct xen *xen, uint32_t port)
 
 void xen_fifo_unmask(struct xen *xen, struct xen_evtchn *channel, uint32_t port)
 {
-	uint32_t *word = word_of(xen, port);
+	_Atomic uint32_t *word = word_of(xen, port);
 
 	if (!word)
 		return;
 	clear_flag(word, XEN_EVTCHN_FIFO_MASKED);
 	mark(xen, word);
-	if (__atomic_load_n(word, __ATOMIC_SEQ_CST) & XEN_EVTCHN_FIFO_PENDING)
+	if (atomic_load(word) & XEN_EVTCHN_FIFO_PENDING)
 		xen_fifo_raise(xen, channel, port);
 }
 
 bool xen_fifo_is_pending(const struct xen *xen, uint32_t port)
 {
-	const uint32_t *word = word_of(xen, port);
+	const _Atomic uint32_t *word = word_of(xen, port);
 
-	return word && __atomic_load_n(word, __ATOMIC_SEQ_CST) & XEN_EVTCHN_FIFO_PENDING;
+	return word && atomic_load(word) & XEN_EVTCHN_FIFO_PENDING;
 }
 
 static int map_block(struct xen_vcpu *v, uint64_t gfn, uint32_t offset)

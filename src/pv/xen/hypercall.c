@@ -117,17 +117,17 @@ static int64_t physdev_op(struct xen_call *call)
 
 /* xen/arch/x86/hvm/hypercall.c: those that an HVM domain has. */
 static int64_t (*const table[XEN_HYPERCALLS])(struct xen_call *call) = {
-	[__HYPERVISOR_memory_op] = xen_memory_op,
-	[__HYPERVISOR_multicall] = multicall,
-	[__HYPERVISOR_set_timer_op] = xen_set_timer_op,
-	[__HYPERVISOR_xen_version] = xen_xen_version,
-	[__HYPERVISOR_console_io] = xen_console_io,
-	[__HYPERVISOR_vm_assist] = xen_vm_assist,
-	[__HYPERVISOR_vcpu_op] = xen_vcpu_op,
-	[__HYPERVISOR_sched_op] = xen_sched_op,
-	[__HYPERVISOR_event_channel_op] = xen_event_channel_op,
-	[__HYPERVISOR_physdev_op] = physdev_op,
-	[__HYPERVISOR_hvm_op] = xen_hvm_op,
+	[HYPERVISOR_memory_op] = xen_memory_op,
+	[HYPERVISOR_multicall] = multicall,
+	[HYPERVISOR_set_timer_op] = xen_set_timer_op,
+	[HYPERVISOR_xen_version] = xen_xen_version,
+	[HYPERVISOR_console_io] = xen_console_io,
+	[HYPERVISOR_vm_assist] = xen_vm_assist,
+	[HYPERVISOR_vcpu_op] = xen_vcpu_op,
+	[HYPERVISOR_sched_op] = xen_sched_op,
+	[HYPERVISOR_event_channel_op] = xen_event_channel_op,
+	[HYPERVISOR_physdev_op] = physdev_op,
+	[HYPERVISOR_hvm_op] = xen_hvm_op,
 };
 
 int64_t xen_hypercall(struct xen_call *call, unsigned cpl)

@@ -91,7 +91,6 @@ static int add_one(struct xen *xen, uint32_t space, uint64_t idx, uint64_t gfn)
 	case XENMAPSPACE_gmfn_range:
 		return move_page(xen, idx, gfn);
 	case XENMAPSPACE_gmfn_foreign:
-		return -XEN_EPERM;
 	case XENMAPSPACE_dev_mmio:
 		return -XEN_EPERM;
 	default:

@@ -135,7 +135,7 @@ static int64_t get_info(struct xen_call *call, struct xen_vcpu *v)
 /* One range of guest physical addresses, of which KVM takes the first. */
 static int area_gpa(struct xen_call *call, uint64_t gva, size_t size, uint64_t *ret_gpa)
 {
-	uint64_t last;
+	uint64_t last = 0;
 	int r = xen_translate(call, gva, ret_gpa);
 
 	if (r == 0)

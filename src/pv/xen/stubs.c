@@ -15,7 +15,7 @@ static const uint8_t vmcall[3] = { 0x0f, 0x01, 0xc1 }, vmmcall[3] = { 0x0f, 0x01
 static const uint8_t port_call[3] = { 0xe6, XEN_PORT, 0x90 };
 
 /* SYM_FUNC_START aligns; behind the call is ret, or a jump to a return thunk. */
-#define FUNCTION_ALIGN 16
+#define FUNCTION_ALIGN 16UL
 
 static bool is_stub(const uint8_t *code, const uint8_t call[3])
 {
@@ -47,6 +47,19 @@ void xen_stubs_apply(struct xen *xen)
 		xen_write_hypercall_page(xen, xen->hypercall_page);
 }
 
+/* Where the function that may begin here has its call: endbr64 may be in front of it. */
+static uint64_t skip_endbr(const uint8_t *code)
+{
+	static const uint8_t endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
+
+	return memcmp(code, endbr64, sizeof(endbr64)) == 0 ? sizeof(endbr64) : 0;
+}
+
+static bool is_function(const uint8_t *code, const uint8_t call[3])
+{
+	return is_stub(code + skip_endbr(code), call);
+}
+
 /* Both, next to each other, and nothing else that looks alike. */
 static void look_through(struct xen *xen, const uint8_t *code, uint64_t gpa, uint64_t len)
 {
@@ -55,14 +68,14 @@ static void look_through(struct xen *xen, const uint8_t *code, uint64_t gpa, uin
 	for (uint64_t i = 0; i + 5 * FUNCTION_ALIGN <= len; i += FUNCTION_ALIGN) {
 		uint64_t next = i + FUNCTION_ALIGN;
 
-		if (code[i] != vmmcall[0] || !is_stub(code + i, vmmcall))
+		if (!is_function(code + i, vmmcall))
 			continue;
-		while (next < i + 4 * FUNCTION_ALIGN && !is_stub(code + next, vmcall))
+		while (next < i + 3 * FUNCTION_ALIGN && !is_function(code + next, vmcall))
 			next += FUNCTION_ALIGN;
-		if (!is_stub(code + next, vmcall) || found + 2 > XEN_STUBS_MAX)
+		if (!is_function(code + next, vmcall) || found + 2 > XEN_STUBS_MAX)
 			continue;
-		xen->stubs[found++] = gpa + i;
-		xen->stubs[found++] = gpa + next;
+		xen->stubs[found++] = gpa + i + skip_endbr(code + i);
+		xen->stubs[found++] = gpa + next + skip_endbr(code + next);
 	}
 }
 
@@ -76,7 +89,7 @@ void xen_find_stubs(struct xen *xen, uint64_t gpa, uint64_t len)
 	if (gpa < region->gpa || !range_inside(gpa - region->gpa, len, region->size))
 		return;
 	offset = gpa - region->gpa;
-	while (!xen->stubs[0] && mem_next_data(mem, region, &offset, &run) > 0) {
+	while (!xen->stubs[0] && mem_next_data(mem, region, gpa - region->gpa + len, &offset, &run) > 0) {
 		look_through(xen, region->hva + offset, region->gpa + offset, run);
 		offset += run;
 	}

@@ -158,7 +158,7 @@ int xen_apply(struct xen_vcpu *v)
 
 	v->stale = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		int one = stale & all[i].stale ? all[i].set(v) : 0;
+		int one = (stale & all[i].stale) ? all[i].set(v) : 0;
 
 		r = r < 0 ? r : one;
 	}
