@@ -5,7 +5,7 @@
 #include "kvm/kvm.h"
 #include "vm/vm.h"
 
-#define ROUNDS "rounds=200"
+#define ROUNDS "rounds=100"
 
 static const uint32_t versions[] = { 0x40011, 0x40012 };
 
@@ -96,6 +96,20 @@ START_TEST(test_no_timer_is_lost_while_vcpu_info_moves)
 }
 END_TEST
 
+/* Under the sanitizers of the debug build. */
+START_TEST(test_hostile_hypercalls_are_all_answered)
+{
+	char cmdline[64];
+
+	for (int seed = 1; seed <= 4; seed++) {
+		snprintf(cmdline, sizeof(cmdline), "seed=%d rounds=3000", seed);
+		run_one("xen/hostile", cmdline, 2, versions[seed % 2], MACHINE_XEN_PORTABLE);
+		if (has_kernel_engine())
+			run_one("xen/hostile", cmdline, 2, versions[seed % 2], MACHINE_XEN_KERNEL);
+	}
+}
+END_TEST
+
 START_TEST(test_runstates_are_written_at_every_offset_over_a_page_edge)
 {
 	run("xen/areas", "test=runstate", 1);
@@ -120,7 +134,8 @@ START_TEST(test_timers_fire_once_or_by_the_period)
 }
 END_TEST
 
-CHECK_MAIN_KVM("xen guests", test_runstates_are_written_at_every_offset_over_a_page_edge,
+CHECK_MAIN_KVM("xen guests", test_hostile_hypercalls_are_all_answered,
+	       test_runstates_are_written_at_every_offset_over_a_page_edge,
 	       test_fifo_events_are_queued_by_priority, test_a_poll_ends_by_an_event_or_in_time,
 	       test_timers_fire_once_or_by_the_period,
 	       test_hypercalls_answer_as_xen_does,
