@@ -52,6 +52,8 @@ enum reg_bank_number {
 	REG_BANK_XEN = 0x40,
 	REG_BANK_XEN_VCPU = 0x41,
 	REG_BANK_XEN_PAGES = 0x42,
+	REG_BANK_HYPERV = 0x48,
+	REG_BANK_HYPERV_VP = 0x49,
 };
 
 /* A register is named by (vcpu, id); REG_VM stands for the whole VM. */

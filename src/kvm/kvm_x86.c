@@ -214,14 +214,14 @@ int kvm_signal_msi(int vm, struct kvm_msi *msi)
 	return KVM_IOCTL(vm, KVM_SIGNAL_MSI, msi);
 }
 
+int kvm_get_fpu(int vcpu, struct kvm_fpu *fpu)
+{
+	return KVM_IOCTL(vcpu, KVM_GET_FPU, fpu);
+}
+
 int kvm_translate(int vcpu, struct kvm_translation *translation)
 {
 	return KVM_IOCTL(vcpu, KVM_TRANSLATE, translation);
-}
-
-int kvm_nmi(int vcpu)
-{
-	return KVM_IOCTL_VAL(vcpu, KVM_NMI, 0);
 }
 
 int kvm_xen_vcpu_set_attr(int vcpu, struct kvm_xen_vcpu_attr *attr)

@@ -53,8 +53,8 @@ int kvm_get_tsc_khz(int vcpu);
 int kvm_set_tsc_khz(int vcpu, long khz);
 int kvm_kvmclock_ctrl(int vcpu);
 int kvm_translate(int vcpu, struct kvm_translation *translation);
-int kvm_nmi(int vcpu);
 int kvm_xen_vcpu_set_attr(int vcpu, struct kvm_xen_vcpu_attr *attr);
 int kvm_xen_vcpu_get_attr(int vcpu, struct kvm_xen_vcpu_attr *attr);
+int kvm_get_fpu(int vcpu, struct kvm_fpu *fpu);
 
 #endif
