@@ -209,11 +209,6 @@ int kvm_xen_hvm_evtchn_send(int vm, struct kvm_irq_routing_xen_evtchn *event)
 	return KVM_IOCTL(vm, KVM_XEN_HVM_EVTCHN_SEND, event);
 }
 
-int kvm_signal_msi(int vm, struct kvm_msi *msi)
-{
-	return KVM_IOCTL(vm, KVM_SIGNAL_MSI, msi);
-}
-
 int kvm_get_fpu(int vcpu, struct kvm_fpu *fpu)
 {
 	return KVM_IOCTL(vcpu, KVM_GET_FPU, fpu);

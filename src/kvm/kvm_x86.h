@@ -24,7 +24,6 @@ int kvm_x86_set_msr_filter(int vm, struct kvm_msr_filter *filter);
 int kvm_xen_hvm_config(int vm, struct kvm_xen_hvm_config *config);
 int kvm_xen_hvm_set_attr(int vm, struct kvm_xen_hvm_attr *attr);
 int kvm_xen_hvm_evtchn_send(int vm, struct kvm_irq_routing_xen_evtchn *event);
-int kvm_signal_msi(int vm, struct kvm_msi *msi);
 
 /* a vCPU */
 int kvm_get_regs(int vcpu, struct kvm_regs *regs);

@@ -139,7 +139,12 @@ static void debug_read(void *self, uint64_t offset, void *data, unsigned len)
 }
 
 /* MSRs whose numbers do not change in a guest's life: CPUID tells them. */
-static const struct x86_msr_trap msr_trap = { XEN_HYPERCALL_MSR, 1, msr_read, msr_write };
+static const struct x86_msr_trap msr_trap = {
+	.first = XEN_HYPERCALL_MSR,
+	.count = 1,
+	.read = msr_read,
+	.write = msr_write,
+};
 
 int xen_traps_add(struct xen *xen)
 {
