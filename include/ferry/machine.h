@@ -40,6 +40,15 @@ enum machine_clock {
 	MACHINE_CLOCK_FREEZE,  /* nothing: its clocks go on where they stood */
 };
 
+enum machine_xen_engine {
+	MACHINE_XEN_AUTO,
+	MACHINE_XEN_KERNEL,   /* KVM's own */
+	MACHINE_XEN_PORTABLE, /* ferry's, on any KVM that can leave MSRs to user space */
+};
+
+#define MACHINE_XEN_VERSION	0x40011u
+#define MACHINE_XEN_VERSION_MIN 0x40005u
+
 enum machine_hyperv_engine {
 	MACHINE_HYPERV_AUTO,
 	MACHINE_HYPERV_KERNEL,	 /* KVM's own */
@@ -78,6 +87,9 @@ struct machine_options {
 	const char *rng_source; /* NULL: getrandom(2); "": no virtio-rng */
 	bool balloon;
 	bool virtio_console;
+	/* The version of Xen that the guest sees, major << 16 | minor; 0: it sees KVM. x86 only. */
+	uint32_t xen_version;
+	enum machine_xen_engine xen_engine;
 	/*
 	 * Hyper-V features by QEMU's names with commas between them; what they need comes with them.
 	 * "": those that suit most guests; NULL: the guest sees KVM. x86 only.
@@ -204,6 +216,9 @@ void machine_store_untrack(struct machine_store *store);
  * a guest that dirties memory faster than it can be sent. Ends with the VM. Any thread.
  */
 void machine_throttle(struct machine *machine, unsigned percent);
+
+/* "kernel" or "portable"; NULL: not a Xen guest. */
+const char *machine_xen_engine_name(const struct machine *machine);
 
 /*
  * While a vCPU is inhibited, others that ask Hyper-V to flush its TLB wait outside the guest, and make

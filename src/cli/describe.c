@@ -104,6 +104,14 @@ static int add_devices(struct json_object *root, const struct machine_options *m
 	return err;
 }
 
+static void add_xen(struct json_object *root, uint32_t version)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u.%u", version >> 16, version & 0xffff);
+	add_text(root, "xen", text);
+}
+
 /* In full: what the default is may change. */
 static int add_hyperv(struct json_object *root, const struct machine_options *machine)
 {
@@ -128,6 +136,8 @@ int describe_machine(const struct run_options *options, char **ret_text)
 		add_size(root, "hugepages", machine->vm.hugepage_size);
 	add_switch(root, "prealloc", machine->vm.prealloc);
 	add_switch(root, "balloon", machine->balloon);
+	if (machine->xen_version)
+		add_xen(root, machine->xen_version);
 	add_text(root, "console", machine->virtio_console ? "virtio" : "serial");
 	err = add_devices(root, machine);
 	if (!err)

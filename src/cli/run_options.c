@@ -251,6 +251,38 @@ static int set_log_level(void *target, const char *value, bool on)
 	return err;
 }
 
+/* "4.17"; without a value a version that all guests know. */
+static int set_xen(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	uint32_t version = MACHINE_XEN_VERSION;
+	char *end = NULL;
+
+	/* There is no other major version that guests of today know. */
+	if (value) {
+		if (value[0] != '4' || value[1] != '.' || !isdigit((unsigned char)value[2]))
+			return because(-EINVAL, "%s is no version of Xen, such as 4.17", value);
+		version = 4U << 16 | (uint32_t)min_u64(strtoul(value + 2, &end, 10), 0xffff);
+		if (*end || version < MACHINE_XEN_VERSION_MIN || version > (4U << 16 | 99))
+			return because(-EINVAL, "Xen %s: 4.5 to 4.99 can be had", value);
+	}
+	options->machine.xen_version = on ? version : 0;
+	return 0;
+}
+
+static int set_xen_engine(void *target, const char *value, bool on)
+{
+	static const char *const names[] = { "auto", "kernel", "portable", NULL };
+	struct run_options *options = target;
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	(void)on;
+	if (!err)
+		options->machine.xen_engine = choice;
+	return err;
+}
+
 static int set_incoming(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
@@ -343,6 +375,10 @@ static const struct command_option option_table[] = {
 	  OPTION_OPTIONAL | OPTION_NEGATED | OPTION_MACHINE, set_rng },
 	{ "balloon", NULL, "a balloon for 'ferry ctl NAME balloon SIZE'", NULL, OPTION_MACHINE,
 	  set_balloon },
+	{ "xen", "VERSION", "the guest sees Xen, of that version (4.17)", "4.17",
+	  OPTION_OPTIONAL | OPTION_MACHINE, set_xen },
+	{ "xen-engine", "KIND", "who serves a Xen guest: auto, kernel or portable (auto)", "portable",
+	  OPTION_RARE, set_xen_engine },
 	{ "hyperv", "FEATURES", "let the guest see Hyper-V, not KVM", "default,spinlocks=8191",
 	  OPTION_OPTIONAL | OPTION_MACHINE, set_hyperv },
 	{ "hyperv-engine", "WHICH", "who plays Hyper-V: auto, kernel or portable (auto)", "portable",
@@ -411,6 +447,11 @@ static const char *const more[] = {
 	"is one ctrl-] for the guest. Input may be a pipe; its end does not end the VM. A slow",
 	"reader of the output slows down a guest that waits for its UART, as Linux does; what",
 	"others send faster than it is read is lost, as on the real thing.",
+	"",
+	"Xen guests. --xen makes the machine a Xen HVM or PVH domain, of any version from 4.5 on. Its",
+	"hypercalls and event channels are KVM's where the kernel has Xen support ('ferry doctor'",
+	"says), else ferry's own: --xen-engine=kernel or portable insists on one. A guest may be",
+	"restored and moved from one to the other. Its devices are the machine's, by virtio.",
 	"",
 	"A guest from elsewhere. --incoming waits for what 'ferry migrate' sends, and --restore takes",
 	"what 'ferry snapshot' wrote, which must stay as it is while the guest runs. Both bring a",

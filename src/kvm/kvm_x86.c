@@ -194,6 +194,21 @@ int kvm_kvmclock_ctrl(int vcpu)
 	return KVM_IOCTL_VAL(vcpu, KVM_KVMCLOCK_CTRL, 0);
 }
 
+int kvm_xen_hvm_config(int vm, struct kvm_xen_hvm_config *config)
+{
+	return KVM_IOCTL(vm, KVM_XEN_HVM_CONFIG, config);
+}
+
+int kvm_xen_hvm_set_attr(int vm, struct kvm_xen_hvm_attr *attr)
+{
+	return KVM_IOCTL(vm, KVM_XEN_HVM_SET_ATTR, attr);
+}
+
+int kvm_xen_hvm_evtchn_send(int vm, struct kvm_irq_routing_xen_evtchn *event)
+{
+	return KVM_IOCTL(vm, KVM_XEN_HVM_EVTCHN_SEND, event);
+}
+
 int kvm_get_fpu(int vcpu, struct kvm_fpu *fpu)
 {
 	return KVM_IOCTL(vcpu, KVM_GET_FPU, fpu);
@@ -202,4 +217,14 @@ int kvm_get_fpu(int vcpu, struct kvm_fpu *fpu)
 int kvm_translate(int vcpu, struct kvm_translation *translation)
 {
 	return KVM_IOCTL(vcpu, KVM_TRANSLATE, translation);
+}
+
+int kvm_xen_vcpu_set_attr(int vcpu, struct kvm_xen_vcpu_attr *attr)
+{
+	return KVM_IOCTL(vcpu, KVM_XEN_VCPU_SET_ATTR, attr);
+}
+
+int kvm_xen_vcpu_get_attr(int vcpu, struct kvm_xen_vcpu_attr *attr)
+{
+	return KVM_IOCTL(vcpu, KVM_XEN_VCPU_GET_ATTR, attr);
 }

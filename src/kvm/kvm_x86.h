@@ -21,6 +21,9 @@ int kvm_set_pit2(int vm, struct kvm_pit_state2 *pit);
 int kvm_get_clock(int vm, struct kvm_clock_data *clock);
 int kvm_set_clock(int vm, struct kvm_clock_data *clock);
 int kvm_x86_set_msr_filter(int vm, struct kvm_msr_filter *filter);
+int kvm_xen_hvm_config(int vm, struct kvm_xen_hvm_config *config);
+int kvm_xen_hvm_set_attr(int vm, struct kvm_xen_hvm_attr *attr);
+int kvm_xen_hvm_evtchn_send(int vm, struct kvm_irq_routing_xen_evtchn *event);
 
 /* a vCPU */
 int kvm_get_regs(int vcpu, struct kvm_regs *regs);
@@ -48,7 +51,9 @@ int kvm_set_nested_state(int vcpu, struct kvm_nested_state *state);
 int kvm_get_tsc_khz(int vcpu);
 int kvm_set_tsc_khz(int vcpu, long khz);
 int kvm_kvmclock_ctrl(int vcpu);
-int kvm_get_fpu(int vcpu, struct kvm_fpu *fpu);
 int kvm_translate(int vcpu, struct kvm_translation *translation);
+int kvm_xen_vcpu_set_attr(int vcpu, struct kvm_xen_vcpu_attr *attr);
+int kvm_xen_vcpu_get_attr(int vcpu, struct kvm_xen_vcpu_attr *attr);
+int kvm_get_fpu(int vcpu, struct kvm_fpu *fpu);
 
 #endif

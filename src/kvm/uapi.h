@@ -24,4 +24,22 @@
 #define KVM_CAP_XCRS 56
 #endif
 
+/* asm/kvm.h of 6.9 (linux/kvm.h before): bits of KVM_CAP_XEN_HVM and attributes of Xen guests. */
+#ifndef KVM_XEN_HVM_CONFIG_RUNSTATE_UPDATE_FLAG
+#define KVM_XEN_HVM_CONFIG_RUNSTATE_UPDATE_FLAG (1 << 6)
+#define KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG	0x5
+#endif
+#ifndef KVM_XEN_HVM_CONFIG_PVCLOCK_TSC_UNSTABLE
+#define KVM_XEN_HVM_CONFIG_PVCLOCK_TSC_UNSTABLE (1 << 7)
+#endif
+#ifndef KVM_XEN_HVM_CONFIG_SHARED_INFO_HVA
+#define KVM_XEN_HVM_CONFIG_SHARED_INFO_HVA (1 << 8)
+#define KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA  0x6
+#define KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA 0x9
+#endif
+#ifndef KVM_XEN_INVALID_GFN
+#define KVM_XEN_INVALID_GFN (~0ULL)
+#define KVM_XEN_INVALID_GPA (~0ULL)
+#endif
+
 #endif

@@ -160,6 +160,7 @@ static void all_quiet(void *arg)
 static void stop_the_rest(struct machine *machine)
 {
 	machine->hold.at_rest = true;
+	machine_xen_hold(machine);
 	serial_hold(machine->serial);
 	rtc_hold(machine->rtc);
 	if (machine->console)
@@ -280,6 +281,7 @@ static int undo(struct machine *machine, int why, bool is_paused)
 		snprintf(machine->hold.culprit, sizeof(culprit), "the event loop");
 	if (is_paused) {
 		arch_vm_go_on(machine->vm, false);
+		machine_xen_go_on(machine, false);
 		vm_resume(machine->vm);
 	}
 	return failure(machine, why);
@@ -365,6 +367,8 @@ static int release(struct machine *machine, bool arrived)
 {
 	int r = arch_vm_go_on(machine->vm, arrived);
 
+	if (r == 0)
+		machine_xen_go_on(machine, arrived);
 	if (r == 0 && arrived)
 		r = vm_start(machine->vm);
 	pthread_mutex_lock(&machine->hold.lock);

@@ -101,11 +101,13 @@ static void add_cap(struct list *list, const struct host_cap *cap, const struct 
 				  .have = value ? HOST_YES : HOST_NO,
 				  .is_needed = cap->is_needed,
 				  .without = cap->without };
+	char text[sizeof(fact.detail)] = "";
 
-	if (value && cap->is_number)
-		add(list, &fact, "%d", value);
-	else
-		add(list, &fact, "%s", "");
+	if (value && cap->describe)
+		cap->describe(value, text, sizeof(text));
+	else if (value && cap->is_number)
+		snprintf(text, sizeof(text), "%d", value);
+	add(list, &fact, "%s", text);
 }
 
 static void add_kvm(struct list *list)

@@ -42,6 +42,8 @@ struct host_cap {
 	bool is_needed;
 	bool is_number; /* its value is worth telling */
 	const char *without;
+	/* Optional: what there is to say of its value. */
+	void (*describe)(int value, char *text, size_t size);
 };
 extern const struct host_cap host_caps[];
 extern const size_t host_caps_count;

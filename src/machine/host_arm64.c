@@ -7,21 +7,21 @@
 #define CAP(field) offsetof(struct kvm_caps, field)
 
 const struct host_cap host_caps[] = {
-	{ "vCPUs in a VM, at most", CAP(max_vcpus), true, true, "runs no VM" },
-	{ "memory slots", CAP(nr_memslots), true, true, "runs no VM" },
-	{ "immediate exit", CAP(immediate_exit), true, false, "runs no VM: pausing needs it" },
-	{ "single registers", CAP(one_reg), true, false, "runs no VM" },
-	{ "PSCI 0.2", CAP(arm_psci_0_2), true, false, "runs no VM" },
-	{ "irqfd", CAP(irqfd), true, false, "runs no VM: devices interrupt by it" },
-	{ "ioeventfd", CAP(ioeventfd), true, false, "runs no VM: virtqueues are kicked by it" },
-	{ "message interrupts", CAP(irq_routing), true, false, "runs no VM: virtio needs MSI-X" },
+	{ "vCPUs in a VM, at most", CAP(max_vcpus), true, true, "runs no VM", NULL },
+	{ "memory slots", CAP(nr_memslots), true, true, "runs no VM", NULL },
+	{ "immediate exit", CAP(immediate_exit), true, false, "runs no VM: pausing needs it", NULL },
+	{ "single registers", CAP(one_reg), true, false, "runs no VM", NULL },
+	{ "PSCI 0.2", CAP(arm_psci_0_2), true, false, "runs no VM", NULL },
+	{ "irqfd", CAP(irqfd), true, false, "runs no VM: devices interrupt by it", NULL },
+	{ "ioeventfd", CAP(ioeventfd), true, false, "runs no VM: virtqueues are kicked by it", NULL },
+	{ "message interrupts", CAP(irq_routing), true, false, "runs no VM: virtio needs MSI-X", NULL },
 	{ "bits of guest addresses", CAP(arm_vm_ipa_size), false, true,
-	  "gives a VM 40 bits of addresses" },
-	{ "read-only memory", CAP(readonly_mem), false, false, "has no read-only regions" },
-	{ "SVE", CAP(arm_sve), false, false, "hides SVE from guests" },
-	{ "MTE", CAP(arm_mte), false, false, "hides MTE from guests" },
-	{ "dirty ring", CAP(dirty_log_ring), false, true, "tracks writes by the dirty bitmap" },
-	{ "statistics", CAP(binary_stats_fd), false, false, "shows no statistics of KVM" },
+	  "gives a VM 40 bits of addresses", NULL },
+	{ "read-only memory", CAP(readonly_mem), false, false, "has no read-only regions", NULL },
+	{ "SVE", CAP(arm_sve), false, false, "hides SVE from guests", NULL },
+	{ "MTE", CAP(arm_mte), false, false, "hides MTE from guests", NULL },
+	{ "dirty ring", CAP(dirty_log_ring), false, true, "tracks writes by the dirty bitmap", NULL },
+	{ "statistics", CAP(binary_stats_fd), false, false, "shows no statistics of KVM", NULL },
 };
 
 const size_t host_caps_count = ARRAY_SIZE(host_caps);

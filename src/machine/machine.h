@@ -21,6 +21,7 @@ struct rtc;
 struct serial;
 struct vmem;
 struct vmem_blocks;
+struct xen;
 
 enum hold_state {
 	HOLD_NONE,
@@ -88,6 +89,7 @@ struct machine {
 	size_t store_count;
 	struct net **nets;
 	size_t net_count;
+	struct xen *xen; /* x86, and only of a Xen guest */
 	struct hyperv *hyperv; /* x86, and only of a Hyper-V guest */
 	struct machine_hold hold;
 };
@@ -109,6 +111,10 @@ void machine_hold_init(struct machine *machine);
 void machine_hold_finish(struct machine *machine);
 /* The machine is complete, and blank. */
 int machine_hold_blank(struct machine *machine);
+
+/* A Xen guest's part of hold and release, where there is one. Not on a vCPU's thread. */
+void machine_xen_hold(struct machine *machine);
+void machine_xen_go_on(struct machine *machine, bool arrived);
 
 /* Parts that both architectures have. */
 int machine_map_ram(struct machine *machine, struct mem *mem, uint64_t low_base, uint64_t low_max,

@@ -17,6 +17,7 @@
 #include "dev/pvpanic.h"
 #include "dev/rtc.h"
 #include "mem/mem.h"
+#include "pv/xen/xen.h"
 #include "pv/hyperv/hyperv.h"
 #include "vm/vm.h"
 
@@ -92,6 +93,52 @@ static int add_blocks(struct machine *machine)
 			       "64-bit BARs need %llu",
 			       bits, (1ULL << bits) / GIB, (unsigned long long)(end / GIB));
 	return machine_add_blocks(machine, plug_base(machine));
+}
+
+/* What the guest says to Xen comes out where its serial port does. */
+static void say(void *self, const char *text, size_t len)
+{
+	struct machine *machine = self;
+
+	for (size_t i = 0; i < len; i++)
+		bus_write(&machine->vm->pio, SERIAL_PORT, text + i, 1);
+}
+
+/* RAM as the guest is told of it; the kernel's ranges (add_kernel) have the reserved ones too. */
+static int add_xen(struct machine *machine)
+{
+	uint64_t high = machine->memory - machine->low_end;
+	const struct xen_range ranges[] = {
+		{ 0, 0xa0000, E820_RAM },
+		{ ACPI_BASE, ACPI_SIZE, E820_RESERVED },
+		{ LAYOUT_HIGH, machine->low_end - LAYOUT_HIGH, E820_RAM },
+		{ ECAM_BASE, ECAM_SIZE, E820_RESERVED },
+		{ HIGH_BASE, high, E820_RAM },
+	};
+	const struct xen_options options = {
+		.version = machine->options->xen_version,
+		.engine = (enum xen_engine)machine->options->xen_engine,
+		.ranges = ranges,
+		.range_count = high ? ARRAY_SIZE(ranges) : ARRAY_SIZE(ranges) - 1,
+		.say = say,
+		.self = machine,
+	};
+	int r;
+
+	if (!machine->options->xen_version)
+		return 0;
+	r = xen_create(machine->vm, &options, &machine->xen);
+	return r < 0 ? r : xen_pages_bank_add(machine->xen);
+}
+
+static void remove_xen(struct machine *machine)
+{
+	xen_destroy(machine->xen);
+}
+
+static int add_xen_banks(struct machine *machine)
+{
+	return machine->xen ? xen_banks_add(machine->xen) : 0;
 }
 
 static int add_vm(struct machine *machine)
@@ -306,12 +353,15 @@ static int add_kernel(struct machine *machine)
 	if (machine->options->blank)
 		return 0;
 	r = boot_load(vm_mem(machine->vm), &options, &entry);
+	if (r == 0 && machine->xen)
+		xen_find_stubs(machine->xen, LAYOUT_HIGH, machine->low_end - LAYOUT_HIGH);
 	return r < 0 ? r : arch_vcpu_set_entry(&machine->vm->vcpus[0], &entry);
 }
 
 /* In the order in which registers are restored. */
 const struct machine_part machine_parts[] = {
 	{ add_blocks, machine_remove_blocks }, /* before all that may lie in that memory */
+	{ add_xen, remove_xen },	       /* likewise; and its leaves are in CPUID */
 	{ add_vm, NULL },
 	{ add_clock, NULL },   /* before msr: kvmclock's pages are filled from it */
 	{ add_irqchip, NULL }, /* before cpu: a LAPIC in virtual wire mode listens to the PIC */
@@ -321,6 +371,7 @@ const struct machine_part machine_parts[] = {
 	{ add_tsc, NULL },
 	{ add_msr, NULL },
 	{ add_vcpu, NULL },
+	{ add_xen_banks, NULL }, /* after clock: runstates lie in its past; after msr: vcpu_info's time */
 	{ add_hyperv_vps, NULL }, /* after vcpu: who waits stands in front of his hypercall */
 	{ add_serial, machine_remove_serial },
 	{ add_rtc, remove_rtc },

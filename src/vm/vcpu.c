@@ -14,6 +14,7 @@
 
 #include "base/util.h"
 #include "vm/gate.h"
+#include "vm/vcpu_call.h"
 #include "vm/vcpu_work.h"
 #include "vm/vm.h"
 
@@ -234,6 +235,12 @@ static int serve_requests(struct vcpu *vcpu)
 
 	if (requests & VCPU_REQUEST_STOP)
 		return 0;
+	if (requests & VCPU_REQUEST_CALL) {
+		r = retire(vcpu);
+		if (r < 0)
+			return r;
+		vcpu_serve_calls(vcpu);
+	}
 	/* Before a pause: what an exit has left to be done is done when registers are read. */
 	if (requests & VCPU_REQUEST_WORK) {
 		r = retire(vcpu);

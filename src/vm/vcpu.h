@@ -14,6 +14,7 @@
 #include "vm/arch.h"
 #include "vm/vcpu_time.h"
 
+struct vcpu_call;
 struct vm;
 
 enum vcpu_request {
@@ -22,6 +23,7 @@ enum vcpu_request {
 	VCPU_REQUEST_THROTTLE = 1 << 2, /* sleep until vm->throttle.until */
 	VCPU_REQUEST_WORK = 1 << 3, /* vcpu_work.h */
 	VCPU_REQUEST_BLOCK = 1 << 4, /* look whether it is still blocked (vcpu_work.h) */
+	VCPU_REQUEST_CALL = 1 << 5, /* do what others have asked for (vcpu_call.h) */
 };
 
 struct vcpu {
@@ -35,6 +37,9 @@ struct vcpu {
 	atomic_uint requests; /* enum vcpu_request; set by any thread, cleared by the vCPU's */
 	atomic_bool inside; /* in KVM_RUN or about to be, see vm/gate.h; set by the vCPU's thread */
 	atomic_bool blocked; /* vcpu_work.h: it does not enter the guest */
+	struct vcpu_call *calls; /* vcpu_call.h; vm->lock */
+	unsigned claims;	 /* likewise: others act for it, it stays parked */
+	bool is_parked;		 /* vm->lock: paused, or its thread has ended */
 	atomic_int tid; /* the thread's, as /proc has it; 0: there is none */
 	struct arch_vcpu arch;
 	struct vcpu_time time;

@@ -240,7 +240,11 @@ int vm_start(struct vm *vm)
 
 void vm_thread_ended(struct vm *vm)
 {
+	struct vcpu *vcpu = vcpu_current();
+
 	pthread_mutex_lock(&vm->lock);
+	if (vcpu)
+		vcpu->is_parked = true; /* for good */
 	vm->threads--;
 	pthread_cond_broadcast(&vm->changed);
 	pthread_mutex_unlock(&vm->lock);
@@ -248,11 +252,15 @@ void vm_thread_ended(struct vm *vm)
 
 void vm_park(struct vm *vm)
 {
+	struct vcpu *vcpu = vcpu_current();
+
 	pthread_mutex_lock(&vm->lock);
 	vm->parked++;
+	vcpu->is_parked = true;
 	pthread_cond_broadcast(&vm->changed);
-	while (vm->pauses)
+	while (vm->pauses || vcpu->claims)
 		pthread_cond_wait(&vm->changed, &vm->lock);
+	vcpu->is_parked = false;
 	vm->parked--;
 	pthread_mutex_unlock(&vm->lock);
 }

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Leaves traces in as many of Xen's registers as it can, says so, and spins. With fifo=1 in the FIFO ABI. */
+#include <abi/pvh.h>
+
+#include "lib/cmdline.h"
+#include "lib/xen.h"
+
+static uint8_t page[5][4096] __attribute__((aligned(4096)));
+
+static uint64_t gfn(uint32_t n)
+{
+	return (uintptr_t)page[n] / 4096;
+}
+
+static void use_fifo(void)
+{
+	struct xen_evtchn_init_control control = { .control_gfn = gfn(0), .offset = 64 };
+	struct xen_evtchn_expand_array array = { .array_gfn = gfn(1) };
+	struct xen_evtchn_set_priority priority = { .port = 1, .priority = 3 };
+
+	xen_expect("control block", xen_evtchn(EVTCHNOP_init_control, &control), 0);
+	control.vcpu = 1;
+	control.offset = 256;
+	xen_expect("another's", xen_evtchn(EVTCHNOP_init_control, &control), 0);
+	xen_expect("array", xen_evtchn(EVTCHNOP_expand_array, &array), 0);
+	xen_expect("priority", xen_evtchn(EVTCHNOP_set_priority, &priority), 0);
+}
+
+static void use_ports(void)
+{
+	struct xen_evtchn_bind_virq virq = { .virq = XEN_VIRQ_TIMER, .vcpu = 1 };
+	struct xen_evtchn_alloc_unbound unbound = { XEN_DOMID_SELF, XEN_DOMID_SELF, 0 };
+	struct xen_evtchn_bind_interdomain loop = { .remote_dom = XEN_DOMID_SELF };
+	struct xen_evtchn_alloc_unbound ferrys = { XEN_DOMID_SELF, 0, 0 };
+
+	xen_expect("virq", xen_evtchn(EVTCHNOP_bind_virq, &virq), 0);
+	xen_expect("alloc", xen_evtchn(EVTCHNOP_alloc_unbound, &unbound), 0);
+	loop.remote_port = unbound.port;
+	xen_expect("bind", xen_evtchn(EVTCHNOP_bind_interdomain, &loop), 0);
+	xen_expect("alloc", xen_evtchn(EVTCHNOP_alloc_unbound, &ferrys), 0);
+	xen_send(loop.local_port);
+}
+
+static void use_vcpus(void)
+{
+	struct xen_vcpu_register_area area = { (uintptr_t)page[3] + 100 };
+	struct xen_vcpu_set_periodic_timer period = { 3600ULL * 1000000000 };
+	struct xen_vcpu_set_singleshot_timer single = { 1ULL << 60, 0, 0 };
+	struct xen_hvm_evtchn_upcall_vector vector = { .vcpu = 0, .vector = 0xf3 };
+
+	xen_expect("register", xen_register_vcpu_info(1, page[2] + 64), 0);
+	xen_expect("runstate", xen_call(HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0,
+					(uintptr_t)&area), 0);
+	area.addr = (uintptr_t)page[3] + 1024;
+	xen_expect("time", xen_call(HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_time_memory_area, 0,
+				    (uintptr_t)&area), 0);
+	xen_expect("periodic", xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0,
+					(uintptr_t)&period), 0);
+	xen_expect("single", xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0,
+				      (uintptr_t)&single), 0);
+	xen_expect("vector", xen_call(HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector,
+				      (uintptr_t)&vector, 0), 0);
+	xen_expect("assist", xen_call(HYPERVISOR_vm_assist, 0,
+				      XEN_VMASST_TYPE_runstate_update_flag, 0), 0);
+}
+
+void guest_main(const void *info)
+{
+	const struct hvm_start_info *start = info;
+	const char *cmdline = (const char *)(uintptr_t)start->cmdline_paddr;
+	struct xen_hvm_param param = { .domid = XEN_DOMID_SELF, .index = HVM_PARAM_CALLBACK_IRQ,
+				       .value = 1 };
+	struct xen_sched_watchdog watchdog = { 0, 3600 };
+
+	if (!xen_init())
+		return;
+	if (cmdline_number(cmdline, "map", 1))
+		xen_expect("map", xen_map_shared_info(xen_shared), 0);
+	if (cmdline_number(cmdline, "fifo", 0)) {
+		xen_bind_ipi(1);
+		use_fifo();
+	}
+	use_vcpus();
+	use_ports();
+	xen_expect("callback", xen_call(HYPERVISOR_hvm_op, HVMOP_set_param, (uintptr_t)&param, 0),
+		   0);
+	xen_expect("watchdog", xen_call(HYPERVISOR_sched_op, SCHEDOP_watchdog,
+					(uintptr_t)&watchdog, 0), 1);
+	xen_verdict();
+	for (;;)
+		cpu_relax();
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Xen guests are x86's. */
+#include <stddef.h>
+
+#include "machine/machine.h"
+
+void machine_xen_hold(struct machine *machine)
+{
+	(void)machine;
+}
+
+void machine_xen_go_on(struct machine *machine, bool arrived)
+{
+	(void)machine, (void)arrived;
+}
+
+const char *machine_xen_engine_name(const struct machine *machine)
+{
+	(void)machine;
+	return NULL;
+}

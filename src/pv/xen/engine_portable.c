@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Xen on a KVM that knows nothing of it: hypercalls leave by OUT, upcalls are MSIs, and vcpu_info.time is
+ * KVM's own clock page (MSR_KVM_SYSTEM_TIME_NEW), which has Xen's layout.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <ferry/error.h>
+
+#include "arch/x86/regs.h"
+#include "base/util.h"
+#include "pv/xen/hypercall.h"
+
+#define NS_PER_S 1000000000ULL
+
+static int init(struct xen *xen)
+{
+	if (!xen->vm->caps.signal_msi)
+		return because(-EOPNOTSUPP, "this KVM cannot send MSIs: no Xen guests");
+	return xen_traps_add(xen);
+}
+
+static void call_code(const struct xen *xen, uint8_t code[3])
+{
+	(void)xen;
+	code[0] = 0xe6; /* out %al, $XEN_PORT */
+	code[1] = XEN_PORT;
+	code[2] = 0x90; /* nop */
+}
+
+/* The wall clock at which guest time was zero; an odd version says that it is being written. */
+static void write_wallclock(struct xen *xen)
+{
+	uint8_t *page = xen_page_hva(xen, &xen->shared);
+	uint32_t *wc = (uint32_t *)(page + (xen->longmode
+						    ? offsetof(struct xen_shared_info_64, wc_version)
+						    : offsetof(struct xen_shared_info_32, wc_version)));
+	uint32_t *high = (uint32_t *)(page + (xen->longmode
+						      ? offsetof(struct xen_shared_info_64, wc_sec_hi)
+						      : offsetof(struct xen_shared_info_32, wc_sec_hi)));
+	uint32_t version = (__atomic_load_n(wc, __ATOMIC_RELAXED) + 1) | 1;
+	struct timespec now;
+	uint64_t ns;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec - xen_now(xen);
+	__atomic_store_n(&wc[0], version, __ATOMIC_SEQ_CST);
+	wc[1] = (uint32_t)(ns / NS_PER_S);
+	wc[2] = (uint32_t)(ns % NS_PER_S);
+	*high = (uint32_t)(ns / NS_PER_S >> 32);
+	__atomic_store_n(&wc[0], version + 1, __ATOMIC_SEQ_CST);
+}
+
+static int set_shared_info(struct xen *xen)
+{
+	write_wallclock(xen);
+	return 0;
+}
+
+/* A vector of the VM has no EOI: only KVM itself could inject it so. */
+static int set_callback(struct xen *xen)
+{
+	return xen->callback_vector ? -EOPNOTSUPP : 0;
+}
+
+static int nothing(struct xen *xen)
+{
+	(void)xen;
+	return 0;
+}
+
+static int vcpu_nothing(struct xen_vcpu *v)
+{
+	(void)v;
+	return 0;
+}
+
+static int set_vcpu_info(struct xen_vcpu *v)
+{
+	const struct xen *xen = v->xen;
+	uint64_t gpa = v->info_gpa;
+
+	if (gpa == XEN_NO_GPA && v->id < XEN_LEGACY_MAX_VCPUS && xen->shared.gfn != XEN_NO_GFN)
+		gpa = xen->shared.gfn * XEN_PAGE_SIZE + 64ULL * v->id;
+	if (gpa != XEN_NO_GPA)
+		gpa += offsetof(struct xen_vcpu_info_64, time);
+	return x86_msr_write(v->vcpu, MSR_KVM_SYSTEM_TIME_NEW,
+			     gpa == XEN_NO_GPA ? 0 : gpa | KVM_SYSTEM_TIME_ENABLE);
+}
+
+/* Guests use it where clocks are stable (PVCLOCK_TSC_STABLE_BIT): then it does not change. */
+static int set_time_info(struct xen_vcpu *v)
+{
+	struct pvclock_vcpu_time_info time;
+	const uint8_t *info = xen_vcpu_info(v);
+
+	if (v->time_gpa == XEN_NO_GPA || !info)
+		return 0;
+	memcpy(&time, info + offsetof(struct xen_vcpu_info_64, time), sizeof(time));
+	time.version &= ~1u;
+	return mem_write(&v->xen->vm->mem, v->time_gpa, &time, sizeof(time));
+}
+
+static int set_runstate(struct xen_vcpu *v)
+{
+	xen_runstate_write(v);
+	return 0;
+}
+
+static int set_timer(struct xen_vcpu *v)
+{
+	xen_timers_changed(v->xen);
+	return 0;
+}
+
+static void get_timer(struct xen_vcpu *v)
+{
+	(void)v;
+}
+
+static void restore_timer(struct xen_vcpu *v)
+{
+	xen_timers_changed(v->xen);
+}
+
+static void port_changed(struct xen *xen, uint32_t port)
+{
+	(void)xen, (void)port;
+}
+
+static void choose_delivery(struct xen *xen)
+{
+	(void)xen;
+}
+
+static bool send(struct xen_vcpu *v, uint32_t port)
+{
+	(void)v, (void)port;
+	return false;
+}
+
+static void upcall(struct xen_vcpu *v)
+{
+	if (v->vector)
+		xen_send_msi(v, v->vector);
+}
+
+const struct xen_engine_ops xen_engine_portable = {
+	.name = "portable",
+	.init = init,
+	.call_code = call_code,
+	.set_longmode = set_shared_info,
+	.set_shared_info = set_shared_info,
+	.set_callback = set_callback,
+	.set_runstate_flag = nothing,
+	.set_vcpu_info = set_vcpu_info,
+	.set_time_info = set_time_info,
+	.set_runstate = set_runstate,
+	.set_vector = vcpu_nothing,
+	.set_timer = set_timer,
+	.get_timer = get_timer,
+	.restore_timer = restore_timer,
+	.port_changed = port_changed,
+	.choose_delivery = choose_delivery,
+	.send = send,
+	.upcall = upcall,
+};
