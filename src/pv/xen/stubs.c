@@ -82,7 +82,7 @@ static void look_through(struct xen *xen, const uint8_t *code, uint64_t gpa, uin
 void xen_find_stubs(struct xen *xen, uint64_t gpa, uint64_t len)
 {
 	const struct mem *mem = &xen->vm->mem;
-	const struct mem_region *region = mem_map(mem)->regions;
+	const struct mem_region *region = mem_map_at(mem_map(mem), 0);
 	uint64_t offset, run;
 
 	/* The first region is all of low memory. */
