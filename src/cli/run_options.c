@@ -372,7 +372,7 @@ static const struct command_option option_table[] = {
 	{ "net", "user|tap=NAME", "network by passt or a tap; also ,mac=ADDRESS", "user",
 	  OPTION_REPEAT | OPTION_MACHINE, run_set_net },
 	{ "rng", "FILE", "random numbers (on, from the host's kernel)", "/dev/hwrng",
-	  OPTION_OPTIONAL | OPTION_NEGATED | OPTION_MACHINE, set_rng },
+	  OPTION_OPTIONAL | OPTION_NEGATED | OPTION_MACHINE | OPTION_RARE, set_rng },
 	{ "balloon", NULL, "a balloon for 'ferry ctl NAME balloon SIZE'", NULL, OPTION_MACHINE,
 	  set_balloon },
 	{ "xen", "VERSION", "the guest sees Xen, of that version (4.17)", "4.17",
