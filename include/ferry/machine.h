@@ -49,6 +49,9 @@ enum machine_xen_engine {
 #define MACHINE_XEN_VERSION	0x40011u
 #define MACHINE_XEN_VERSION_MIN 0x40005u
 
+/* Whether there can be Xen guests of that version: 0 or -EINVAL, with the reason. */
+int machine_xen_check(uint32_t version);
+
 enum machine_hyperv_engine {
 	MACHINE_HYPERV_AUTO,
 	MACHINE_HYPERV_KERNEL,	 /* KVM's own */

@@ -510,7 +510,9 @@ int64_t xen_event_channel_op(struct xen_call *call)
 	xen_lock(call->xen);
 	r = ops[cmd].fn(call, arg);
 	xen_unlock(call->xen);
-	xen_sync(call->xen);
+	/* What is often called leaves nothing to be told. */
+	if (cmd != EVTCHNOP_send && cmd != EVTCHNOP_unmask)
+		xen_sync(call->xen);
 	if (r == 0 && ops[cmd].out && xen_copy_out(call, call->args[1], arg, ops[cmd].size))
 		return -XEN_EFAULT;
 	return r;

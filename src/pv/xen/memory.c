@@ -273,15 +273,14 @@ static int64_t reservation(struct xen_call *call, uint32_t cmd, uint64_t start)
 	return (int64_t)done;
 }
 
-static int64_t maximum_ram_page(const struct mem *mem)
+static int64_t last_gfn(const struct xen *xen)
 {
-	unsigned look = mem_look_begin(mem);
-	const struct mem_map *map = mem_map(mem);
+	const struct mem_map *map = mem_map_get(&xen->vm->mem);
 	const struct mem_region *last = mem_map_at(map, map->count - 1);
-	uint64_t end = last->gpa + last->size;
+	uint64_t end = last ? last->gpa + last->size : 0;
 
-	mem_look_end(mem, look);
-	return (int64_t)(end / XEN_PAGE_SIZE - 1);
+	mem_map_put(map);
+	return (int64_t)(end / XEN_PAGE_SIZE) - 1;
 }
 
 static int64_t pages(struct xen_call *call, uint32_t cmd)
@@ -291,14 +290,14 @@ static int64_t pages(struct xen_call *call, uint32_t cmd)
 	int r;
 
 	if (cmd == XENMEM_maximum_ram_page)
-		return maximum_ram_page(&xen->vm->mem);
+		return last_gfn(xen);
 	if (xen_copy_in(call, &domid, call->args[1], sizeof(domid)))
 		return -XEN_EFAULT;
 	r = xen_check_self(domid);
 	if (r < 0)
 		return r;
 	if (cmd == XENMEM_maximum_gpfn)
-		return maximum_ram_page(&xen->vm->mem);
+		return last_gfn(xen);
 	return (int64_t)(mem_total(&xen->vm->mem) / XEN_PAGE_SIZE);
 }
 

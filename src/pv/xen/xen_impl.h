@@ -110,6 +110,7 @@ struct xen {
 	uint32_t kvm_flags; /* KVM_CAP_XEN_HVM's bits */
 
 	pthread_mutex_t lock;
+	unsigned look; /* at the map of memory, of who has the lock */
 	bool longmode; /* the guest's words are of 64 bits; Xen's default */
 	bool runstate_flag; /* vm_assist: runstate_update_flag */
 	struct xen_page shared;
@@ -129,13 +130,16 @@ struct xen {
 	struct loop_timer timer; /* the loop's: the next of all timers */
 };
 
+/* Host addresses of the guest's pages are good until the lock is given up. */
 static inline void xen_lock(struct xen *xen)
 {
 	pthread_mutex_lock(&xen->lock);
+	xen->look = mem_look_begin(&xen->vm->mem);
 }
 
 static inline void xen_unlock(struct xen *xen)
 {
+	mem_look_end(&xen->vm->mem, xen->look);
 	pthread_mutex_unlock(&xen->lock);
 }
 
