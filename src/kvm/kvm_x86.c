@@ -203,3 +203,13 @@ int kvm_translate(int vcpu, struct kvm_translation *translation)
 {
 	return KVM_IOCTL(vcpu, KVM_TRANSLATE, translation);
 }
+
+int kvm_get_supported_hv_cpuid(int vcpu, struct kvm_cpuid2 *cpuid)
+{
+	return KVM_IOCTL(vcpu, KVM_GET_SUPPORTED_HV_CPUID, cpuid);
+}
+
+int kvm_hyperv_set_tlb_flush_inhibit(int vcpu, struct kvm_hyperv_tlb_flush_inhibit *inhibit)
+{
+	return KVM_IOCTL(vcpu, KVM_HYPERV_SET_TLB_FLUSH_INHIBIT, inhibit);
+}

@@ -32,6 +32,9 @@ struct hyperv_promise {
 int hyperv_features_parse(const char *text, uint32_t *ret_set, uint32_t *ret_spinlocks,
 			  char *ret_added, size_t size);
 
+/* -EINVAL, naming the first whose bits the offer lacks, and why. */
+int hyperv_features_check(uint32_t set, const struct hyperv_promise *offer, const char *why);
+
 /* -EINVAL, naming the first that the portable engine has not, and why. */
 int hyperv_features_check_portable(uint32_t set);
 

@@ -183,11 +183,8 @@ static void release_waiters(struct hyperv *hv, uint32_t vp)
 	}
 }
 
-int hyperv_tlb_flush_inhibit(struct hyperv *hv, uint32_t vp, bool on)
+void hyperv_set_inhibited(struct hyperv *hv, uint32_t vp, bool on)
 {
-	if (vp >= hv->vm->vcpu_count)
-		return because(-ENOENT, "there is no vCPU %u: they are 0 to %u", vp,
-			       hv->vm->vcpu_count - 1);
 	pthread_mutex_lock(&hv->lock);
 	hyperv_vp(hv, vp)->is_inhibited = on;
 	while (on && hyperv_vp(hv, vp)->flights)
@@ -195,6 +192,16 @@ int hyperv_tlb_flush_inhibit(struct hyperv *hv, uint32_t vp, bool on)
 	if (!on)
 		release_waiters(hv, vp);
 	pthread_mutex_unlock(&hv->lock);
+}
+
+int hyperv_tlb_flush_inhibit(struct hyperv *hv, uint32_t vp, bool on)
+{
+	if (vp >= hv->vm->vcpu_count)
+		return because(-ENOENT, "there is no vCPU %u: they are 0 to %u", vp,
+			       hv->vm->vcpu_count - 1);
+	if (hv->engine == HYPERV_ENGINE_KERNEL)
+		return hyperv_kernel_inhibit(hv, vp, on);
+	hyperv_set_inhibited(hv, vp, on);
 	return 0;
 }
 

@@ -112,8 +112,8 @@ static int get_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret_
 	case HV_MSR_VP_ASSIST_PAGE:
 		*ret_value = vp->assist;
 		return 0;
-	case HV_MSR_CRASH_CTL:
-		*ret_value = HV_MSR_CRASH_NOTIFY | HV_MSR_CRASH_MESSAGE;
+	case HV_MSR_CRASH_CTL: /* what a crash can tell: as KVM's Hyper-V has it */
+		*ret_value = is_promised(hv, index) ? HV_MSR_CRASH_NOTIFY : 0;
 		return 0;
 	default:
 		break;
@@ -126,25 +126,31 @@ static int read_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret
 	return is_promised(self, index) ? get_msr(self, vcpu, index, ret_value) : -EINVAL;
 }
 
+int hyperv_publish(struct hyperv *hv, struct vcpu *vcpu)
+{
+	if (hv->engine == HYPERV_ENGINE_KERNEL && !hv->has_taken)
+		return hyperv_kernel_push(hv, vcpu);
+	return hv->hypercall & HV_MSR_PAGE_ENABLE ? hyperv_call_write_page(hv) : 0;
+}
+
 /* TLFS 3.13: without an identity there are no hypercalls. */
-static int write_os_id(struct hyperv *hv, uint64_t value)
+static int write_os_id(struct hyperv *hv, struct vcpu *vcpu, uint64_t value)
 {
 	hv->os_id = value;
 	if (!value)
 		hv->hypercall &= ~HV_MSR_PAGE_ENABLE;
-	return 0;
+	return hv->engine == HYPERV_ENGINE_KERNEL ? hyperv_publish(hv, vcpu) : 0;
 }
 
-static int write_hypercall(struct hyperv *hv, uint64_t value)
+static int write_hypercall(struct hyperv *hv, struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t old = hv->hypercall;
-	int r = 0;
+	int r;
 
 	if (old & HV_MSR_HYPERCALL_LOCK)
 		return -EINVAL;
 	hv->hypercall = hv->os_id ? value : value & ~HV_MSR_PAGE_ENABLE;
-	if (hv->hypercall & HV_MSR_PAGE_ENABLE)
-		r = hyperv_call_write_page(hv);
+	r = hyperv_publish(hv, vcpu);
 	if (r < 0)
 		hv->hypercall = old;
 	return r;
@@ -195,9 +201,9 @@ static int write_locked(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, ui
 
 	switch (index) {
 	case HV_MSR_GUEST_OS_ID:
-		return write_os_id(hv, value);
+		return write_os_id(hv, vcpu, value);
 	case HV_MSR_HYPERCALL:
-		return write_hypercall(hv, value);
+		return write_hypercall(hv, vcpu, value);
 	case HV_MSR_REFERENCE_TSC:
 		return write_reference_tsc(hv, vcpu, value);
 	case HV_MSR_VP_ASSIST_PAGE:
@@ -232,7 +238,7 @@ static int write_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t val
 }
 
 /* Before the VM has run its memory may be about to come, with pages that another engine has written. */
-static void arrive(struct hyperv *hv)
+void hyperv_msr_arrive(struct hyperv *hv)
 {
 	if (hv->vm->has_run || hv->is_arriving)
 		return;
@@ -252,7 +258,7 @@ static int set_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t value
 	if (common) {
 		*common = value;
 		if (index == HV_MSR_HYPERCALL || index == HV_MSR_REFERENCE_TSC)
-			arrive(hv);
+			hyperv_msr_arrive(hv);
 		return 0;
 	}
 	switch (index) {
@@ -276,13 +282,18 @@ static int set_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t value
 
 void hyperv_msr_work(struct hyperv *hv, struct vcpu *vcpu)
 {
+	bool is_portable = hv->engine == HYPERV_ENGINE_PORTABLE;
+	bool is_any = hyperv_is_any_inhibited(hv);
+
 	pthread_mutex_lock(&hv->msr_lock);
-	if (hv->is_arriving && hv->hypercall & HV_MSR_PAGE_ENABLE)
-		hyperv_call_write_page(hv);
-	if (hv->is_arriving && hv->reference_tsc & HV_MSR_PAGE_ENABLE &&
-	    hyperv_clock_anchor(hv, vcpu) == 0)
-		hyperv_clock_write_page(hv);
-	hv->is_arriving = false;
+	if (hv->is_arriving) {
+		hv->has_taken = !is_portable && !hv->has_ioctl && is_any;
+		hyperv_publish(hv, vcpu);
+		if (is_portable && hv->reference_tsc & HV_MSR_PAGE_ENABLE &&
+		    hyperv_clock_anchor(hv, vcpu) == 0)
+			hyperv_clock_write_page(hv);
+		hv->is_arriving = false;
+	}
 	pthread_mutex_unlock(&hv->msr_lock);
 	error_clear();
 }
@@ -295,18 +306,22 @@ static const uint32_t registers[] = {
 	HV_MSR_RESET,	      HV_MSR_VP_INDEX,	    HV_MSR_VP_RUNTIME,	   HV_MSR_VP_ASSIST_PAGE,
 };
 
+/* Of KVM's Hyper-V, the first two: those that let hypercalls through. */
+#define KERNEL_MSRS 2
+
 int hyperv_msr_init(struct hyperv *hv)
 {
-	static const struct x86_msr_trap trap = {
+	bool is_kernel = hv->engine == HYPERV_ENGINE_KERNEL;
+
+	hv->trap = (struct x86_msr_trap){
 		.first = HV_MSR_FIRST,
-		.count = HV_MSR_COUNT,
+		.count = is_kernel ? KERNEL_MSRS : HV_MSR_COUNT,
 		.read = read_msr,
 		.write = write_msr,
 		.get = get_msr,
 		.set = set_msr,
 		.registers = registers,
-		.register_count = ARRAY_SIZE(registers),
+		.register_count = is_kernel ? KERNEL_MSRS : ARRAY_SIZE(registers),
 	};
-
-	return x86_msr_trap_add(hv->vm, &trap, hv);
+	return x86_msr_trap_add(hv->vm, &hv->trap, hv);
 }
