@@ -308,6 +308,15 @@ static int set_dry_run(void *target, const char *value, bool on)
 	return 0;
 }
 
+static int set_die_with_parent(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)value;
+	options->dies_with_parent = on;
+	return 0;
+}
+
 static const struct command_option option_table[] = {
 	{ "kernel", "FILE", "bzImage or vmlinux; the same as KERNEL", "vmlinuz", 0, set_kernel },
 	{ "initrd", "FILE", "initial RAM disk; several are joined", "initrd.img", OPTION_REPEAT,
@@ -360,6 +369,8 @@ static const struct command_option option_table[] = {
 	{ "log-level", "LEVEL", "error, warn, info or debug (warn)", "info", OPTION_RARE,
 	  set_log_level },
 	{ "dry-run", NULL, "check everything, then do not start", NULL, 0, set_dry_run },
+	{ "die-with-parent", NULL, "stop when the program ends that started this", NULL, OPTION_RARE,
+	  set_die_with_parent },
 };
 
 static const char *const notes[] = {
