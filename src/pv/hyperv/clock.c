@@ -93,8 +93,6 @@ int hyperv_clock_write_page(struct hyperv *hv)
 	mem_write(&hv->vm->mem, at + offsetof(struct hv_reference_tsc_page, scale), &page.scale,
 		  sizeof(page) - offsetof(struct hv_reference_tsc_page, scale));
 	atomic_thread_fence(memory_order_seq_cst);
-	page.sequence = old.sequence + 1;
-	if (page.sequence == 0 || page.sequence == UINT32_MAX)
-		page.sequence = 1;
+	page.sequence = old.sequence < UINT32_MAX - 1 ? old.sequence + 1 : 1;
 	return mem_write(&hv->vm->mem, at, &page.sequence, sizeof(page.sequence));
 }

@@ -215,7 +215,7 @@ struct hyperv_promise hyperv_features_promise(uint32_t set, uint32_t spinlocks)
 		add_leaf(&promise.features, &features[i].promise.features);
 		add_leaf(&promise.hints, &features[i].promise.hints);
 	}
-	promise.hints.ebx = set & BIT(SPINLOCKS) ? spinlocks : HV_HINT_B_NEVER_NOTIFY;
+	promise.hints.ebx = (set & BIT(SPINLOCKS)) ? spinlocks : HV_HINT_B_NEVER_NOTIFY;
 	return promise;
 }
 

@@ -53,7 +53,7 @@ static uint32_t check_flush_flags(const struct code *code, const struct hcall_ri
 		known |= HV_FLUSH_EXTENDED_RANGE_FORMAT;
 	if (!code->is_rep)
 		known |= HV_FLUSH_NON_GLOBAL_ONLY;
-	return flags & ~known ? HV_STATUS_INVALID_PARAMETER : HV_STATUS_SUCCESS;
+	return (flags & ~known) ? HV_STATUS_INVALID_PARAMETER : HV_STATUS_SUCCESS;
 }
 
 /*

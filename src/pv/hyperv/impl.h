@@ -54,7 +54,7 @@ struct hyperv {
 	pthread_cond_t changed; /* flights, flush; CLOCK_MONOTONIC */
 	struct hyperv_vp *vps;	/* one for each vCPU */
 
-	struct x86_msr_trap trap;
+	struct x86_msr_trap traps[2];
 	pthread_mutex_t msr_lock;
 	uint64_t os_id, hypercall, reference_tsc, crash[5];
 	bool is_anchored;   /* the next two are known */

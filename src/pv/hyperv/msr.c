@@ -56,8 +56,15 @@ static uint64_t thread_time(const struct vcpu *vcpu)
 	return ((uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec) / NS_PER_TICK;
 }
 
-/* Those that VPs have in common. */
-static uint64_t *find_common(struct hyperv *hv, uint32_t index)
+/* What VPs have in common. */
+static bool is_common(uint32_t index)
+{
+	return index == HV_MSR_GUEST_OS_ID || index == HV_MSR_HYPERCALL ||
+	       index == HV_MSR_REFERENCE_TSC ||
+	       (index >= HV_MSR_CRASH_P0 && index <= HV_MSR_CRASH_P4);
+}
+
+static uint64_t *common_of(struct hyperv *hv, uint32_t index)
 {
 	switch (index) {
 	case HV_MSR_GUEST_OS_ID:
@@ -67,20 +74,16 @@ static uint64_t *find_common(struct hyperv *hv, uint32_t index)
 	case HV_MSR_REFERENCE_TSC:
 		return &hv->reference_tsc;
 	default:
-		return index >= HV_MSR_CRASH_P0 && index <= HV_MSR_CRASH_P4 ?
-			       &hv->crash[index - HV_MSR_CRASH_P0] :
-			       NULL;
+		return &hv->crash[index - HV_MSR_CRASH_P0];
 	}
 }
 
 static int get_common(struct hyperv *hv, uint32_t index, uint64_t *ret_value)
 {
-	const uint64_t *common = find_common(hv, index);
-
-	if (!common)
+	if (!is_common(index))
 		return because(-ENOENT, "no Hyper-V MSR %#x", index);
 	pthread_mutex_lock(&hv->msr_lock);
-	*ret_value = *common;
+	*ret_value = *common_of(hv, index);
 	pthread_mutex_unlock(&hv->msr_lock);
 	return 0;
 }
@@ -130,7 +133,7 @@ int hyperv_publish(struct hyperv *hv, struct vcpu *vcpu)
 {
 	if (hv->engine == HYPERV_ENGINE_KERNEL && !hv->has_taken)
 		return hyperv_kernel_push(hv, vcpu);
-	return hv->hypercall & HV_MSR_PAGE_ENABLE ? hyperv_call_write_page(hv) : 0;
+	return (hv->hypercall & HV_MSR_PAGE_ENABLE) ? hyperv_call_write_page(hv) : 0;
 }
 
 /* TLFS 3.13: without an identity there are no hypercalls. */
@@ -197,8 +200,6 @@ static void write_crash_control(struct hyperv *hv, uint64_t value)
 
 static int write_locked(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
-	uint64_t *common = find_common(hv, index);
-
 	switch (index) {
 	case HV_MSR_GUEST_OS_ID:
 		return write_os_id(hv, vcpu, value);
@@ -216,9 +217,9 @@ static int write_locked(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, ui
 			vm_end(hv->vm, VM_END_RESET, NULL);
 		return 0;
 	default: /* the crash's parameters; all others cannot be written */
-		if (!common)
+		if (!is_common(index))
 			return -EINVAL;
-		*common = value;
+		*common_of(hv, index) = value;
 		return 0;
 	}
 }
@@ -251,12 +252,11 @@ void hyperv_msr_arrive(struct hyperv *hv)
 static int set_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
 	struct hyperv *hv = self;
-	uint64_t *common = find_common(hv, index);
 	uint64_t now = 0;
 	int r;
 
-	if (common) {
-		*common = value;
+	if (is_common(index)) {
+		*common_of(hv, index) = value;
 		if (index == HV_MSR_HYPERCALL || index == HV_MSR_REFERENCE_TSC)
 			hyperv_msr_arrive(hv);
 		return 0;
@@ -306,22 +306,43 @@ static const uint32_t registers[] = {
 	HV_MSR_RESET,	      HV_MSR_VP_INDEX,	    HV_MSR_VP_RUNTIME,	   HV_MSR_VP_ASSIST_PAGE,
 };
 
-/* Of KVM's Hyper-V, the first two: those that let hypercalls through. */
-#define KERNEL_MSRS 2
-
-int hyperv_msr_init(struct hyperv *hv)
+static struct x86_msr_trap make_trap(uint32_t first, uint32_t count, const uint32_t *list,
+				     uint32_t list_count)
 {
-	bool is_kernel = hv->engine == HYPERV_ENGINE_KERNEL;
-
-	hv->trap = (struct x86_msr_trap){
-		.first = HV_MSR_FIRST,
-		.count = is_kernel ? KERNEL_MSRS : HV_MSR_COUNT,
+	return (struct x86_msr_trap){
+		.first = first,
+		.count = count,
 		.read = read_msr,
 		.write = write_msr,
 		.get = get_msr,
 		.set = set_msr,
-		.registers = registers,
-		.register_count = is_kernel ? KERNEL_MSRS : ARRAY_SIZE(registers),
+		.registers = list,
+		.register_count = list_count,
 	};
-	return x86_msr_trap_add(hv->vm, &hv->trap, hv);
+}
+
+/*
+ * Of KVM's Hyper-V, those that let hypercalls through. And the assist page: Linux has one whatever it was
+ * promised, and KVM, when CPUID counts, takes it only from who has its APIC's MSRs as well.
+ */
+static int trap_few(struct hyperv *hv)
+{
+	static const uint32_t calls[] = { HV_MSR_GUEST_OS_ID, HV_MSR_HYPERCALL };
+	static const uint32_t assist[] = { HV_MSR_VP_ASSIST_PAGE };
+	int r;
+
+	hv->traps[0] = make_trap(HV_MSR_GUEST_OS_ID, 2, calls, 2);
+	hv->traps[1] = make_trap(HV_MSR_VP_ASSIST_PAGE, 1, assist, 1);
+	r = x86_msr_trap_add(hv->vm, &hv->traps[0], hv);
+	if (r == 0 && !(hv->promise.features.eax & HV_FEATURE_A_APIC))
+		r = x86_msr_trap_add(hv->vm, &hv->traps[1], hv);
+	return r;
+}
+
+int hyperv_msr_init(struct hyperv *hv)
+{
+	if (hv->engine == HYPERV_ENGINE_KERNEL)
+		return trap_few(hv);
+	hv->traps[0] = make_trap(HV_MSR_FIRST, HV_MSR_COUNT, registers, ARRAY_SIZE(registers));
+	return x86_msr_trap_add(hv->vm, &hv->traps[0], hv);
 }
