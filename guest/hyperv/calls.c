@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the first vCPU finds of Hyper-V: leaves, MSRs, and the answers to hypercalls right and wrong. */
+/*
+ * What the first vCPU finds of Hyper-V: leaves, MSRs, and the answers to hypercalls right and
+ * wrong.
+ */
 #include <abi/pvh.h>
 
 #include "lib/cmdline.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CPUs that ask for flushes again and again, and CPUs that only run. Each tells a port of its own what
- * it is about to do, and what came of it.
+ * CPUs that ask for flushes again and again, and CPUs that only run. Each tells a port of its own
+ * what it is about to do, and what came of it.
  *
  * cpus=N flushers=MASK targets=MASK form=NUMBER (enum hyperv_form)
  * own=1: not through the hypercall page, but by the instruction that it has now

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether flushes flush: the first CPU lets an address lead to the other of two pages, again and again,
- * and has the TLBs of all others flushed; they read there, and none may find the page of before.
+ * Whether flushes flush: the first CPU lets an address lead to the other of two pages, again and
+ * again, and has the TLBs of all others flushed; they read there, and none may find the page of
+ * before.
  *
  * cpus=N rounds=N form=NUMBER flush=0: leaves the flush out, and counts what that does
  * rounds=0: until a port says 0

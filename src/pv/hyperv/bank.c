@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Registers of Hyper-V that are no MSRs: what was promised, and the inhibit. MSRs are registers by their
- * own numbers, whichever engine keeps them, so that a guest can go from one to the other.
+ * Registers of Hyper-V that are no MSRs: what was promised, and the inhibit. MSRs are registers by
+ * their own numbers, whichever engine keeps them, so that a guest can go from one to the other.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -167,7 +167,8 @@ static int vp_name_of(void *self, struct reg_key key, char *name, size_t size)
 	(void)self;
 	if (key.id != INTERCEPT_ID && key.id != DISPATCH_ID)
 		return -ENOENT;
-	snprintf(name, size, "%s", key.id == INTERCEPT_ID ? "intercept_suspend" : "dispatch_suspend");
+	snprintf(name, size, "%s",
+		 key.id == INTERCEPT_ID ? "intercept_suspend" : "dispatch_suspend");
 	return 0;
 }
 

@@ -146,7 +146,8 @@ static const struct code codes[] = {
 	{ HV_CALL_SEND_IPI_EX, false, true, WORDS(struct hv_send_ipi_ex), 0,
 	  HV_HINT_A_CLUSTER_IPI | HV_HINT_A_EX_MASKS, decode_ipi_ex },
 	{ HV_CALL_LONG_SPIN_WAIT, false, false, 1, 0, 0, decode_spin_wait },
-	{ HV_CALL_POST_MESSAGE, false, false, 32, HV_FEATURE_B_POST_MESSAGES, 0, decode_connection },
+	{ HV_CALL_POST_MESSAGE, false, false, 32, HV_FEATURE_B_POST_MESSAGES, 0,
+	  decode_connection },
 	{ HV_CALL_SIGNAL_EVENT, false, false, 1, HV_FEATURE_B_SIGNAL_EVENTS, 0, decode_connection },
 };
 

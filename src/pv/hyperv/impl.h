@@ -39,9 +39,9 @@ struct hyperv_vp {
 };
 
 /*
- * lock: inhibits, and who waits. msr_lock: the MSRs that VPs have in common, and the pages that they
- * name; guest memory is written under it. Nothing is taken under either. takeover_lock is taken before
- * the VM is paused, and before both: one inhibit of KVM's Hyper-V at a time.
+ * lock: inhibits, and who waits. msr_lock: the MSRs that VPs have in common, and the pages that
+ * they name; guest memory is written under it. Nothing is taken under either. takeover_lock is
+ * taken before the VM is paused, and before both: one inhibit of KVM's Hyper-V at a time.
  */
 struct hyperv {
 	struct vm *vm;

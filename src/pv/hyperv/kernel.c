@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * KVM's own Hyper-V, and what it lacks. ferry keeps the two MSRs that let hypercalls through, and tells
- * KVM what it has of them: as long as a VP is inhibited, and KVM does not know inhibits, that is that
- * there is no guest, so that KVM carries out no hypercall at all, however it is made; the page leads to
- * ferry's decoder meanwhile.
+ * KVM's own Hyper-V, and what it lacks. ferry keeps the two MSRs that let hypercalls through, and
+ * tells KVM what it has of them: as long as a VP is inhibited, and KVM does not know inhibits, that
+ * is that there is no guest, so that KVM carries out no hypercall at all, however it is made; the
+ * page leads to ferry's decoder meanwhile.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +47,9 @@ int hyperv_kernel_offer(const struct vm *vm, struct hyperv_promise *ret_offer)
 	return r < 0 ? because(r, "KVM_GET_SUPPORTED_HV_CPUID: %s", strerror(-r)) : 0;
 }
 
-/* Issued, since its capability's number has become another's. Nobody is inhibited yet: no change. */
+/*
+ * Issued, since its capability's number has become another's. Nobody is inhibited yet: no change.
+ */
 static bool has_inhibit(const struct vm *vm)
 {
 	struct kvm_hyperv_tlb_flush_inhibit none = { 0 };

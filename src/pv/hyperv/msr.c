@@ -238,7 +238,10 @@ static int write_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t val
 	return r;
 }
 
-/* Before the VM has run its memory may be about to come, with pages that another engine has written. */
+/*
+ * Before the VM has run its memory may be about to come, with pages that another engine has
+ * written.
+ */
 void hyperv_msr_arrive(struct hyperv *hv)
 {
 	if (hv->vm->has_run || hv->is_arriving)
@@ -322,8 +325,8 @@ static struct x86_msr_trap make_trap(uint32_t first, uint32_t count, const uint3
 }
 
 /*
- * Of KVM's Hyper-V, those that let hypercalls through. And the assist page: Linux has one whatever it was
- * promised, and KVM, when CPUID counts, takes it only from who has its APIC's MSRs as well.
+ * Of KVM's Hyper-V, those that let hypercalls through. And the assist page: Linux has one whatever
+ * it was promised, and KVM, when CPUID counts, takes it only from who has its APIC's MSRs as well.
  */
 static int trap_few(struct hyperv *hv)
 {

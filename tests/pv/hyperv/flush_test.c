@@ -229,7 +229,9 @@ START_TEST(test_waiting_and_inhibits_are_registers)
 }
 END_TEST
 
-/* A stream that says that somebody waits for one who is not inhibited does not stop him for good. */
+/*
+ * A stream that says that somebody waits for one who is not inhibited does not stop him for good.
+ */
 START_TEST(test_who_waits_for_nobody_goes_on)
 {
 	uint64_t waits = 1 | 1ULL << 32, nobody = 1 | 7ULL << 32, other = 3;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A machine whose guest sees Hyper-V, on the host's KVM: ferry's own, or with FERRY_TEST_HYPERV_ENGINE=kernel
- * KVM's.
+ * A machine whose guest sees Hyper-V, on the host's KVM: ferry's own, or with
+ * FERRY_TEST_HYPERV_ENGINE=kernel KVM's.
  */
 #ifndef TESTS_PV_HYPERV_FIXTURE_H
 #define TESTS_PV_HYPERV_FIXTURE_H

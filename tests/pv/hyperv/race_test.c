@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The race of a flush with the inhibit of its target, with memory as the witness: a guest exchanges
- * pages and flushes, another vCPU of it reads, and none of what it reads may be stale, whenever inhibits
- * come and go. FERRY_TEST_TOGGLES says how many (400).
+ * pages and flushes, another vCPU of it reads, and none of what it reads may be stale, whenever
+ * inhibits come and go. FERRY_TEST_TOGGLES says how many (400).
  */
 #include "pv/hyperv/hyperv_fixture.h"
 
