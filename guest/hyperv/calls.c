@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the first vCPU finds of Hyper-V: leaves, MSRs, and the answers to hypercalls right and wrong. */
+/*
+ * What the first vCPU finds of Hyper-V: leaves, MSRs, and the answers to hypercalls right and
+ * wrong.
+ */
 #include <abi/pvh.h>
 
 #include "lib/cmdline.h"
@@ -136,6 +139,44 @@ static void others(void)
 	say("post", hyperv_call(HV_CALL_POST_MESSAGE, at(0), 0));
 }
 
+#define VECTOR_UD 6
+
+/* Where an invalid opcode was taken: the bytes there. Then it is over. */
+void say_invalid(const uint32_t *at);
+void say_invalid(const uint32_t *at)
+{
+	say("invalid opcode", *at);
+	guest_poweroff();
+}
+
+void invalid_opcode(void);
+__asm__(".text\n"
+	"invalid_opcode:\n"
+	"	mov (%rsp), %rdi\n"
+	"	call say_invalid\n");
+
+/* Parameters in XMM registers, which were not promised. */
+static void call_wrongly(void)
+{
+	static struct {
+		uint16_t low, selector, attributes, middle;
+		uint32_t high, reserved;
+	} idt[VECTOR_UD + 1];
+	const uint64_t to = (uintptr_t)invalid_opcode;
+	const struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) pointer = { sizeof(idt) - 1, (uintptr_t)idt };
+
+	idt[VECTOR_UD].low = (uint16_t)to;
+	idt[VECTOR_UD].selector = 8;
+	idt[VECTOR_UD].attributes = 0x8e00;
+	idt[VECTOR_UD].middle = (uint16_t)(to >> 16);
+	idt[VECTOR_UD].high = (uint32_t)(to >> 32);
+	__asm__ volatile("lidt %0" : : "m"(pointer) : "memory");
+	hyperv_call(HV_CALL_FLUSH_SPACE | HV_CALL_FAST, 0, 0);
+}
+
 /* 0x40 and 0x41 are pending in the LAPIC, if it is on: interrupts are off. */
 static void say_pending(void)
 {
@@ -171,6 +212,9 @@ void guest_main(const void *info)
 		break;
 	case 3: /* not promised: a fault, and there is no handler */
 		wrmsr(HV_MSR_SCONTROL, 1);
+		break;
+	case 4:
+		call_wrongly();
 		break;
 	default:
 		break;

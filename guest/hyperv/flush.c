@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CPUs that ask for flushes again and again, and CPUs that only run. Each tells a port of its own what
- * it is about to do, and what came of it.
+ * CPUs that ask for flushes again and again, and CPUs that only run. Each tells a port of its own
+ * what it is about to do, and what came of it.
  *
  * cpus=N flushers=MASK targets=MASK form=NUMBER (enum hyperv_form)
+ * own=1: not through the hypercall page, but by the instruction that it has now
  */
 #include <abi/pvh.h>
 
@@ -16,8 +17,30 @@
 #define DONE	  2
 #define HAS_FAILED 3
 
-static uint64_t cpus, flushers, targets;
+static uint64_t cpus, flushers, targets, own;
 static unsigned form;
+
+/* src/pv/hyperv/impl.h */
+#define HYPERV_PORT 0xb8
+
+static uint64_t flush_alone(void)
+{
+	static struct hv_flush flush __attribute__((aligned(8)));
+	register uint64_t r8 __asm__("r8") = 0;
+	uint64_t result = 0, input = HV_CALL_FLUSH_SPACE, in = (uintptr_t)&flush;
+
+	flush.processor_mask = targets;
+	__asm__ volatile("outb %%al, %[port]"
+			 : "+a"(result), "+c"(input), "+d"(in)
+			 : "r"(r8), [port] "i"(HYPERV_PORT)
+			 : "memory");
+	return result;
+}
+
+static uint64_t flush(uint32_t n)
+{
+	return own ? flush_alone() : hyperv_flush_by(n, form, targets);
+}
 
 static void run(void)
 {
@@ -28,7 +51,7 @@ static void run(void)
 	for (;;) {
 		outb((uint16_t)(PORT + n), BEGINS);
 		outb((uint16_t)(PORT + n),
-		     (uint16_t)hyperv_flush_by(n, form, targets) ? HAS_FAILED : DONE);
+		     (uint16_t)flush(n) ? HAS_FAILED : DONE);
 	}
 }
 
@@ -46,6 +69,7 @@ void guest_main(const void *info)
 	cpus = cmdline_number(cmdline, "cpus", 2);
 	flushers = cmdline_number(cmdline, "flushers", 1);
 	targets = cmdline_number(cmdline, "targets", 2);
+	own = cmdline_number(cmdline, "own", 0);
 	form = (unsigned)cmdline_number(cmdline, "form", 0);
 	hyperv_init();
 	guest_x2apic();

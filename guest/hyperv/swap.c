@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether flushes flush: the first CPU lets an address lead to the other of two pages, again and again,
- * and has the TLBs of all others flushed; they read there, and none may find the page of before.
+ * Whether flushes flush: the first CPU lets an address lead to the other of two pages, again and
+ * again, and has the TLBs of all others flushed; they read there, and none may find the page of
+ * before.
  *
  * cpus=N rounds=N form=NUMBER flush=0: leaves the flush out, and counts what that does
+ * rounds=0: until a port says 0
  */
 #include <abi/pvh.h>
 
@@ -14,6 +16,7 @@
 #define ADDRESS	   0x200000000ull /* 8 GiB: nothing else is there */
 #define PRESENT_RW 3ull
 #define READS	   3
+#define PORT	   0x1000
 
 static uint64_t pd[512] __attribute__((aligned(4096)));
 static uint64_t pt[512] __attribute__((aligned(4096)));
@@ -98,7 +101,7 @@ void guest_main(const void *info)
 	for (uint32_t id = 1; id < cpus; id++)
 		guest_start_cpu(id);
 	wait_for_reads();
-	for (uint64_t n = 1; n <= rounds; n++) {
+	for (uint64_t n = 1; rounds ? n <= rounds : inb(PORT) != 0; n++) {
 		store(&round, 0);
 		store(&pt[0], (uintptr_t)pages[n & 1] | PRESENT_RW);
 		if (flush)

@@ -116,9 +116,12 @@ static void add_xen(struct json_object *root, uint32_t version)
 static int add_hyperv(struct json_object *root, const struct machine_options *machine)
 {
 	char features[256];
-	int err = machine->hyperv ? machine_hyperv_resolve(machine->hyperv, features, sizeof(features)) : 0;
+	int err;
 
-	if (!err && machine->hyperv)
+	if (!machine->hyperv)
+		return 0;
+	err = machine_hyperv_resolve(machine->hyperv, features, sizeof(features));
+	if (!err)
 		add_text(root, "hyperv", features);
 	return err;
 }

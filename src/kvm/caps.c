@@ -42,6 +42,7 @@ const struct kvm_cap_info kvm_cap_infos[] = {
 	CAP(X86_DISABLE_EXITS, x86_disable_exits),
 	CAP(XEN_HVM, xen_hvm),
 	CAP(HYPERV_CPUID, hyperv_cpuid),
+	CAP(HYPERV_ENFORCE_CPUID, hyperv_enforce_cpuid),
 	CAP(SPLIT_IRQCHIP, split_irqchip),
 	CAP(ARM_VM_IPA_SIZE, arm_vm_ipa_size),
 	CAP(ARM_PSCI_0_2, arm_psci_0_2),

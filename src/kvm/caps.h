@@ -15,6 +15,7 @@ struct kvm_caps {
 	int pit2, x2apic_api, xsave2, xcrs, sregs2, nested_state, vcpu_events, debugregs;
 	int tsc_control, get_tsc_khz, tsc_deadline_timer, adjust_clock, x86_msr_filter;
 	int set_tss_addr, set_identity_map_addr, x86_disable_exits, xen_hvm, hyperv_cpuid;
+	int hyperv_enforce_cpuid;
 	int split_irqchip;
 	/* arm64 */
 	int arm_vm_ipa_size, arm_psci_0_2, one_reg, arm_sve, arm_mte;

@@ -228,3 +228,13 @@ int kvm_xen_vcpu_get_attr(int vcpu, struct kvm_xen_vcpu_attr *attr)
 {
 	return KVM_IOCTL(vcpu, KVM_XEN_VCPU_GET_ATTR, attr);
 }
+
+int kvm_get_supported_hv_cpuid(int vcpu, struct kvm_cpuid2 *cpuid)
+{
+	return KVM_IOCTL(vcpu, KVM_GET_SUPPORTED_HV_CPUID, cpuid);
+}
+
+int kvm_hyperv_set_tlb_flush_inhibit(int vcpu, struct kvm_hyperv_tlb_flush_inhibit *inhibit)
+{
+	return KVM_IOCTL(vcpu, KVM_HYPERV_SET_TLB_FLUSH_INHIBIT, inhibit);
+}

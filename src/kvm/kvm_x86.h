@@ -51,6 +51,8 @@ int kvm_set_nested_state(int vcpu, struct kvm_nested_state *state);
 int kvm_get_tsc_khz(int vcpu);
 int kvm_set_tsc_khz(int vcpu, long khz);
 int kvm_kvmclock_ctrl(int vcpu);
+int kvm_get_supported_hv_cpuid(int vcpu, struct kvm_cpuid2 *cpuid);
+int kvm_hyperv_set_tlb_flush_inhibit(int vcpu, struct kvm_hyperv_tlb_flush_inhibit *inhibit);
 int kvm_translate(int vcpu, struct kvm_translation *translation);
 int kvm_xen_vcpu_set_attr(int vcpu, struct kvm_xen_vcpu_attr *attr);
 int kvm_xen_vcpu_get_attr(int vcpu, struct kvm_xen_vcpu_attr *attr);

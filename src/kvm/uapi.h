@@ -10,6 +10,19 @@
 #define KVM_CAP_GUEST_MEMFD 234
 #endif
 
+/*
+ * As proposed in October 2024 ("KVM: x86: Introduce new ioctl KVM_HYPERV_SET_TLB_FLUSH_INHIBIT"), and
+ * never merged; the number of its capability is another's by now. flags must be 0.
+ */
+#ifndef KVM_HYPERV_SET_TLB_FLUSH_INHIBIT
+struct kvm_hyperv_tlb_flush_inhibit {
+	__u16 flags;
+	__u8 inhibit;
+	__u8 reserved[5];
+};
+#define KVM_HYPERV_SET_TLB_FLUSH_INHIBIT _IOW(KVMIO, 0xd6, struct kvm_hyperv_tlb_flush_inhibit)
+#endif
+
 /* linux/kvm.h hides these from other architectures; the numbers are the same everywhere. */
 #ifndef KVM_CAP_PIT2
 #define KVM_CAP_PIT2 33

@@ -134,6 +134,9 @@ static int exit_system_event(struct vcpu *vcpu)
 	case KVM_SYSTEM_EVENT_RESET:
 		vm_end(vcpu->vm, VM_END_RESET, NULL);
 		return 0;
+	case KVM_SYSTEM_EVENT_CRASH:
+		vm_end(vcpu->vm, VM_END_PANIC, "it said so to KVM");
+		return 0;
 	default:
 		crash(vcpu, "KVM reports a system event", vcpu->run->system_event.type);
 		return 0;

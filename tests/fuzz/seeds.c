@@ -183,6 +183,18 @@ static void make_lonely_seed(const char *dir, const char *name, unsigned flags)
 	bytes_finish(&bytes);
 }
 
+/* A flush of a set and a list, by memory: fuzz_hcall.c says what is where. */
+static void make_hcall_seed(const char *dir)
+{
+	static const uint64_t words[] = { 0, 0, 0x0000000100040014, 0x1000, 0,
+					  0, 0, 0, 0x8000000000000001, 1, 1, 0x7000 };
+	struct buffer seed = { 0 };
+
+	check(buffer_add(&seed, words, sizeof(words)));
+	write_seed(dir, "hcall", "list", &seed);
+	buffer_finish(&seed);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t count;
@@ -198,6 +210,7 @@ int main(int argc, char **argv)
 	check(state_save(&regs.file, &state, &count));
 	check(state_save_names(&regs.file, &names));
 	make_state_seed(argv[1]);
+	make_hcall_seed(argv[1]);
 	make_snapshot_seed(argv[1]);
 	make_dest_seed(argv[1], "copied", 0, 0, false);
 	make_dest_seed(argv[1], "connections", 0, 2, false);

@@ -19,6 +19,8 @@ from movers import Way
 CMDLINE = "console=ttyS0 panic=-1 quiet"
 BATCH = 1000  # guest/bench/entry.h
 BATCHES = 21
+FLUSH_BATCH = 100  # guest/bench/flush.c
+FLUSH_BATCHES = 5
 DISK = "/dev/ram0"
 DISK_MIB = 256
 MIB = 1 << 20
@@ -69,6 +71,23 @@ def sample_exits(name):
             batches = [end - begin for begin, end in zip(marks, marks[1:])]
             return {name: statistics.median(batches) / BATCH * 1e6}
     return sample
+
+
+def hyperv(engine):
+    """ferry, with a Hyper-V guest of two CPUs."""
+    def command(kernel):
+        return vmm.ferry(kernel) + ["--hyperv", "--hyperv-engine", engine, "--cpus", "2",
+                                    "--cmdline", "cpus=2"]
+    return command
+
+
+def sample_flush(command):
+    """The time from one flush of another CPU's TLB to the next, of a guest that does nothing else."""
+    with vmm.Vm(command(parts.guest("flush"))) as vm:
+        vm.wait_for(b"m")
+        marks = [vm.read() for _ in range(FLUSH_BATCHES + 1)]
+        batches = [end - begin for begin, end in zip(marks, marks[1:])]
+        return {"hyperv-flush": statistics.median(batches) / FLUSH_BATCH * 1e6}
 
 
 def wait_for_userspace(vm):
@@ -139,6 +158,10 @@ MEASUREMENTS = [
     Measurement(
         "mmio", "one exit for a read of a device's memory", "us", sample_exits("mmio"),
         {FLOOR: vmm.floor, TUNED: vmm.microvm_tuned}, {FLOOR: ("<=", 1.1)}, rounds=9),
+    Measurement(
+        "hyperv-flush", "a flush of another CPU's TLB, portable engine beside KVM's", "us",
+        sample_flush, {"KVM's Hyper-V": hyperv("kernel")}, {}, linux=True, rounds=3,
+        ferry=hyperv("portable")),
     Measurement(
         "memory", "resident memory beyond the guest's, tiny guest", "MiB", sample_memory,
         {MICROVM: vmm.microvm_memfd}, {}, rounds=3, limit=("<", 5)),

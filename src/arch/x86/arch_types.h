@@ -51,6 +51,9 @@ struct arch_vm {
 	} msr_traps[16];
 	unsigned msr_trap_count;
 	struct x86_trap ports[4], exits[4];
+	struct {
+		uint32_t first, last;
+	} kept_msrs[4]; /* regs.h: x86_msr_keep(); last 0: none */
 };
 
 struct arch_vcpu {

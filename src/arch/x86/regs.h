@@ -36,6 +36,12 @@ int x86_clock_bank_add(struct vm *vm, bool freeze);
  */
 int x86_vcpu_settle(struct vcpu *vcpu);
 
+/*
+ * MSRs first to last are registers too, if they can be read: state that KVM keeps for some guests, and
+ * does not list. Before the bank is first listed; a VM has room for four such ranges.
+ */
+void x86_msr_keep(struct vm *vm, uint32_t first, uint32_t last);
+
 /* One MSR. -ENOENT: this CPU has none of that number; -EINVAL: not that value. */
 int x86_msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *ret_value);
 int x86_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MSRs as registers, under the ids that newer kernels give them. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,12 +91,30 @@ static bool is_listed(const struct kvm_msr_list *list, uint32_t index)
 	return false;
 }
 
-static void add_unlisted(struct kvm_msr_list *list)
+static void add_range(struct kvm_msr_list *list, uint32_t first, uint32_t last)
+{
+	for (uint32_t msr = first; msr <= last; msr++)
+		if (!is_listed(list, msr))
+			list->indices[list->nmsrs++] = msr;
+}
+
+static void add_unlisted(const struct vm *vm, struct kvm_msr_list *list)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(unlisted); i++)
-		for (uint32_t msr = unlisted[i].first; msr <= unlisted[i].last; msr++)
-			if (!is_listed(list, msr))
-				list->indices[list->nmsrs++] = msr;
+		add_range(list, unlisted[i].first, unlisted[i].last);
+	for (size_t i = 0; i < ARRAY_SIZE(vm->arch.kept_msrs) && vm->arch.kept_msrs[i].last; i++)
+		add_range(list, vm->arch.kept_msrs[i].first, vm->arch.kept_msrs[i].last);
+}
+
+void x86_msr_keep(struct vm *vm, uint32_t first, uint32_t last)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(vm->arch.kept_msrs) && vm->arch.kept_msrs[i].last)
+		i++;
+	assert(i < ARRAY_SIZE(vm->arch.kept_msrs));
+	vm->arch.kept_msrs[i].first = first;
+	vm->arch.kept_msrs[i].last = last;
 }
 
 static unsigned flags_of(uint32_t index)
@@ -152,7 +171,7 @@ static int read_index_list(struct vm *vm)
 	vm->arch.msrs = list;
 	r = kvm_get_msr_index_list(vm->kvm_fd, list);
 	if (r == 0)
-		add_unlisted(list);
+		add_unlisted(vm, list);
 	drop_trapped(vm, list);
 	return r;
 }

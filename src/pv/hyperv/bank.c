@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Registers of Hyper-V that are no MSRs: what was promised, and the inhibit. MSRs are registers by their
- * own numbers, whichever engine keeps them, so that a guest can go from one to the other.
+ * Registers of Hyper-V that are no MSRs: what was promised, and the inhibit. MSRs are registers by
+ * their own numbers, whichever engine keeps them, so that a guest can go from one to the other.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -61,9 +61,8 @@ static int get(void *self, struct reg_key key, void *val)
 /* ebx of the hints is a number, not a set of bits. */
 static int set_leaf(struct hyperv *hv, struct hyperv_leaf *leaf, const void *val)
 {
-	const struct hyperv_promise all = hyperv_features_all(hv->engine);
 	bool is_hints = leaf == &hv->promise.hints;
-	struct hyperv_leaf wanted, offered = is_hints ? all.hints : all.features;
+	struct hyperv_leaf wanted, offered = is_hints ? hv->offer.hints : hv->offer.features;
 
 	memcpy(&wanted, val, sizeof(wanted));
 	if (memcmp(&wanted, leaf, sizeof(wanted)) == 0)
@@ -92,7 +91,9 @@ static int set(void *self, struct reg_key key, const void *val)
 		return set_leaf(hv, &hv->promise.hints, val);
 	if (key.id != OFFSET_ID)
 		return no_such(key);
-	memcpy(&hv->offset, val, sizeof(hv->offset));
+	/* KVM reckons by its own clock. */
+	if (hv->engine == HYPERV_ENGINE_PORTABLE)
+		memcpy(&hv->offset, val, sizeof(hv->offset));
 	return 0;
 }
 
@@ -166,7 +167,8 @@ static int vp_name_of(void *self, struct reg_key key, char *name, size_t size)
 	(void)self;
 	if (key.id != INTERCEPT_ID && key.id != DISPATCH_ID)
 		return -ENOENT;
-	snprintf(name, size, "%s", key.id == INTERCEPT_ID ? "intercept_suspend" : "dispatch_suspend");
+	snprintf(name, size, "%s",
+		 key.id == INTERCEPT_ID ? "intercept_suspend" : "dispatch_suspend");
 	return 0;
 }
 

@@ -22,8 +22,8 @@
 
 /*
  * out %al, $HYPERV_PORT; ret. The prefix means nothing to OUT; it makes the instruction as long as
- * VMCALL and VMMCALL, so that a VP that stands in KVM's own page finds itself at the same place in this
- * one, and the other way round. In 32-bit mode the bytes mean the same.
+ * VMCALL and VMMCALL, so that a VP that stands in KVM's own page finds itself at the same place in
+ * this one, and the other way round. In 32-bit mode the bytes mean the same.
  */
 static const uint8_t page_code[] = { 0x3e, 0xe6, HYPERV_PORT, 0xc3 };
 #define OUT_LENGTH 3
@@ -173,10 +173,10 @@ static bool is_behind_out(const struct vcpu *vcpu, const struct kvm_regs *regs)
 }
 
 /*
- * KVM has completed the OUT: RIP is behind it, on every kind of KVM. A caller that waits is put in front
- * of it, and all that the guest is stands in its registers: they can be saved and moved, an interrupt
- * is taken there, and entering the guest makes the hypercall again. Who has made one by an OUT of its
- * own cannot be put back, and is denied what it would have to wait for.
+ * KVM has completed the OUT: RIP is behind it, on every kind of KVM. A caller that waits is put in
+ * front of it, and all that the guest is stands in its registers: they can be saved and moved, an
+ * interrupt is taken there, and entering the guest makes the hypercall again. Who has made one by
+ * an OUT of its own cannot be put back, and is denied what it would have to wait for.
  */
 static int reissue(struct hyperv *hv, struct vcpu *vcpu, struct kvm_regs *regs)
 {

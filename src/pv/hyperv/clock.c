@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The partition's reference time. It is kvmclock's, as in KVM's own Hyper-V, so that a guest finds it
- * the same on either engine. Where the TSCs of all vCPUs are one, it is told by the TSC from the first
- * look on, as the page tells it to the guest.
+ * The partition's reference time. It is kvmclock's, as in KVM's own Hyper-V, so that a guest finds
+ * it the same on either engine. Where the TSCs of all vCPUs are one, it is told by the TSC from the
+ * first look on, as the page tells it to the guest.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -77,7 +77,9 @@ int hyperv_clock_read(struct hyperv *hv, struct vcpu *vcpu, uint64_t *ret_time)
 	return r;
 }
 
-/* Readers compare the sequence before and after: 0 while the rest is written, then one that is new. */
+/*
+ * Readers compare the sequence before and after: 0 while the rest is written, then one that is new.
+ */
 int hyperv_clock_write_page(struct hyperv *hv)
 {
 	struct hv_reference_tsc_page page = { 0 }, old;
@@ -93,8 +95,6 @@ int hyperv_clock_write_page(struct hyperv *hv)
 	mem_write(&hv->vm->mem, at + offsetof(struct hv_reference_tsc_page, scale), &page.scale,
 		  sizeof(page) - offsetof(struct hv_reference_tsc_page, scale));
 	atomic_thread_fence(memory_order_seq_cst);
-	page.sequence = old.sequence + 1;
-	if (page.sequence == 0 || page.sequence == UINT32_MAX)
-		page.sequence = 1;
+	page.sequence = old.sequence < UINT32_MAX - 1 ? old.sequence + 1 : 1;
 	return mem_write(&hv->vm->mem, at, &page.sequence, sizeof(page.sequence));
 }

@@ -171,6 +171,23 @@ int hyperv_features_parse(const char *text, uint32_t *ret_set, uint32_t *ret_spi
 	return 0;
 }
 
+/* The hints' ebx is a number. */
+static bool is_offered(const struct hyperv_promise *wanted, const struct hyperv_promise *offer)
+{
+	return !(wanted->features.eax & ~offer->features.eax) &&
+	       !(wanted->features.ebx & ~offer->features.ebx) &&
+	       !(wanted->features.edx & ~offer->features.edx) &&
+	       !(wanted->hints.eax & ~offer->hints.eax);
+}
+
+int hyperv_features_check(uint32_t set, const struct hyperv_promise *offer, const char *why)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(features); i++)
+		if (set & BIT(i) && !is_offered(&features[i].promise, offer))
+			return because(-EINVAL, "Hyper-V feature %s: %s", features[i].name, why);
+	return 0;
+}
+
 int hyperv_features_check_portable(uint32_t set)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++)
@@ -198,7 +215,7 @@ struct hyperv_promise hyperv_features_promise(uint32_t set, uint32_t spinlocks)
 		add_leaf(&promise.features, &features[i].promise.features);
 		add_leaf(&promise.hints, &features[i].promise.hints);
 	}
-	promise.hints.ebx = set & BIT(SPINLOCKS) ? spinlocks : HV_HINT_B_NEVER_NOTIFY;
+	promise.hints.ebx = (set & BIT(SPINLOCKS)) ? spinlocks : HV_HINT_B_NEVER_NOTIFY;
 	return promise;
 }
 

@@ -25,12 +25,15 @@ struct hyperv_promise {
 };
 
 /*
- * What text asks for, "relaxed,spinlocks=4095" say; "" or "default" for what suits most guests. What
- * a feature needs comes with it: *ret_added names those (of size bytes; "": none). -EINVAL for a name
- * that is none, or a feature that ferry has not, with the reason.
+ * What text asks for, "relaxed,spinlocks=4095" say; "" or "default" for what suits most guests.
+ * What a feature needs comes with it: *ret_added names those (of size bytes; "": none). -EINVAL for
+ * a name that is none, or a feature that ferry has not, with the reason.
  */
 int hyperv_features_parse(const char *text, uint32_t *ret_set, uint32_t *ret_spinlocks,
 			  char *ret_added, size_t size);
+
+/* -EINVAL, naming the first whose bits the offer lacks, and why. */
+int hyperv_features_check(uint32_t set, const struct hyperv_promise *offer, const char *why);
 
 /* -EINVAL, naming the first that the portable engine has not, and why. */
 int hyperv_features_check_portable(uint32_t set);

@@ -3,14 +3,15 @@
  * Remote TLB flushes, and their inhibit.
  *
  * A flush looks for inhibited targets, and announces itself to all of them (flights), in one piece
- * under the lock; to inhibit is to set the flag under the same lock, and to wait until nobody flies to
- * the VP. So there is no time between look and flush in which the flag could change unseen, which is
- * what the review of KVM_HYPERV_SET_TLB_FLUSH_INHIBIT asks about: a flush whose look came first has
- * announced itself, and the inhibit waits for it; one whose look comes later sees the flag. A caller
- * that waits has announced itself to nobody, so two of them never hold up an inhibit.
+ * under the lock; to inhibit is to set the flag under the same lock, and to wait until nobody flies
+ * to the VP. So there is no time between look and flush in which the flag could change unseen,
+ * which is what the review of KVM_HYPERV_SET_TLB_FLUSH_INHIBIT asks about: a flush whose look came
+ * first has announced itself, and the inhibit waits for it; one whose look comes later sees the
+ * flag. A caller that waits has announced itself to nobody, so two of them never hold up an
+ * inhibit.
  *
- * The same lock covers the caller's note whom it waits on, and its block. Who takes the inhibit away
- * finds both or neither: with neither, the caller has yet to look, and sees no inhibit.
+ * The same lock covers the caller's note whom it waits on, and its block. Who takes the inhibit
+ * away finds both or neither: with neither, the caller has yet to look, and sees no inhibit.
  */
 #include <errno.h>
 #include <time.h>
@@ -70,10 +71,11 @@ static void add_flights(struct hyperv *hv, const struct vcpu *caller,
 }
 
 /*
- * Whether the vCPU may be running its guest with the old TLB. flush and its request were set before.
- * KVM_RUN takes the vCPU's mutex, a locked instruction, between the time class here and its look at
- * immediate_exit: either this sees the class, or KVM_RUN sees that it must not enter. Out there it
- * serves its requests before it enters, and then the flush has happened as far as any guest can tell.
+ * Whether the vCPU may be running its guest with the old TLB. flush and its request were set
+ * before. KVM_RUN takes the vCPU's mutex, a locked instruction, between the time class here and its
+ * look at immediate_exit: either this sees the class, or KVM_RUN sees that it must not enter. Out
+ * there it serves its requests before it enters, and then the flush has happened as far as any
+ * guest can tell.
  */
 static bool is_exposed(struct hyperv *hv, uint32_t vp)
 {
@@ -131,7 +133,10 @@ bool hyperv_flush(struct hyperv *hv, struct vcpu *caller, const struct hcall_tar
 	return true;
 }
 
-/* A VP that waits on one that is not inhibited: registers may say so, and an inhibit may have ended. */
+/*
+ * A VP that waits on one that is not inhibited: registers may say so, and an inhibit may have
+ * ended.
+ */
 static bool must_wait(struct hyperv *hv, struct hyperv_vp *vp)
 {
 	if (vp->waits_on != HYPERV_NOBODY && !hyperv_vp(hv, vp->waits_on)->is_inhibited)
@@ -183,11 +188,8 @@ static void release_waiters(struct hyperv *hv, uint32_t vp)
 	}
 }
 
-int hyperv_tlb_flush_inhibit(struct hyperv *hv, uint32_t vp, bool on)
+void hyperv_set_inhibited(struct hyperv *hv, uint32_t vp, bool on)
 {
-	if (vp >= hv->vm->vcpu_count)
-		return because(-ENOENT, "there is no vCPU %u: they are 0 to %u", vp,
-			       hv->vm->vcpu_count - 1);
 	pthread_mutex_lock(&hv->lock);
 	hyperv_vp(hv, vp)->is_inhibited = on;
 	while (on && hyperv_vp(hv, vp)->flights)
@@ -195,6 +197,16 @@ int hyperv_tlb_flush_inhibit(struct hyperv *hv, uint32_t vp, bool on)
 	if (!on)
 		release_waiters(hv, vp);
 	pthread_mutex_unlock(&hv->lock);
+}
+
+int hyperv_tlb_flush_inhibit(struct hyperv *hv, uint32_t vp, bool on)
+{
+	if (vp >= hv->vm->vcpu_count)
+		return because(-ENOENT, "there is no vCPU %u: they are 0 to %u", vp,
+			       hv->vm->vcpu_count - 1);
+	if (hv->engine == HYPERV_ENGINE_KERNEL)
+		return hyperv_kernel_inhibit(hv, vp, on);
+	hyperv_set_inhibited(hv, vp, on);
 	return 0;
 }
 

@@ -53,7 +53,7 @@ static uint32_t check_flush_flags(const struct code *code, const struct hcall_ri
 		known |= HV_FLUSH_EXTENDED_RANGE_FORMAT;
 	if (!code->is_rep)
 		known |= HV_FLUSH_NON_GLOBAL_ONLY;
-	return flags & ~known ? HV_STATUS_INVALID_PARAMETER : HV_STATUS_SUCCESS;
+	return (flags & ~known) ? HV_STATUS_INVALID_PARAMETER : HV_STATUS_SUCCESS;
 }
 
 /*
@@ -146,7 +146,8 @@ static const struct code codes[] = {
 	{ HV_CALL_SEND_IPI_EX, false, true, WORDS(struct hv_send_ipi_ex), 0,
 	  HV_HINT_A_CLUSTER_IPI | HV_HINT_A_EX_MASKS, decode_ipi_ex },
 	{ HV_CALL_LONG_SPIN_WAIT, false, false, 1, 0, 0, decode_spin_wait },
-	{ HV_CALL_POST_MESSAGE, false, false, 32, HV_FEATURE_B_POST_MESSAGES, 0, decode_connection },
+	{ HV_CALL_POST_MESSAGE, false, false, 32, HV_FEATURE_B_POST_MESSAGES, 0,
+	  decode_connection },
 	{ HV_CALL_SIGNAL_EVENT, false, false, 1, HV_FEATURE_B_SIGNAL_EVENTS, 0, decode_connection },
 };
 

@@ -57,7 +57,8 @@ uint32_t hcall_decode(const struct mem *mem, const struct hcall_rights *rights,
 
 static inline bool hcall_targets_has(const struct hcall_targets *targets, uint32_t vp)
 {
-	return targets->all || (vp / 64 < HV_VP_SET_BANKS && targets->banks[vp / 64] >> vp % 64 & 1);
+	return targets->all ||
+	       (vp / 64 < HV_VP_SET_BANKS && targets->banks[vp / 64] >> vp % 64 & 1);
 }
 
 #endif

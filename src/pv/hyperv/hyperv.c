@@ -66,6 +66,7 @@ static int init_locks(struct hyperv *hv)
 
 	pthread_mutex_init(&hv->lock, NULL);
 	pthread_mutex_init(&hv->msr_lock, NULL);
+	pthread_mutex_init(&hv->takeover_lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&hv->changed, &attr);
@@ -78,6 +79,51 @@ static int init_locks(struct hyperv *hv)
 	return 0;
 }
 
+static struct hyperv_promise common(const struct hyperv_promise *a, const struct hyperv_promise *b)
+{
+	return (struct hyperv_promise){
+		.features = { a->features.eax & b->features.eax, a->features.ebx & b->features.ebx,
+			      a->features.ecx & b->features.ecx, a->features.edx & b->features.edx },
+		.hints = { a->hints.eax & b->hints.eax, HV_HINT_B_NEVER_NOTIFY, 0, 0 },
+	};
+}
+
+/* KVM's, where it has all that is wanted. */
+static int choose_kernel(struct hyperv *hv, uint32_t set)
+{
+	struct hyperv_promise all = hyperv_features_all(HYPERV_ENGINE_KERNEL), offer = { 0 };
+	int r = hyperv_kernel_offer(hv->vm, &offer);
+
+	if (r == 0)
+		r = hyperv_features_check(set, &offer, "this host's KVM has not got it");
+	if (r < 0)
+		return r;
+	hv->offer = common(&all, &offer);
+	hv->engine = HYPERV_ENGINE_KERNEL;
+	return 0;
+}
+
+static int choose_portable(struct hyperv *hv, uint32_t set)
+{
+	int r = hyperv_features_check_portable(set);
+
+	if (r < 0)
+		return r;
+	hv->offer = hyperv_features_all(HYPERV_ENGINE_PORTABLE);
+	hv->engine = HYPERV_ENGINE_PORTABLE;
+	return 0;
+}
+
+static int choose_engine(struct hyperv *hv, enum hyperv_engine engine, uint32_t set)
+{
+	if (engine == HYPERV_ENGINE_KERNEL)
+		return choose_kernel(hv, set);
+	if (engine == HYPERV_ENGINE_AUTO && choose_kernel(hv, set) == 0)
+		return 0;
+	error_clear();
+	return choose_portable(hv, set);
+}
+
 static int choose(struct hyperv *hv, const struct hyperv_options *options)
 {
 	uint32_t set, spinlocks;
@@ -88,14 +134,12 @@ static int choose(struct hyperv *hv, const struct hyperv_options *options)
 		return r;
 	if (text[0])
 		log_write(vm_log(hv->vm), LOG_LEVEL_INFO, "hyperv: needed as well: %s", text);
-	if (options->engine == HYPERV_ENGINE_KERNEL)
-		return because(-EOPNOTSUPP, "KVM's own Hyper-V is not used yet");
-	hv->engine = HYPERV_ENGINE_PORTABLE;
-	r = hyperv_features_check_portable(set);
+	r = choose_engine(hv, options->engine, set);
 	if (r < 0)
 		return r;
 	hyperv_features_names(set, spinlocks, text, sizeof(text));
-	log_write(vm_log(hv->vm), LOG_LEVEL_INFO, "hyperv: portable engine, %s", text);
+	log_write(vm_log(hv->vm), LOG_LEVEL_INFO, "hyperv: %s engine, %s",
+		  hv->engine == HYPERV_ENGINE_KERNEL ? "kernel" : "portable", text);
 	hv->promise = hyperv_features_promise(set, spinlocks);
 	hyperv_take_rights(hv);
 	return 0;
@@ -114,6 +158,8 @@ int hyperv_create(struct vm *vm, const struct hyperv_options *options, struct hy
 		r = choose(hv, options);
 	if (r == 0)
 		r = tell(hv);
+	if (r == 0 && hv->engine == HYPERV_ENGINE_KERNEL)
+		r = hyperv_kernel_init(hv);
 	if (r == 0)
 		r = hyperv_msr_init(hv);
 	if (r == 0)
@@ -131,6 +177,7 @@ void hyperv_destroy(struct hyperv *hv)
 	if (!hv)
 		return;
 	pthread_cond_destroy(&hv->changed);
+	pthread_mutex_destroy(&hv->takeover_lock);
 	pthread_mutex_destroy(&hv->msr_lock);
 	pthread_mutex_destroy(&hv->lock);
 	free(hv->vps);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hyper-V for a guest: made with the machine, before the VM first runs. Virtual processors (VPs) are
- * the VM's vCPUs, and their indices too.
+ * Hyper-V for a guest: made with the machine, before the VM first runs. Virtual processors (VPs)
+ * are the VM's vCPUs, and their indices too.
  */
 #ifndef PV_HYPERV_HYPERV_H
 #define PV_HYPERV_HYPERV_H
@@ -20,8 +20,8 @@ struct hyperv_options {
 };
 
 /*
- * Puts Hyper-V's leaves in the place of KVM's, and takes over its MSRs and hypercalls. Before the VM
- * first runs. -EINVAL, -EOPNOTSUPP: what is asked for cannot be had, with the reason.
+ * Puts Hyper-V's leaves in the place of KVM's, and takes over its MSRs and hypercalls. Before the
+ * VM first runs. -EINVAL, -EOPNOTSUPP: what is asked for cannot be had, with the reason.
  */
 int hyperv_create(struct vm *vm, const struct hyperv_options *options, struct hyperv **ret_hv);
 /* vCPUs have been stopped. NULL is fine. */
@@ -30,8 +30,8 @@ void hyperv_destroy(struct hyperv *hv);
 enum hyperv_engine hyperv_engine_of(const struct hyperv *hv);
 
 /*
- * The register banks: what was promised, before CPUID; then VPs' state, behind all other registers of
- * vCPUs.
+ * The register banks: what was promised, before CPUID; then VPs' state, behind all other registers
+ * of vCPUs.
  */
 int hyperv_add_bank(struct hyperv *hv);
 int hyperv_add_vp_bank(struct hyperv *hv);

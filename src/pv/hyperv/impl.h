@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "arch/x86/traps.h"
 #include "pv/hyperv/hcall.h"
 #include "pv/hyperv/hyperv.h"
 
@@ -38,12 +39,14 @@ struct hyperv_vp {
 };
 
 /*
- * lock: inhibits, and who waits. msr_lock: the MSRs that VPs have in common, and the pages that they
- * name; guest memory is written under it. Nothing is taken under either.
+ * lock: inhibits, and who waits. msr_lock: the MSRs that VPs have in common, and the pages that
+ * they name; guest memory is written under it. Nothing is taken under either. takeover_lock is
+ * taken before the VM is paused, and before both: one inhibit of KVM's Hyper-V at a time.
  */
 struct hyperv {
 	struct vm *vm;
 	enum hyperv_engine engine;
+	struct hyperv_promise offer;   /* what it could promise on this host */
 	struct hyperv_promise promise; /* fixed once the VM has run */
 	struct hcall_rights rights;    /* likewise; what of it concerns hypercalls */
 
@@ -51,6 +54,7 @@ struct hyperv {
 	pthread_cond_t changed; /* flights, flush; CLOCK_MONOTONIC */
 	struct hyperv_vp *vps;	/* one for each vCPU */
 
+	struct x86_msr_trap traps[2];
 	pthread_mutex_t msr_lock;
 	uint64_t os_id, hypercall, reference_tsc, crash[5];
 	bool is_anchored;   /* the next two are known */
@@ -58,6 +62,10 @@ struct hyperv {
 	uint64_t scale;	    /* the reference time is (TSC * scale >> 64) + offset */
 	int64_t offset;
 	bool is_arriving; /* the pages may be of another engine */
+	bool has_taken;	  /* hypercalls of KVM's Hyper-V are ferry's for the time being */
+
+	pthread_mutex_t takeover_lock;
+	bool has_ioctl; /* KVM knows inhibits; fixed */
 };
 
 static inline struct hyperv_vp *hyperv_vp(struct hyperv *hv, uint32_t vp)
@@ -69,6 +77,15 @@ static inline struct hyperv_vp *hyperv_vp(struct hyperv *hv, uint32_t vp)
 /* What was promised has changed. */
 void hyperv_take_rights(struct hyperv *hv);
 
+/* kernel.c */
+/* What this KVM's Hyper-V could promise; -EOPNOTSUPP: it has none. */
+int hyperv_kernel_offer(const struct vm *vm, struct hyperv_promise *ret_offer);
+int hyperv_kernel_init(struct hyperv *hv);
+/* Tells KVM what the MSRs are that let hypercalls through. By any vCPU; msr_lock. */
+int hyperv_kernel_push(struct hyperv *hv, struct vcpu *vcpu);
+int hyperv_kernel_inhibit(struct hyperv *hv, uint32_t vp, bool on);
+bool hyperv_is_any_inhibited(struct hyperv *hv);
+
 /* call.c */
 int hyperv_call_init(struct hyperv *hv);
 /* Writes the code of hypercalls to the page that the MSR names. msr_lock. -EFAULT. */
@@ -79,12 +96,18 @@ int hyperv_call_write_page(struct hyperv *hv);
 bool hyperv_flush(struct hyperv *hv, struct vcpu *caller, const struct hcall_targets *targets);
 /* The share of flushes and waiting in a vCPU's work. */
 void hyperv_flush_work(struct hyperv *hv, struct vcpu *vcpu);
+/* The inhibit of flushes that ferry carries out. */
+void hyperv_set_inhibited(struct hyperv *hv, uint32_t vp, bool on);
 /* The VP waits for that other, as its registers say; the VM is paused or has not run. */
 void hyperv_wait(struct hyperv *hv, uint32_t vp, uint32_t whom);
 void hyperv_stop_waiting(struct hyperv *hv, uint32_t vp);
 
 /* msr.c */
 int hyperv_msr_init(struct hyperv *hv);
+/* Lets hypercalls through as the MSRs say, or does not. By any vCPU; msr_lock. -EFAULT, -EINVAL. */
+int hyperv_publish(struct hyperv *hv, struct vcpu *vcpu);
+/* The VM has not run yet: before it does, its pages are looked after. */
+void hyperv_msr_arrive(struct hyperv *hv);
 /* The share of pages in a vCPU's work. */
 void hyperv_msr_work(struct hyperv *hv, struct vcpu *vcpu);
 

@@ -56,8 +56,15 @@ static uint64_t thread_time(const struct vcpu *vcpu)
 	return ((uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec) / NS_PER_TICK;
 }
 
-/* Those that VPs have in common. */
-static uint64_t *find_common(struct hyperv *hv, uint32_t index)
+/* What VPs have in common. */
+static bool is_common(uint32_t index)
+{
+	return index == HV_MSR_GUEST_OS_ID || index == HV_MSR_HYPERCALL ||
+	       index == HV_MSR_REFERENCE_TSC ||
+	       (index >= HV_MSR_CRASH_P0 && index <= HV_MSR_CRASH_P4);
+}
+
+static uint64_t *common_of(struct hyperv *hv, uint32_t index)
 {
 	switch (index) {
 	case HV_MSR_GUEST_OS_ID:
@@ -67,20 +74,16 @@ static uint64_t *find_common(struct hyperv *hv, uint32_t index)
 	case HV_MSR_REFERENCE_TSC:
 		return &hv->reference_tsc;
 	default:
-		return index >= HV_MSR_CRASH_P0 && index <= HV_MSR_CRASH_P4 ?
-			       &hv->crash[index - HV_MSR_CRASH_P0] :
-			       NULL;
+		return &hv->crash[index - HV_MSR_CRASH_P0];
 	}
 }
 
 static int get_common(struct hyperv *hv, uint32_t index, uint64_t *ret_value)
 {
-	const uint64_t *common = find_common(hv, index);
-
-	if (!common)
+	if (!is_common(index))
 		return because(-ENOENT, "no Hyper-V MSR %#x", index);
 	pthread_mutex_lock(&hv->msr_lock);
-	*ret_value = *common;
+	*ret_value = *common_of(hv, index);
 	pthread_mutex_unlock(&hv->msr_lock);
 	return 0;
 }
@@ -112,8 +115,8 @@ static int get_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret_
 	case HV_MSR_VP_ASSIST_PAGE:
 		*ret_value = vp->assist;
 		return 0;
-	case HV_MSR_CRASH_CTL:
-		*ret_value = HV_MSR_CRASH_NOTIFY | HV_MSR_CRASH_MESSAGE;
+	case HV_MSR_CRASH_CTL: /* what a crash can tell: as KVM's Hyper-V has it */
+		*ret_value = is_promised(hv, index) ? HV_MSR_CRASH_NOTIFY : 0;
 		return 0;
 	default:
 		break;
@@ -126,25 +129,31 @@ static int read_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret
 	return is_promised(self, index) ? get_msr(self, vcpu, index, ret_value) : -EINVAL;
 }
 
+int hyperv_publish(struct hyperv *hv, struct vcpu *vcpu)
+{
+	if (hv->engine == HYPERV_ENGINE_KERNEL && !hv->has_taken)
+		return hyperv_kernel_push(hv, vcpu);
+	return (hv->hypercall & HV_MSR_PAGE_ENABLE) ? hyperv_call_write_page(hv) : 0;
+}
+
 /* TLFS 3.13: without an identity there are no hypercalls. */
-static int write_os_id(struct hyperv *hv, uint64_t value)
+static int write_os_id(struct hyperv *hv, struct vcpu *vcpu, uint64_t value)
 {
 	hv->os_id = value;
 	if (!value)
 		hv->hypercall &= ~HV_MSR_PAGE_ENABLE;
-	return 0;
+	return hv->engine == HYPERV_ENGINE_KERNEL ? hyperv_publish(hv, vcpu) : 0;
 }
 
-static int write_hypercall(struct hyperv *hv, uint64_t value)
+static int write_hypercall(struct hyperv *hv, struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t old = hv->hypercall;
-	int r = 0;
+	int r;
 
 	if (old & HV_MSR_HYPERCALL_LOCK)
 		return -EINVAL;
 	hv->hypercall = hv->os_id ? value : value & ~HV_MSR_PAGE_ENABLE;
-	if (hv->hypercall & HV_MSR_PAGE_ENABLE)
-		r = hyperv_call_write_page(hv);
+	r = hyperv_publish(hv, vcpu);
 	if (r < 0)
 		hv->hypercall = old;
 	return r;
@@ -191,13 +200,11 @@ static void write_crash_control(struct hyperv *hv, uint64_t value)
 
 static int write_locked(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
-	uint64_t *common = find_common(hv, index);
-
 	switch (index) {
 	case HV_MSR_GUEST_OS_ID:
-		return write_os_id(hv, value);
+		return write_os_id(hv, vcpu, value);
 	case HV_MSR_HYPERCALL:
-		return write_hypercall(hv, value);
+		return write_hypercall(hv, vcpu, value);
 	case HV_MSR_REFERENCE_TSC:
 		return write_reference_tsc(hv, vcpu, value);
 	case HV_MSR_VP_ASSIST_PAGE:
@@ -210,9 +217,9 @@ static int write_locked(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, ui
 			vm_end(hv->vm, VM_END_RESET, NULL);
 		return 0;
 	default: /* the crash's parameters; all others cannot be written */
-		if (!common)
+		if (!is_common(index))
 			return -EINVAL;
-		*common = value;
+		*common_of(hv, index) = value;
 		return 0;
 	}
 }
@@ -231,8 +238,11 @@ static int write_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t val
 	return r;
 }
 
-/* Before the VM has run its memory may be about to come, with pages that another engine has written. */
-static void arrive(struct hyperv *hv)
+/*
+ * Before the VM has run its memory may be about to come, with pages that another engine has
+ * written.
+ */
+void hyperv_msr_arrive(struct hyperv *hv)
 {
 	if (hv->vm->has_run || hv->is_arriving)
 		return;
@@ -245,14 +255,13 @@ static void arrive(struct hyperv *hv)
 static int set_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
 	struct hyperv *hv = self;
-	uint64_t *common = find_common(hv, index);
 	uint64_t now = 0;
 	int r;
 
-	if (common) {
-		*common = value;
+	if (is_common(index)) {
+		*common_of(hv, index) = value;
 		if (index == HV_MSR_HYPERCALL || index == HV_MSR_REFERENCE_TSC)
-			arrive(hv);
+			hyperv_msr_arrive(hv);
 		return 0;
 	}
 	switch (index) {
@@ -276,13 +285,18 @@ static int set_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t value
 
 void hyperv_msr_work(struct hyperv *hv, struct vcpu *vcpu)
 {
+	bool is_portable = hv->engine == HYPERV_ENGINE_PORTABLE;
+	bool is_any = hyperv_is_any_inhibited(hv);
+
 	pthread_mutex_lock(&hv->msr_lock);
-	if (hv->is_arriving && hv->hypercall & HV_MSR_PAGE_ENABLE)
-		hyperv_call_write_page(hv);
-	if (hv->is_arriving && hv->reference_tsc & HV_MSR_PAGE_ENABLE &&
-	    hyperv_clock_anchor(hv, vcpu) == 0)
-		hyperv_clock_write_page(hv);
-	hv->is_arriving = false;
+	if (hv->is_arriving) {
+		hv->has_taken = !is_portable && !hv->has_ioctl && is_any;
+		hyperv_publish(hv, vcpu);
+		if (is_portable && hv->reference_tsc & HV_MSR_PAGE_ENABLE &&
+		    hyperv_clock_anchor(hv, vcpu) == 0)
+			hyperv_clock_write_page(hv);
+		hv->is_arriving = false;
+	}
 	pthread_mutex_unlock(&hv->msr_lock);
 	error_clear();
 }
@@ -295,18 +309,43 @@ static const uint32_t registers[] = {
 	HV_MSR_RESET,	      HV_MSR_VP_INDEX,	    HV_MSR_VP_RUNTIME,	   HV_MSR_VP_ASSIST_PAGE,
 };
 
-int hyperv_msr_init(struct hyperv *hv)
+static struct x86_msr_trap make_trap(uint32_t first, uint32_t count, const uint32_t *list,
+				     uint32_t list_count)
 {
-	static const struct x86_msr_trap trap = {
-		.first = HV_MSR_FIRST,
-		.count = HV_MSR_COUNT,
+	return (struct x86_msr_trap){
+		.first = first,
+		.count = count,
 		.read = read_msr,
 		.write = write_msr,
 		.get = get_msr,
 		.set = set_msr,
-		.registers = registers,
-		.register_count = ARRAY_SIZE(registers),
+		.registers = list,
+		.register_count = list_count,
 	};
+}
 
-	return x86_msr_trap_add(hv->vm, &trap, hv);
+/*
+ * Of KVM's Hyper-V, those that let hypercalls through. And the assist page: Linux has one whatever
+ * it was promised, and KVM, when CPUID counts, takes it only from who has its APIC's MSRs as well.
+ */
+static int trap_few(struct hyperv *hv)
+{
+	static const uint32_t calls[] = { HV_MSR_GUEST_OS_ID, HV_MSR_HYPERCALL };
+	static const uint32_t assist[] = { HV_MSR_VP_ASSIST_PAGE };
+	int r;
+
+	hv->traps[0] = make_trap(HV_MSR_GUEST_OS_ID, 2, calls, 2);
+	hv->traps[1] = make_trap(HV_MSR_VP_ASSIST_PAGE, 1, assist, 1);
+	r = x86_msr_trap_add(hv->vm, &hv->traps[0], hv);
+	if (r == 0 && !(hv->promise.features.eax & HV_FEATURE_A_APIC))
+		r = x86_msr_trap_add(hv->vm, &hv->traps[1], hv);
+	return r;
+}
+
+int hyperv_msr_init(struct hyperv *hv)
+{
+	if (hv->engine == HYPERV_ENGINE_KERNEL)
+		return trap_few(hv);
+	hv->traps[0] = make_trap(HV_MSR_FIRST, HV_MSR_COUNT, registers, ARRAY_SIZE(registers));
+	return x86_msr_trap_add(hv->vm, &hv->traps[0], hv);
 }

@@ -90,7 +90,18 @@ START_TEST(test_a_guest_that_was_promised_no_flushes_is_denied_them)
 }
 END_TEST
 
+/* The fault is at the OUT of the page, not behind it. */
+START_TEST(test_a_call_in_registers_that_were_not_promised_is_an_invalid_opcode)
+{
+	run("end=4", "time,vpindex,runtime,frequencies,tlbflush");
+	ck_assert_int_eq(vm_ended(t.vm), VM_END_POWEROFF);
+	check_says("invalid opcode", 0xc3b8e63e);
+	test_machine_finish(&t);
+}
+END_TEST
+
 CHECK_MAIN_KVM("calls", test_a_guest_finds_what_the_specification_says,
 	       test_a_reset_by_msr_ends_the_vm, test_a_crash_is_a_panic_and_says_its_parameters,
 	       test_a_msr_that_was_not_promised_is_a_fault,
-	       test_a_guest_that_was_promised_no_flushes_is_denied_them)
+	       test_a_guest_that_was_promised_no_flushes_is_denied_them,
+	       test_a_call_in_registers_that_were_not_promised_is_an_invalid_opcode)

@@ -229,7 +229,9 @@ START_TEST(test_waiting_and_inhibits_are_registers)
 }
 END_TEST
 
-/* A stream that says that somebody waits for one who is not inhibited does not stop him for good. */
+/*
+ * A stream that says that somebody waits for one who is not inhibited does not stop him for good.
+ */
 START_TEST(test_who_waits_for_nobody_goes_on)
 {
 	uint64_t waits = 1 | 1ULL << 32, nobody = 1 | 7ULL << 32, other = 3;
@@ -243,6 +245,26 @@ START_TEST(test_who_waits_for_nobody_goes_on)
 	vm_resume(t.vm);
 	flush_await(&t, &counts, 0, 3);
 	finish();
+}
+END_TEST
+
+/* It cannot be put in front of an instruction that is not known: it is denied instead. */
+START_TEST(test_who_goes_past_the_page_flushes_nobody_who_is_inhibited)
+{
+	unsigned long done;
+
+	start("cpus=2 flushers=1 targets=2 own=1", 2);
+	flush_await(&t, &counts, 0, 3);
+	hyperv_inhibit(&t, 1, true);
+	while (atomic_load(&counts.failed) < 2)
+		hyperv_wait_on(&t);
+	done = atomic_load(&counts.done[0]);
+	while (atomic_load(&counts.failed) < 5)
+		hyperv_wait_on(&t);
+	ck_assert_uint_eq(atomic_load(&counts.done[0]), done);
+	hyperv_inhibit(&t, 1, false);
+	flush_await(&t, &counts, 0, 3);
+	test_machine_finish(&t);
 }
 END_TEST
 
@@ -269,4 +291,5 @@ CHECK_MAIN_KVM("flush", test_every_form_of_flush_waits_until_the_inhibit_ends,
 	       test_a_circle_is_shown_and_can_be_stopped,
 	       test_who_waits_uses_no_time_of_a_cpu, test_who_waits_takes_pause_and_waits_on,
 	       test_waiting_and_inhibits_are_registers, test_who_waits_for_nobody_goes_on,
+	       test_who_goes_past_the_page_flushes_nobody_who_is_inhibited,
 	       test_there_is_nothing_to_inhibit_elsewhere)

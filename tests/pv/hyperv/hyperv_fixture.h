@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A machine whose guest sees ferry's own Hyper-V, on the host's KVM. */
+/*
+ * A machine whose guest sees Hyper-V, on the host's KVM: ferry's own, or with
+ * FERRY_TEST_HYPERV_ENGINE=kernel KVM's.
+ */
 #ifndef TESTS_PV_HYPERV_FIXTURE_H
 #define TESTS_PV_HYPERV_FIXTURE_H
 
@@ -18,18 +21,29 @@
 #define FLUSH_FAILED 3
 #define FLUSH_CPUS   4
 
-static inline void hyperv_machine_create(struct test_machine *t, const char *guest,
-					 const char *cmdline, uint32_t vcpus, const char *features)
+static inline void hyperv_machine_create_on(struct test_machine *t, const char *guest,
+					    const char *cmdline, uint32_t vcpus,
+					    const char *features,
+					    enum machine_hyperv_engine engine)
 {
 	struct machine_options options = {
-		.cmdline = cmdline, .vm.vcpus = vcpus, .hyperv = features,
-		.hyperv_engine = MACHINE_HYPERV_PORTABLE,
+		.cmdline = cmdline, .vm.vcpus = vcpus, .hyperv = features, .hyperv_engine = engine,
 	};
 	char path[512];
 
 	snprintf(path, sizeof(path), GUEST_DIR "/hyperv/%s", guest);
 	options.kernel = path;
 	test_machine_create_with(t, options);
+}
+
+static inline void hyperv_machine_create(struct test_machine *t, const char *guest,
+					 const char *cmdline, uint32_t vcpus, const char *features)
+{
+	const char *engine = getenv("FERRY_TEST_HYPERV_ENGINE");
+
+	hyperv_machine_create_on(t, guest, cmdline, vcpus, features,
+				 engine && strcmp(engine, "kernel") == 0 ? MACHINE_HYPERV_KERNEL
+									 : MACHINE_HYPERV_PORTABLE);
 }
 
 /* How often each vCPU has begun a flush, and seen it done. */

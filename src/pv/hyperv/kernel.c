@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * KVM's own Hyper-V, and what it lacks. ferry keeps the two MSRs that let hypercalls through, and
+ * tells KVM what it has of them: as long as a VP is inhibited, and KVM does not know inhibits, that
+ * is that there is no guest, so that KVM carries out no hypercall at all, however it is made; the
+ * page leads to ferry's decoder meanwhile.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ferry/error.h>
+
+#include "arch/x86/regs.h"
+#include "arch/x86/traps.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "kvm/kvm_x86.h"
+#include "pv/hyperv/impl.h"
+#include "vm/vm.h"
+
+/* KVM knows ten leaves (kvm_get_hv_cpuid() in arch/x86/kvm/hyperv.c). */
+#define LEAVES_MAX 32
+
+int hyperv_kernel_offer(const struct vm *vm, struct hyperv_promise *ret_offer)
+{
+	struct kvm_cpuid2 *table;
+	int r = -EOPNOTSUPP;
+
+	if (!vm->caps.hyperv_cpuid || !vm->caps.hyperv_enforce_cpuid)
+		return because(r, "this KVM has no Hyper-V whose CPUID counts (Linux 5.14)");
+	table = calloc(1, sizeof(*table) + LEAVES_MAX * sizeof(table->entries[0]));
+	if (!table)
+		return -ENOMEM;
+	table->nent = LEAVES_MAX;
+	r = kvm_get_supported_hv_cpuid(vm->vcpus[0].fd, table);
+	for (uint32_t i = 0; r == 0 && i < table->nent; i++) {
+		const struct kvm_cpuid_entry2 *entry = &table->entries[i];
+		struct hyperv_leaf leaf = { entry->eax, entry->ebx, entry->ecx, entry->edx };
+
+		if (entry->function == HV_CPUID_FEATURES)
+			ret_offer->features = leaf;
+		if (entry->function == HV_CPUID_HINTS)
+			ret_offer->hints = leaf;
+	}
+	free(table);
+	return r < 0 ? because(r, "KVM_GET_SUPPORTED_HV_CPUID: %s", strerror(-r)) : 0;
+}
+
+/*
+ * Issued, since its capability's number has become another's. Nobody is inhibited yet: no change.
+ */
+static bool has_inhibit(const struct vm *vm)
+{
+	struct kvm_hyperv_tlb_flush_inhibit none = { 0 };
+
+	return kvm_hyperv_set_tlb_flush_inhibit(vm->vcpus[0].fd, &none) == 0;
+}
+
+static int enable(const struct hyperv *hv, const struct vcpu *vcpu)
+{
+	struct kvm_enable_cap enforce = { .cap = KVM_CAP_HYPERV_ENFORCE_CPUID, .args = { 1 } };
+	struct kvm_enable_cap synic = { .cap = KVM_CAP_HYPERV_SYNIC2 };
+	int r = kvm_enable_cap(vcpu->fd, &enforce);
+
+	if (r == 0 && hv->promise.features.eax & HV_FEATURE_A_SYNIC)
+		r = kvm_enable_cap(vcpu->fd, &synic);
+	return r < 0 ? because(r, "KVM's Hyper-V cannot be switched on: %s", strerror(-r)) : 0;
+}
+
+/* A hypercall that KVM leaves to user space is about a connection, and there is none. */
+static void exit_hyperv(void *self, struct vcpu *vcpu)
+{
+	(void)self;
+	if (vcpu->run->hyperv.type == KVM_EXIT_HYPERV_HCALL)
+		vcpu->run->hyperv.u.hcall.result = HV_STATUS_INVALID_CONNECTION_ID;
+}
+
+int hyperv_kernel_init(struct hyperv *hv)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < hv->vm->vcpu_count && r == 0; i++)
+		r = enable(hv, &hv->vm->vcpus[i]);
+	if (r == 0 && hv->promise.features.edx & HV_FEATURE_D_CRASH)
+		r = x86_msr_write(&hv->vm->vcpus[0], HV_MSR_CRASH_CTL, HV_MSR_CRASH_NOTIFY);
+	if (r < 0)
+		return r;
+	if (hv->promise.features.eax & HV_FEATURE_A_SYNIC) {
+		x86_msr_keep(hv->vm, HV_MSR_SIEFP, HV_MSR_SIMP);
+		x86_msr_keep(hv->vm, HV_MSR_SINT0, HV_MSR_SINT0 + 15);
+		x86_msr_keep(hv->vm, HV_MSR_STIMER0_CONFIG, HV_MSR_STIMER0_CONFIG + 7);
+	}
+	hv->has_ioctl = has_inhibit(hv->vm);
+	return x86_exit_trap_add(hv->vm, KVM_EXIT_HYPERV, exit_hyperv, hv);
+}
+
+int hyperv_kernel_push(struct hyperv *hv, struct vcpu *vcpu)
+{
+	int r = x86_msr_write(vcpu, HV_MSR_GUEST_OS_ID, hv->os_id);
+
+	return r < 0 || !hv->os_id ? r : x86_msr_write(vcpu, HV_MSR_HYPERCALL, hv->hypercall);
+}
+
+bool hyperv_is_any_inhibited(struct hyperv *hv)
+{
+	bool is = false;
+
+	for (uint32_t i = 0; i < hv->vm->vcpu_count; i++)
+		is = is || hyperv_is_inhibited(hv, i);
+	return is;
+}
+
+/* The vCPUs are paused: none is in a hypercall of KVM's, nor in the middle of the page's code. */
+static int take_over(struct hyperv *hv, bool on)
+{
+	struct vcpu *vcpu = &hv->vm->vcpus[0];
+	int r = 0;
+
+	pthread_mutex_lock(&hv->msr_lock);
+	if (on != hv->has_taken) {
+		hv->has_taken = on;
+		if (on)
+			r = x86_msr_write(vcpu, HV_MSR_GUEST_OS_ID, 0);
+		if (r == 0)
+			r = hyperv_publish(hv, vcpu);
+	}
+	pthread_mutex_unlock(&hv->msr_lock);
+	return r;
+}
+
+static int set_paused(struct hyperv *hv, uint32_t vp, bool on)
+{
+	struct kvm_hyperv_tlb_flush_inhibit set = { .inhibit = on };
+	int r;
+
+	if (hv->has_ioctl) {
+		r = kvm_hyperv_set_tlb_flush_inhibit(hv->vm->vcpus[vp].fd, &set);
+		if (r == 0)
+			hyperv_set_inhibited(hv, vp, on);
+		return r;
+	}
+	r = on ? take_over(hv, true) : 0;
+	if (r == 0)
+		hyperv_set_inhibited(hv, vp, on);
+	if (!on && !hyperv_is_any_inhibited(hv))
+		r = take_over(hv, false);
+	return r;
+}
+
+/* Before the VM has run its memory may be about to come: the page is written when it is there. */
+int hyperv_kernel_inhibit(struct hyperv *hv, uint32_t vp, bool on)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&hv->takeover_lock);
+	if (hyperv_is_inhibited(hv, vp) != on) {
+		vm_pause(hv->vm);
+		if (hv->vm->has_run || hv->has_ioctl) {
+			r = set_paused(hv, vp, on);
+		} else {
+			hyperv_set_inhibited(hv, vp, on);
+			hyperv_msr_arrive(hv);
+		}
+		vm_resume(hv->vm);
+	}
+	pthread_mutex_unlock(&hv->takeover_lock);
+	return r < 0 ? because(r, "KVM's Hyper-V cannot be inhibited: %s", strerror(-r)) : 0;
+}
