@@ -102,5 +102,14 @@ static inline bool option_is_switch(const struct command_option *option)
 void help_print_short(const struct command *command);
 void help_print_long(const struct command *command);
 void help_print_commands(void);
+/* "--hugepages[=SIZE]", "--no-kaslr", "--memory SIZE" */
+void help_spelling(const struct command_option *option, char *text, size_t size);
+
+/* The same for man(1): a page for a command, and for ferry as a whole. */
+void man_print_command(const struct command *command);
+void man_print_ferry(void);
+
+/* Completion of all commands, as bash, zsh and fish read it. -EINVAL for another shell. */
+int completion_print(const char *shell);
 
 #endif
