@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "smoke/init.h"
+
 #define SECOND 1000000000ULL
 
 /* How long a crash's report is waited for: all in all, and without any output. */
@@ -96,6 +98,8 @@ static void decide_pass(struct smoke_judge *judge, const char *why)
 
 static void all_is_met(struct smoke_judge *judge)
 {
+	if (judge->rules->runs)
+		return;
 	if (judge->boots < judge->rules->boots)
 		judge->phase = SMOKE_REBOOTING;
 	else
@@ -138,6 +142,38 @@ static void meet(struct smoke_judge *judge, const char *line, bool whole)
 	}
 }
 
+/* The command that --run names has ended. */
+static void command_ended(struct smoke_judge *judge, int status)
+{
+	size_t missing = judge->rules->expects.count - judge->met_count;
+
+	judge->guest_status = status;
+	if (status)
+		decide(judge, SMOKE_FAIL, "the command ended with status %d", status);
+	else if (missing)
+		decide(judge, SMOKE_FAIL, "the command ended well, but %zu expectation%s not seen",
+		       missing, missing == 1 ? " was" : "s were");
+	else
+		decide_pass(judge, "the command ended with status 0");
+}
+
+/* Whether the line is guest/init's. */
+static bool read_status(struct smoke_judge *judge, const char *line)
+{
+	const char *says = judge->rules->runs ? strstr(line, SMOKE_INIT_SAYS) : NULL;
+	char *end;
+	long status;
+
+	if (!says)
+		return false;
+	says += strlen(SMOKE_INIT_SAYS);
+	status = strtol(says, &end, 10);
+	if (end != says + 3 || *end != '.')
+		return false;
+	command_ended(judge, (int)status);
+	return true;
+}
+
 static void begin_aftermath(struct smoke_judge *judge, enum smoke_verdict verdict, uint64_t now,
 			    const char *line)
 {
@@ -167,6 +203,8 @@ void smoke_judge_line(struct smoke_judge *judge, uint64_t now, const char *line)
 	fail = smoke_patterns_match(&judge->rules->fails, line);
 	if (fail)
 		decide(judge, SMOKE_FAIL, "--fail %s: %s", fail->source, line);
+	if (read_status(judge, line))
+		return;
 	smoke_ktap_read(&judge->ktap, line);
 	meet(judge, line, true);
 	judge->scanned = 0;
@@ -249,7 +287,7 @@ static void switched_off(struct smoke_judge *judge)
 {
 	char missing[256];
 
-	if (!judge->rules->expects.count && judge->boots >= judge->rules->boots) {
+	if (!judge->rules->runs && !judge->rules->expects.count && judge->boots >= judge->rules->boots) {
 		if (smoke_ktap_is_short(&judge->ktap))
 			decide(judge, SMOKE_FAIL, "%lu subtests were planned, and %lu ended",
 			       judge->ktap.plan, judge->ktap.seen);
