@@ -65,6 +65,7 @@ struct machine_options {
 	size_t net_count;
 	const char *rng_source; /* NULL: getrandom(2); "": no virtio-rng */
 	bool balloon;
+	bool exit_port; /* x86: port 0xf4, by which a test program ends the machine */
 	bool virtio_console;
 	/*
 	 * The guest comes from a snapshot or from another host. Memory is left all zero, no kernel is

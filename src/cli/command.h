@@ -62,6 +62,7 @@ enum exit_status {
 	STATUS_PANIC = 34,
 	STATUS_STOPPED = 35,
 	STATUS_MIGRATED = 36, /* the guest runs elsewhere now */
+	STATUS_TEST_FAILED = 37,
 };
 
 enum {

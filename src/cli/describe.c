@@ -117,6 +117,8 @@ int describe_machine(const struct run_options *options, char **ret_text)
 		add_size(root, "hugepages", machine->vm.hugepage_size);
 	add_switch(root, "prealloc", machine->vm.prealloc);
 	add_switch(root, "balloon", machine->balloon);
+	if (machine->exit_port)
+		add_switch(root, "exit-port", true);
 	add_text(root, "console", machine->virtio_console ? "virtio" : "serial");
 	err = add_devices(root, machine);
 	if (!err) {

@@ -25,7 +25,7 @@ struct smoke_options {
 	bool tap, dry_run;
 };
 
-#define SMOKE_OPTIONS 31
+#define SMOKE_OPTIONS 32
 extern const struct command_option smoke_option_table[SMOKE_OPTIONS];
 int smoke_operand(void *target, unsigned index, const char *value);
 

@@ -303,6 +303,7 @@ FORWARD(set_disk, "disk")
 FORWARD(set_net, "net")
 FORWARD(set_console, "console")
 FORWARD(set_hugepages, "hugepages")
+FORWARD(set_exit_port, "exit-port")
 
 static int set_personality(void *target, const char *value, bool on)
 {
@@ -360,6 +361,8 @@ const struct command_option smoke_option_table[SMOKE_OPTIONS] = {
 	  OPTION_OPTIONAL | OPTION_RARE, set_hugepages },
 	{ "personality", "WHICH", "plain, xen or hyperv: what the guest sees (plain)", "xen",
 	  OPTION_RARE, set_personality },
+	{ "exit-port", NULL, "a test program may end the guest by port 0xf4", NULL, OPTION_RARE,
+	  set_exit_port },
 	{ "vm", "OPTION", "any other option of 'ferry run'", "--balloon", OPTION_REPEAT | OPTION_RARE,
 	  set_vm },
 	{ "jobs", "N", "guests at once (as CPUs and memory allow)", "4", OPTION_NO_FILE, set_jobs },

@@ -15,6 +15,7 @@ struct disk_image;
 struct net;
 struct pci_host;
 struct pvpanic;
+struct exit_port;
 struct rng;
 struct rtc;
 struct serial;
@@ -75,6 +76,7 @@ struct machine {
 	struct rtc *rtc;
 	struct acpi_pm *pm;
 	struct pvpanic *pvpanic;
+	struct exit_port *exit_port;
 	struct pci_host *pci;
 	struct rng *rng;
 	struct balloon *balloon;

@@ -25,6 +25,7 @@ enum run_status {
 	RUN_RESET = 32,
 	RUN_CRASH = 33,
 	RUN_PANIC = 34,
+	RUN_TEST_FAILED = 37,
 };
 
 int smoke_judge_init(struct smoke_judge *judge, const struct smoke_rules *rules,
@@ -312,6 +313,16 @@ static void reset(struct smoke_judge *judge)
 	decide(judge, SMOKE_RESET, "the guest reset itself%s", missing);
 }
 
+/* "the test in the guest failed: status 3", as the exit port was told. */
+static void test_failed(struct smoke_judge *judge, const char *said)
+{
+	const char *status = strstr(said, ": status ");
+
+	if (status)
+		judge->guest_status = (int)(strtoul(status + 9, NULL, 10) & 0x7fffffff);
+	decide(judge, SMOKE_FAIL, "%s", said);
+}
+
 void smoke_judge_ended(struct smoke_judge *judge, int wait_status, const char *said)
 {
 	const char *colon = *said ? ": " : "";
@@ -337,6 +348,9 @@ void smoke_judge_ended(struct smoke_judge *judge, int wait_status, const char *s
 		break;
 	case RUN_PANIC:
 		decide(judge, SMOKE_PANIC, "%s", *said ? said : "the guest panicked");
+		break;
+	case RUN_TEST_FAILED:
+		test_failed(judge, said);
 		break;
 	default:
 		decide(judge, SMOKE_ERROR, "ferry run ended with status %d%s%s",
