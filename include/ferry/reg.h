@@ -49,6 +49,8 @@ enum reg_bank_number {
 	REG_BANK_PCI = 0x28,
 	REG_BANK_MSIX = 0x29,
 	REG_BANK_VIRTIO = 0x30,
+	REG_BANK_HYPERV = 0x48,
+	REG_BANK_HYPERV_VP = 0x49,
 };
 
 /* A register is named by (vcpu, id); REG_VM stands for the whole VM. */
