@@ -338,7 +338,7 @@ const struct command_option smoke_option_table[SMOKE_OPTIONS] = {
 	{ "silence", "TIME", "how long it may print nothing (as long as it likes)", "30", 0,
 	  set_silence },
 	{ "boots", "N", "it must boot N times, resetting itself between (1)", "10", 0, set_boots },
-	{ "run", "CMD", "run this in the guest, by its /bin/sh; its status decides", "make check",
+	{ "run", "CMD", "run this by the guest's /bin/sh; its status decides", "make check",
 	  0, set_run },
 	{ "root", "DIR", "put this directory into the initial RAM disk", "rootfs", 0, set_root },
 	{ "kernel", "FILE", "the same as KERNEL; in a file", "vmlinuz", OPTION_RARE, set_kernel },
