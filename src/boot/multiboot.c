@@ -30,7 +30,7 @@ int multiboot_find(const struct image *image, bool *ret_found)
 
 		memcpy(&header, head + at, sizeof(header));
 		if (header.magic != MULTIBOOT_HEADER_MAGIC ||
-		    header.magic + header.flags + header.checksum != 0)
+		    header.checksum != 0 - header.magic - header.flags)
 			continue;
 		if (header.flags & MULTIBOOT_MUST & ~(MULTIBOOT_PAGE_ALIGN | MULTIBOOT_MEMORY_INFO))
 			return because(-ENOEXEC,
