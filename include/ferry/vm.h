@@ -24,6 +24,7 @@ enum vm_end {
 	VM_END_STOPPED,  /* somebody outside asked */
 	VM_END_FAILED,   /* the host failed; vm_end_text() says how */
 	VM_END_MIGRATED, /* the guest runs on another host now */
+	VM_END_TEST_FAILED, /* a test program ended with a status, which vm_end_text() has */
 };
 
 struct vm_options {

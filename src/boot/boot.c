@@ -91,6 +91,8 @@ static int load_kernel(struct mem *mem, const struct boot_options *options,
 	if (err < 0)
 		return err;
 	*ret_is_linux = kernel.has_header;
+	if (kernel.is_multiboot)
+		return multiboot_write(mem, options, initrd, &kernel, ret_entry);
 	return kernel.vmlinux.has_pvh ? pvh_write(mem, options, initrd, &kernel, ret_entry)
 				      : linux64_write(mem, options, initrd, &kernel, ret_entry);
 }

@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "boot/bzimage.h"
 #include "boot/layout.h"
+#include "boot/protocol.h"
 #include "boot/reloc.h"
 #include "boot/unpack.h"
 
@@ -212,6 +213,8 @@ static int load_elf(const struct image *image, struct mem *mem, const struct ker
 	err = vmlinux_parse(image, image->size, &kernel->vmlinux);
 	if (err == 0)
 		err = vmlinux_find_pvh(image, &kernel->vmlinux);
+	if (err == 0 && !kernel->vmlinux.elf64 && !kernel->vmlinux.has_pvh)
+		err = multiboot_find(image, &kernel->is_multiboot);
 	if (err == 0)
 		err = check_room(&kernel->vmlinux, 0, room->limit);
 	return err < 0 ? err : vmlinux_load(image, &kernel->vmlinux, mem, 0);

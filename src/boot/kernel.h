@@ -16,6 +16,7 @@ struct kernel {
 	bool has_header;
 	struct linux_setup_header header; /* of the bzImage it came in */
 	struct vmlinux vmlinux;
+	bool is_multiboot; /* an ELF32 file with that header and no PVH note */
 	bool relocated; /* KASLR took place, whatever delta it chose */
 	uint64_t delta; /* to add to every address in vmlinux */
 };

@@ -20,4 +20,11 @@ int pvh_write(struct mem *mem, const struct boot_options *options, const struct 
 int linux64_write(struct mem *mem, const struct boot_options *options, const struct initrd *initrd,
 		  const struct kernel *kernel, struct boot_entry *ret_entry);
 
+/* Whether the file has the header of Multiboot (0.6.96, 3.1). -ENOEXEC: it wants what is not offered. */
+int multiboot_find(const struct image *image, bool *ret_found);
+/* multiboot_info; the same, 3.2 and 3.3. The initrds are one module. -ENOEXEC too. */
+int multiboot_write(struct mem *mem, const struct boot_options *options,
+		    const struct initrd *initrd, const struct kernel *kernel,
+		    struct boot_entry *ret_entry);
+
 #endif

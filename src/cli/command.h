@@ -62,6 +62,7 @@ enum exit_status {
 	STATUS_PANIC = 34,
 	STATUS_STOPPED = 35,
 	STATUS_MIGRATED = 36, /* the guest runs elsewhere now */
+	STATUS_TEST_FAILED = 37,
 };
 
 enum {
@@ -102,5 +103,14 @@ static inline bool option_is_switch(const struct command_option *option)
 void help_print_short(const struct command *command);
 void help_print_long(const struct command *command);
 void help_print_commands(void);
+/* "--hugepages[=SIZE]", "--no-kaslr", "--memory SIZE" */
+void help_spelling(const struct command_option *option, char *text, size_t size);
+
+/* The same for man(1): a page for a command, and for ferry as a whole. */
+void man_print_command(const struct command *command);
+void man_print_ferry(void);
+
+/* Completion of all commands, as bash, zsh and fish read it. -EINVAL for another shell. */
+int completion_print(const char *shell);
 
 #endif

@@ -8,12 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/value.h"
+#include "base/util.h"
 
 #define HELP_COLUMN 26
 
-/* "--hugepages[=SIZE]", "--no-kaslr", "--memory SIZE" */
-static void print_spelling(const struct command_option *option, char *text, size_t size)
+void help_spelling(const struct command_option *option, char *text, size_t size)
 {
 	const char *no = option->flags & OPTION_NEGATED ? "[no-]" : "";
 
@@ -55,7 +54,7 @@ void help_print_short(const struct command *command)
 
 		if (option->flags & OPTION_RARE)
 			continue;
-		print_spelling(option, spelling, sizeof(spelling));
+		help_spelling(option, spelling, sizeof(spelling));
 		if (strlen(spelling) > HELP_COLUMN - 4)
 			printf("  %s  %s\n", spelling, option->help);
 		else
@@ -72,7 +71,7 @@ void help_print_long(const struct command *command)
 	for (size_t i = 0; i < command->option_count; i++) {
 		const struct command_option *option = &command->options[i];
 
-		print_spelling(option, spelling, sizeof(spelling));
+		help_spelling(option, spelling, sizeof(spelling));
 		printf("\n  %s\n      %s%s\n", spelling, option->help,
 		       option->flags & OPTION_REPEAT ? " (may be repeated)" : "");
 		if (option->example)
@@ -100,33 +99,67 @@ void help_print_commands(void)
 	       "'ferry help COMMAND' explains them.\n");
 }
 
+struct help_options {
+	const struct command *about;
+	const char *shell;
+	bool man;
+};
+
 static int set_command(void *target, unsigned index, const char *value)
 {
-	const struct command **command = target;
+	struct help_options *options = target;
 	const char *nearest;
 
 	(void)index;
-	*command = command_find(value, &nearest);
-	if (*command)
+	options->about = command_find(value, &nearest);
+	if (options->about)
 		return 0;
 	return because(-EINVAL, "there is no command \"%s\"; 'ferry help' lists them", value);
 }
 
-static int run_help(const struct command *self, int argc, char **argv)
+static int set_man(void *target, const char *value, bool on)
 {
-	const struct command *about = NULL;
-	int err = command_parse(self, argc, argv, &about);
+	(void)value;
+	((struct help_options *)target)->man = on;
+	return 0;
+}
 
-	if (err < 0)
-		return command_failed(STATUS_USAGE, err);
-	if (err == COMMAND_DONE)
-		return STATUS_OK;
-	if (about)
-		help_print_long(about);
+static int set_completion(void *target, const char *value, bool on)
+{
+	(void)on;
+	((struct help_options *)target)->shell = value;
+	return 0;
+}
+
+static int print_help(const struct help_options *options)
+{
+	if (options->shell)
+		return completion_print(options->shell);
+	if (options->about && options->man)
+		man_print_command(options->about);
+	else if (options->about)
+		help_print_long(options->about);
+	else if (options->man)
+		man_print_ferry();
 	else
 		help_print_commands();
-	return STATUS_OK;
+	return 0;
 }
+
+static int run_help(const struct command *self, int argc, char **argv)
+{
+	struct help_options options = { 0 };
+	int err = command_parse(self, argc, argv, &options);
+
+	if (!err)
+		err = print_help(&options);
+	return err < 0 ? command_failed(STATUS_USAGE, err) : STATUS_OK;
+}
+
+static const struct command_option help_table[] = {
+	{ "man", NULL, "as a manual page, for man(1)", NULL, 0, set_man },
+	{ "completion", "SHELL", "what bash, zsh or fish completes by", "bash", 0, set_completion },
+};
 
 static int run_version(const struct command *self, int argc, char **argv)
 {
@@ -144,6 +177,8 @@ const struct command command_help = {
 	.summary = "explain a command and its options at length",
 	.operands = { "COMMAND" },
 	.operand = set_command,
+	.options = help_table,
+	.option_count = ARRAY_SIZE(help_table),
 	.run = run_help,
 };
 

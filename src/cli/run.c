@@ -156,6 +156,7 @@ static const struct {
 	[VM_END_STOPPED] = { STATUS_STOPPED, "stopped" },
 	[VM_END_FAILED] = { STATUS_FAILED, "the VM failed" },
 	[VM_END_MIGRATED] = { STATUS_MIGRATED, "the guest runs on another host now" },
+	[VM_END_TEST_FAILED] = { STATUS_TEST_FAILED, "the test in the guest failed" },
 };
 
 enum exit_status run_report(enum vm_end why, const char *text)

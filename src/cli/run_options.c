@@ -162,6 +162,15 @@ static int set_balloon(void *target, const char *value, bool on)
 	return 0;
 }
 
+static int set_exit_port(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)value;
+	options->machine.exit_port = on;
+	return 0;
+}
+
 static int set_hyperv(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
@@ -405,6 +414,8 @@ static const struct command_option option_table[] = {
 	{ "log-level", "LEVEL", "error, warn, info or debug (warn)", "info", OPTION_RARE,
 	  set_log_level },
 	{ "dry-run", NULL, "check everything, then do not start", NULL, 0, set_dry_run },
+	{ "exit-port", NULL, "a test program may end the VM by port 0xf4", NULL,
+	  OPTION_RARE | OPTION_MACHINE, set_exit_port },
 	{ "die-with-parent", NULL, "stop when the program ends that started this", NULL, OPTION_RARE,
 	  set_die_with_parent },
 };
@@ -412,7 +423,7 @@ static const struct command_option option_table[] = {
 static const char *const notes[] = {
 	"Exit status: 0 the guest switched itself off, 1 ferry or the host failed,",
 	"2 wrong usage, 32 guest reset, 33 guest crash, 34 guest panic, 35 stopped,",
-	"36 the guest runs on another host now.",
+	"36 the guest runs on another host now, 37 its test failed (--exit-port).",
 	NULL,
 };
 

@@ -131,6 +131,20 @@ static int try_all(struct smoke_tests *tests)
 	return status;
 }
 
+/* Of a command that failed in one guest: its own status, unless that means something else here. */
+static int results_status(const struct smoke_results *results)
+{
+	int own = results->count == 1 ? results->all[0].guest_status : -1;
+
+	if (own <= STATUS_USAGE || results->all[0].verdict != SMOKE_FAIL)
+		return smoke_results_status(results);
+	for (unsigned i = SMOKE_PASS; i < SMOKE_VERDICTS; i++) {
+		if (own == smoke_verdict_status((enum smoke_verdict)i))
+			return smoke_results_status(results);
+	}
+	return own;
+}
+
 static int smoke(const struct smoke_options *options, int argc, char **argv)
 {
 	struct smoke_results results = { 0 };
@@ -149,7 +163,7 @@ static int smoke(const struct smoke_options *options, int argc, char **argv)
 	if (!err)
 		err = run_tests(options, &tests, &results);
 	if (!err) {
-		status = smoke_results_status(&results);
+		status = results_status(&results);
 		err = write_reports(options, &results);
 	} else if (err == -ECANCELED) {
 		write_reports(options, &results);
@@ -238,6 +252,11 @@ static const char *const more[] = {
 	"functions that its trace names are its fingerprint.",
 	"",
 	"Subtests. What the guest prints as TAP, KTAP or kselftest's output becomes subtests.",
+	"",
+	"--run CMD: ferry's own first process mounts /dev, /proc and /sys, runs CMD, and switches the guest",
+	"off; what CMD ended with is in the reports, and with one guest it is the exit status, unless that",
+	"is one that means something else here: then it is 40. There is no directory of the host's in the",
+	"guest; --root DIR copies one into the initial RAM disk, and what the guest writes there is lost.",
 	"",
 	"--boots N: when all was seen, the guest must reset itself, and boots again, N times in all.",
 	"",

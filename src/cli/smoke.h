@@ -16,7 +16,7 @@ struct smoke_options {
 	struct smoke_rules rules;
 	char **words; /* for `ferry run` */
 	size_t word_count;
-	char *name, *kernel;
+	char *name, *kernel, *command, *root;
 	/* Of the command as a whole: on the command line only. */
 	char **operands;
 	size_t operand_count;
@@ -25,7 +25,7 @@ struct smoke_options {
 	bool tap, dry_run;
 };
 
-#define SMOKE_OPTIONS 29
+#define SMOKE_OPTIONS 32
 extern const struct command_option smoke_option_table[SMOKE_OPTIONS];
 int smoke_operand(void *target, unsigned index, const char *value);
 

@@ -79,6 +79,23 @@ static int set_kernel(void *target, const char *value, bool on)
 	return keep(&options->kernel, value);
 }
 
+static int set_run(void *target, const char *value, bool on)
+{
+	struct smoke_options *options = target;
+
+	(void)on;
+	options->rules.runs = true;
+	return keep(&options->command, value);
+}
+
+static int set_root(void *target, const char *value, bool on)
+{
+	struct smoke_options *options = target;
+
+	(void)on;
+	return keep(&options->root, value);
+}
+
 static int set_expect(void *target, const char *value, bool on)
 {
 	struct smoke_options *options = target;
@@ -286,6 +303,7 @@ FORWARD(set_disk, "disk")
 FORWARD(set_net, "net")
 FORWARD(set_console, "console")
 FORWARD(set_hugepages, "hugepages")
+FORWARD(set_exit_port, "exit-port")
 
 static int set_personality(void *target, const char *value, bool on)
 {
@@ -320,6 +338,9 @@ const struct command_option smoke_option_table[SMOKE_OPTIONS] = {
 	{ "silence", "TIME", "how long it may print nothing (as long as it likes)", "30", 0,
 	  set_silence },
 	{ "boots", "N", "it must boot N times, resetting itself between (1)", "10", 0, set_boots },
+	{ "run", "CMD", "run this by the guest's /bin/sh; its status decides", "make check",
+	  0, set_run },
+	{ "root", "DIR", "put this directory into the initial RAM disk", "rootfs", 0, set_root },
 	{ "kernel", "FILE", "the same as KERNEL; in a file", "vmlinuz", OPTION_RARE, set_kernel },
 	{ "name", "NAME", "what the test is called in reports (the kernel's name)", "boot",
 	  OPTION_RARE, set_name },
@@ -340,6 +361,8 @@ const struct command_option smoke_option_table[SMOKE_OPTIONS] = {
 	  OPTION_OPTIONAL | OPTION_RARE, set_hugepages },
 	{ "personality", "WHICH", "plain, xen or hyperv: what the guest sees (plain)", "xen",
 	  OPTION_RARE, set_personality },
+	{ "exit-port", NULL, "a test program may end the guest by port 0xf4", NULL, OPTION_RARE,
+	  set_exit_port },
 	{ "vm", "OPTION", "any other option of 'ferry run'", "--balloon", OPTION_REPEAT | OPTION_RARE,
 	  set_vm },
 	{ "jobs", "N", "guests at once (as CPUs and memory allow)", "4", OPTION_NO_FILE, set_jobs },
@@ -376,5 +399,7 @@ void smoke_options_finish(struct smoke_options *options)
 	free_words(options->operands);
 	free(options->name);
 	free(options->kernel);
+	free(options->command);
+	free(options->root);
 	*options = (struct smoke_options){ 0 };
 }

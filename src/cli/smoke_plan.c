@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,14 +18,23 @@
 #include "cli/run_options.h"
 #include "cli/smoke.h"
 #include "smoke/matrix.h"
+#include "smoke/overlay.h"
 
 /* Words that come before and after the test's own. */
 static const char *const before[] = { "ferry", "run", "--die-with-parent" };
+
+/* A directory that was packed, for all the tests that want it. */
+struct packed {
+	char *path;
+	int fd;
+};
 
 struct planner {
 	int argc;
 	char **argv;
 	struct smoke_tests tests;
+	struct packed *packed;
+	size_t packed_count;
 };
 
 static int check_file(const char *what, const char *path)
@@ -122,6 +132,53 @@ static const char *make_name(const struct smoke_tests *tests, const struct smoke
 	return is_taken(tests, name) ? options->kernel : name;
 }
 
+static int add_initrd(struct smoke_options *options, int fd)
+{
+	char word[64];
+
+	/* By this process's number: it is opened by another one. */
+	snprintf(word, sizeof(word), "--initrd=/proc/%d/fd/%d", (int)getpid(), fd);
+	return smoke_options_word(options, word);
+}
+
+static int pack_root(struct planner *planner, struct smoke_options *options)
+{
+	struct packed *grown;
+	int err;
+
+	for (size_t i = 0; i < planner->packed_count; i++) {
+		if (strcmp(planner->packed[i].path, options->root) == 0)
+			return add_initrd(options, planner->packed[i].fd);
+	}
+	grown = realloc(planner->packed, (planner->packed_count + 1) * sizeof(*grown));
+	if (!grown)
+		return because(-ENOMEM, "out of memory");
+	planner->packed = grown;
+	grown += planner->packed_count;
+	err = smoke_overlay_directory(options->root, &grown->fd);
+	if (err)
+		return because_of(err, "root");
+	grown->path = options->root;
+	options->root = NULL;
+	planner->packed_count++;
+	return add_initrd(options, grown->fd);
+}
+
+/* Of several initial RAM disks the last one's files count. */
+static int add_overlays(struct planner *planner, struct smoke_options *options)
+{
+	int fd, err = 0;
+
+	if (options->root)
+		err = pack_root(planner, options);
+	if (err || !options->command)
+		return err;
+	err = smoke_overlay_command(options->command, &fd);
+	if (!err)
+		err = add_initrd(options, fd); /* the descriptor lives as long as the tests: to the end */
+	return err ? err : smoke_options_word(options, "--append=rdinit=/ferry/init");
+}
+
 /* Takes the rules of options. name NULL: the options', or the kernel's. */
 static int add_test(struct planner *planner, struct smoke_options *options, const char *name)
 {
@@ -136,6 +193,8 @@ static int add_test(struct planner *planner, struct smoke_options *options, cons
 	options->rules = (struct smoke_rules){ 0 };
 	if (!options->kernel)
 		return because(-EINVAL, "which kernel?");
+	if (add_overlays(planner, options))
+		return -EINVAL;
 	test->name = strdup(name ? name : make_name(tests, options));
 	return test->name ? make_args(options, test) : because(-ENOMEM, "out of memory");
 }
@@ -267,6 +326,9 @@ int smoke_plan(const struct smoke_options *options, int argc, char **argv,
 	struct planner planner = { .argc = argc, .argv = argv };
 	int err = add_all(&planner, options);
 
+	for (size_t i = 0; i < planner.packed_count; i++)
+		free(planner.packed[i].path);
+	free(planner.packed);
 	if (err) {
 		smoke_tests_finish(&planner.tests);
 		return err;

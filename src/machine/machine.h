@@ -16,6 +16,7 @@ struct hyperv;
 struct net;
 struct pci_host;
 struct pvpanic;
+struct exit_port;
 struct rng;
 struct rtc;
 struct serial;
@@ -77,6 +78,7 @@ struct machine {
 	struct rtc *rtc;
 	struct acpi_pm *pm;
 	struct pvpanic *pvpanic;
+	struct exit_port *exit_port;
 	struct pci_host *pci;
 	struct rng *rng;
 	struct balloon *balloon;

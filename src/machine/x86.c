@@ -14,6 +14,7 @@
 #include "boot/layout.h"
 #include "dev/acpi_pm.h"
 #include "dev/pci/pci.h"
+#include "dev/exit_port.h"
 #include "dev/pvpanic.h"
 #include "dev/rtc.h"
 #include "mem/mem.h"
@@ -53,6 +54,7 @@
 #define RTC_PORT           0x70
 #define RTC_GSI            8
 #define PVPANIC_PORT       0x505
+#define EXIT_PORT          0xf4 /* kvm-unit-tests, lib/x86/io.c */
 #define SLEEP_CONTROL_PORT 0x600
 #define SLEEP_STATUS_PORT  0x601
 #define RESET_PORT         0x602
@@ -260,6 +262,18 @@ static void remove_pvpanic(struct machine *machine)
 	pvpanic_destroy(machine->pvpanic);
 }
 
+static int add_exit_port(struct machine *machine)
+{
+	if (!machine->options->exit_port)
+		return 0;
+	return exit_port_create(machine->vm, EXIT_PORT, &machine->exit_port);
+}
+
+static void remove_exit_port(struct machine *machine)
+{
+	exit_port_destroy(machine->exit_port);
+}
+
 static int add_pci(struct machine *machine)
 {
 	const struct pci_options options = {
@@ -377,6 +391,7 @@ const struct machine_part machine_parts[] = {
 	{ add_rtc, remove_rtc },
 	{ add_acpi_pm, remove_acpi_pm },
 	{ add_pvpanic, remove_pvpanic },
+	{ add_exit_port, remove_exit_port },
 	{ add_pci, remove_pci }, /* before its functions */
 	{ machine_add_console, machine_remove_console },
 	{ machine_add_disks, machine_remove_disks },

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "smoke/init.h"
+
 #define SECOND 1000000000ULL
 
 /* How long a crash's report is waited for: all in all, and without any output. */
@@ -23,6 +25,7 @@ enum run_status {
 	RUN_RESET = 32,
 	RUN_CRASH = 33,
 	RUN_PANIC = 34,
+	RUN_TEST_FAILED = 37,
 };
 
 int smoke_judge_init(struct smoke_judge *judge, const struct smoke_rules *rules,
@@ -96,6 +99,8 @@ static void decide_pass(struct smoke_judge *judge, const char *why)
 
 static void all_is_met(struct smoke_judge *judge)
 {
+	if (judge->rules->runs)
+		return;
 	if (judge->boots < judge->rules->boots)
 		judge->phase = SMOKE_REBOOTING;
 	else
@@ -138,6 +143,38 @@ static void meet(struct smoke_judge *judge, const char *line, bool whole)
 	}
 }
 
+/* The command that --run names has ended. */
+static void command_ended(struct smoke_judge *judge, int status)
+{
+	size_t missing = judge->rules->expects.count - judge->met_count;
+
+	judge->guest_status = status;
+	if (status)
+		decide(judge, SMOKE_FAIL, "the command ended with status %d", status);
+	else if (missing)
+		decide(judge, SMOKE_FAIL, "the command ended well, but %zu expectation%s not seen",
+		       missing, missing == 1 ? " was" : "s were");
+	else
+		decide_pass(judge, "the command ended with status 0");
+}
+
+/* Whether the line is guest/init's. */
+static bool read_status(struct smoke_judge *judge, const char *line)
+{
+	const char *says = judge->rules->runs ? strstr(line, SMOKE_INIT_SAYS) : NULL;
+	char *end;
+	long status;
+
+	if (!says)
+		return false;
+	says += strlen(SMOKE_INIT_SAYS);
+	status = strtol(says, &end, 10);
+	if (end != says + 3 || *end != '.')
+		return false;
+	command_ended(judge, (int)status);
+	return true;
+}
+
 static void begin_aftermath(struct smoke_judge *judge, enum smoke_verdict verdict, uint64_t now,
 			    const char *line)
 {
@@ -167,6 +204,8 @@ void smoke_judge_line(struct smoke_judge *judge, uint64_t now, const char *line)
 	fail = smoke_patterns_match(&judge->rules->fails, line);
 	if (fail)
 		decide(judge, SMOKE_FAIL, "--fail %s: %s", fail->source, line);
+	if (read_status(judge, line))
+		return;
 	smoke_ktap_read(&judge->ktap, line);
 	meet(judge, line, true);
 	judge->scanned = 0;
@@ -249,7 +288,7 @@ static void switched_off(struct smoke_judge *judge)
 {
 	char missing[256];
 
-	if (!judge->rules->expects.count && judge->boots >= judge->rules->boots) {
+	if (!judge->rules->runs && !judge->rules->expects.count && judge->boots >= judge->rules->boots) {
 		if (smoke_ktap_is_short(&judge->ktap))
 			decide(judge, SMOKE_FAIL, "%lu subtests were planned, and %lu ended",
 			       judge->ktap.plan, judge->ktap.seen);
@@ -272,6 +311,16 @@ static void reset(struct smoke_judge *judge)
 	}
 	tell_missing(judge, missing, sizeof(missing));
 	decide(judge, SMOKE_RESET, "the guest reset itself%s", missing);
+}
+
+/* "the test in the guest failed: status 3", as the exit port was told. */
+static void test_failed(struct smoke_judge *judge, const char *said)
+{
+	const char *status = strstr(said, ": status ");
+
+	if (status)
+		judge->guest_status = (int)(strtoul(status + 9, NULL, 10) & 0x7fffffff);
+	decide(judge, SMOKE_FAIL, "%s", said);
 }
 
 void smoke_judge_ended(struct smoke_judge *judge, int wait_status, const char *said)
@@ -299,6 +348,9 @@ void smoke_judge_ended(struct smoke_judge *judge, int wait_status, const char *s
 		break;
 	case RUN_PANIC:
 		decide(judge, SMOKE_PANIC, "%s", *said ? said : "the guest panicked");
+		break;
+	case RUN_TEST_FAILED:
+		test_failed(judge, said);
 		break;
 	default:
 		decide(judge, SMOKE_ERROR, "ferry run ended with status %d%s%s",

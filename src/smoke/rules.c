@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,17 +68,18 @@ static int unescape(const char **at)
 {
 	static const char names[] = "nrtabfv0\\\"'", values[] = "\n\r\t\a\b\f\v\0\\\"'";
 	const char *name = **at ? strchr(names, **at) : NULL;
-	unsigned code;
+	char digits[3] = "";
 
 	if (name) {
 		(*at)++;
 		return (unsigned char)values[name - names];
 	}
 	if (**at != 'x' || !isxdigit((unsigned char)(*at)[1]) ||
-	    !isxdigit((unsigned char)(*at)[2]) || sscanf(*at + 1, "%2x", &code) != 1)
+	    !isxdigit((unsigned char)(*at)[2]))
 		return -1;
+	memcpy(digits, *at + 1, 2);
 	*at += 3;
-	return (int)code;
+	return (int)strtoul(digits, NULL, 16);
 }
 
 static int unescape_all(const char *text, char *copy, size_t *ret_len)

@@ -40,6 +40,7 @@ struct smoke_rules {
 	size_t send_count;
 	double timeout, silence;
 	unsigned boots; /* 0 counts as 1 */
+	bool runs;	/* a command, by guest/init, whose status decides */
 };
 
 /* text with the escapes of C (\n, \r, \t, \\, \xHH); it follows the last --expect so far. */

@@ -200,8 +200,8 @@ static int prepare(struct run *run)
 
 	run->host_cpus = smoke_host_cpus();
 	run->host_memory = smoke_host_memory();
-	run->results.all = calloc(count, sizeof(*run->results.all));
-	run->guests = calloc(most, sizeof(struct smoke_guest *));
+	run->results.all = calloc(count + 1, sizeof(*run->results.all));
+	run->guests = calloc(most + 1, sizeof(struct smoke_guest *));
 	run->fds = calloc(most * SMOKE_GUEST_FDS + 1, sizeof(*run->fds));
 	if (!run->results.all || !run->guests || !run->fds)
 		return because(-ENOMEM, "out of memory");

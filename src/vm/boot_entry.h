@@ -8,6 +8,7 @@
 enum boot_mode {
 	BOOT_NONE,     /* the architecture's reset state */
 	BOOT_PVH,      /* 32-bit protected mode, paging off, EBX = arg (xen/include/public/arch-x86/hvm/start_info.h) */
+	BOOT_MULTIBOOT, /* the same, EAX = 0x2badb002 (Multiboot 0.6.96, 3.2) */
 	BOOT_LINUX64,  /* long mode, identity-mapped, RSI = arg (Linux Documentation/arch/x86/boot.rst, 64-bit) */
 	BOOT_LINUX_A64, /* EL1, MMU off, X0 = arg (Linux Documentation/arch/arm64/booting.rst) */
 };

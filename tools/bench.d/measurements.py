@@ -126,6 +126,15 @@ def sample_boot(command):
         return {"boot": wait_for_userspace(vm) * 1e3}
 
 
+def sample_smoke(command):
+    """Until the verdict; of QEMU until a wrapper can have seen what the verdict depends on."""
+    command_line = command(parts.kernel(), parts.INITRD, CMDLINE)
+    read_once(command_line)
+    with vmm.Vm(command_line) as vm:
+        pattern = parts.MARKER.encode() + b" userspace|verdict: pass"
+        return {"smoke": vm.wait_for(pattern)[1] * 1e3}
+
+
 def make_disk():
     """A disk made of memory: what is measured is the way to it."""
     if os.path.exists(DISK):
@@ -172,6 +181,10 @@ MEASUREMENTS = [
         "boot", "process start to userspace, Debian " + parts.KERNEL, "ms", sample_boot,
         {MICROVM: vmm.microvm, TUNED: vmm.microvm_tuned, Q35: vmm.q35},
         {MICROVM: ("<=", 0.5), TUNED: ("<=", 0.5)}, linux=True),
+    Measurement(
+        "smoke", "a kernel's test by ferry smoke, to its verdict", "ms", sample_smoke,
+        {MICROVM: vmm.microvm, TUNED: vmm.microvm_tuned}, {MICROVM: ("<=", 0.5)}, linux=True,
+        ferry=vmm.ferry_smoke),
     Measurement(
         "blk", "virtio-blk, requests done by a load in the guest", "1/s", sample_blk,
         {TUNED: vmm.microvm_tuned, Q35: vmm.q35}, {TUNED: (">=", 1), Q35: (">=", 1)},

@@ -25,6 +25,12 @@ def ferry(kernel, initrd=None, cmdline=None, disk=None):
     return command
 
 
+def ferry_smoke(kernel, initrd, cmdline):
+    """The command line of ferry's test of a kernel that says that it has come to userspace."""
+    return [parts.FERRY, "smoke", "--memory", f"{MEMORY_MIB}M", "--initrd", initrd, "--cmdline",
+            cmdline, "--expect", parts.MARKER + " userspace", kernel]
+
+
 def qemu(machine, kernel, initrd, cmdline, disk):
     """The command line of QEMU with the given machine and nothing that was not asked for."""
     command = ["qemu-system-x86_64", "-M", f"{machine},accel=kvm", "-cpu", "host",

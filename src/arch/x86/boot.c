@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <abi/multiboot.h>
 #include <ferry/error.h>
 
 #include "kvm/kvm_x86.h"
@@ -118,6 +119,11 @@ int arch_vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry)
 		return 0;
 	case BOOT_PVH:
 		enter_protected(&sregs);
+		regs.rbx = entry->arg;
+		break;
+	case BOOT_MULTIBOOT:
+		enter_protected(&sregs);
+		regs.rax = MULTIBOOT_LOADER_MAGIC;
 		regs.rbx = entry->arg;
 		break;
 	case BOOT_LINUX64:
