@@ -49,6 +49,11 @@ enum reg_bank_number {
 	REG_BANK_PCI = 0x28,
 	REG_BANK_MSIX = 0x29,
 	REG_BANK_VIRTIO = 0x30,
+	REG_BANK_PL031 = 0x38,
+	REG_BANK_PL061 = 0x39,
+	REG_BANK_GIC_DIST = 0x40,
+	REG_BANK_GIC_CPU = 0x41,
+	REG_BANK_GIC_ITS = 0x42,
 };
 
 /* A register is named by (vcpu, id); REG_VM stands for the whole VM. */

@@ -14,6 +14,8 @@ struct console;
 struct disk_image;
 struct net;
 struct pci_host;
+struct pl031;
+struct pl061;
 struct pvpanic;
 struct rng;
 struct rtc;
@@ -75,6 +77,8 @@ struct machine {
 	struct rtc *rtc;
 	struct acpi_pm *pm;
 	struct pvpanic *pvpanic;
+	struct pl031 *pl031;
+	struct pl061 *pl061;
 	struct pci_host *pci;
 	struct rng *rng;
 	struct balloon *balloon;
@@ -102,6 +106,14 @@ int machine_map_memory(struct machine *machine, struct mem *mem);
 extern const struct machine_part machine_parts[];
 extern const size_t machine_parts_count;
 
+/*
+ * What differs: its clock and its power button come to rest, and go on; the button is pressed. Loop
+ * thread.
+ */
+void machine_own_hold(struct machine *machine);
+void machine_own_go_on(struct machine *machine, bool arrived);
+void machine_own_power_button(struct machine *machine);
+
 /* hold.c */
 void machine_hold_init(struct machine *machine);
 void machine_hold_finish(struct machine *machine);
@@ -126,7 +138,8 @@ int machine_add_disks(struct machine *machine);
 void machine_remove_disks(struct machine *machine);
 int machine_add_nets(struct machine *machine);
 void machine_remove_nets(struct machine *machine);
-int machine_add_serial(struct machine *machine, uint16_t port, uint32_t gsi);
+/* On ports, or without (0) at an address. */
+int machine_add_serial(struct machine *machine, uint16_t port, uint32_t address, uint32_t gsi);
 void machine_remove_serial(struct machine *machine);
 
 #endif

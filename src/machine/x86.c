@@ -135,7 +135,7 @@ static int add_vcpu(struct machine *machine)
 
 static int add_serial(struct machine *machine)
 {
-	return machine_add_serial(machine, SERIAL_PORT, SERIAL_GSI);
+	return machine_add_serial(machine, SERIAL_PORT, 0, SERIAL_GSI);
 }
 
 static int add_rtc(struct machine *machine)
@@ -282,6 +282,23 @@ static int add_kernel(struct machine *machine)
 		return 0;
 	r = boot_load(vm_mem(machine->vm), &options, &entry);
 	return r < 0 ? r : arch_vcpu_set_entry(&machine->vm->vcpus[0], &entry);
+}
+
+void machine_own_hold(struct machine *machine)
+{
+	rtc_hold(machine->rtc);
+}
+
+void machine_own_go_on(struct machine *machine, bool arrived)
+{
+	rtc_go_on(machine->rtc, arrived);
+	if (arrived)
+		acpi_pm_arrived(machine->pm);
+}
+
+void machine_own_power_button(struct machine *machine)
+{
+	acpi_pm_power_button(machine->pm);
 }
 
 /* In the order in which registers are restored. */
