@@ -64,6 +64,11 @@ int kvm_set_clock(int vm, struct kvm_clock_data *clock)
 	return KVM_IOCTL(vm, KVM_SET_CLOCK, clock);
 }
 
+int kvm_x86_set_msr_filter(int vm, struct kvm_msr_filter *filter)
+{
+	return KVM_IOCTL(vm, KVM_X86_SET_MSR_FILTER, filter);
+}
+
 int kvm_get_regs(int vcpu, struct kvm_regs *regs)
 {
 	return KVM_IOCTL(vcpu, KVM_GET_REGS, regs);

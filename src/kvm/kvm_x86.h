@@ -20,6 +20,7 @@ int kvm_get_pit2(int vm, struct kvm_pit_state2 *pit);
 int kvm_set_pit2(int vm, struct kvm_pit_state2 *pit);
 int kvm_get_clock(int vm, struct kvm_clock_data *clock);
 int kvm_set_clock(int vm, struct kvm_clock_data *clock);
+int kvm_x86_set_msr_filter(int vm, struct kvm_msr_filter *filter);
 
 /* a vCPU */
 int kvm_get_regs(int vcpu, struct kvm_regs *regs);

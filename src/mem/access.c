@@ -191,10 +191,10 @@ static int drop_pages(struct mem *mem, const struct mem_region *region, uint64_t
 		int r = mem_punch(mem, region, offset, size);
 
 		if (r == 0)
-			r = mem_next_data(mem, region, &at, &len);
+			r = mem_next_data(mem, region, offset + size, &at, &len);
 		if (r < 0)
 			return because(r, "cannot drop memory %s: %s", region->name, strerror(-r));
-		if (r == 0 || at >= offset + size)
+		if (r == 0)
 			return 0;
 		sched_yield();
 	}

@@ -201,7 +201,7 @@ static int adopt_copy(const struct mem *mem, int fd)
 		uint64_t at = region->offset, end = region->offset + region->size, from, to;
 
 		r = zero_present(mem, region);
-		for (; r == 0 && (r = mem_next_in_file(fd, at, end, &from, &to)) == 1; at = to)
+		for (; r == 0 && (r = mem_next_in_file(fd, at, end, end, &from, &to)) == 1; at = to)
 			r = read_run(region, fd, from, to);
 	}
 	return r;

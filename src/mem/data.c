@@ -34,14 +34,16 @@ bool page_is_zero(const void *page)
 	return true;
 }
 
-int mem_next_in_file(int fd, uint64_t from, uint64_t end, uint64_t *ret_from, uint64_t *ret_to)
+/* The end of a run is looked for last: the kernel finds it page by page. */
+int mem_next_in_file(int fd, uint64_t from, uint64_t before, uint64_t end, uint64_t *ret_from,
+		     uint64_t *ret_to)
 {
 	off_t data = lseek(fd, (off_t)from, SEEK_DATA);
 	off_t hole;
 
 	if (data < 0)
 		return errno == ENXIO ? 0 : -errno;
-	if ((uint64_t)data >= end)
+	if ((uint64_t)data >= before)
 		return 0;
 	hole = lseek(fd, data, SEEK_HOLE);
 	if (hole < 0)
@@ -92,12 +94,13 @@ found:
  * The file's next data or a copied page before it. Only holes of the file are looked up in the page
  * tables; a run may be told in parts.
  */
-static int next_private(const struct mem *mem, const struct mem_region *region, uint64_t *offset,
-			uint64_t *ret_len)
+static int next_private(const struct mem *mem, const struct mem_region *region, uint64_t before,
+			uint64_t *offset, uint64_t *ret_len)
 {
-	uint64_t from = 0, to = 0, end = region->offset + region->size;
+	uint64_t from = 0, to = 0, end = region->offset + before;
 	const uint8_t *first = NULL, *last = NULL;
-	int r = mem_next_in_file(mem->file, region->offset + *offset, end, &from, &to);
+	int r = mem_next_in_file(mem->file, region->offset + *offset, end,
+				 region->offset + region->size, &from, &to);
 
 	if (r < 0)
 		return r;
@@ -121,18 +124,18 @@ static int next_private(const struct mem *mem, const struct mem_region *region, 
 	return from < end;
 }
 
-int mem_next_data(const struct mem *mem, const struct mem_region *region, uint64_t *offset,
-		  uint64_t *ret_len)
+int mem_next_data(const struct mem *mem, const struct mem_region *region, uint64_t before,
+		  uint64_t *offset, uint64_t *ret_len)
 {
 	uint64_t from = 0, to = 0;
 	int r;
 
-	if (*offset >= region->size)
+	if (*offset >= before)
 		return 0;
 	if (region->flags & MEM_PRIVATE)
-		return next_private(mem, region, offset, ret_len);
-	r = mem_next_in_file(mem->memfd, region->offset + *offset, region->offset + region->size,
-			     &from, &to);
+		return next_private(mem, region, before, offset, ret_len);
+	r = mem_next_in_file(mem->memfd, region->offset + *offset, region->offset + before,
+			     region->offset + region->size, &from, &to);
 	if (r == 1) {
 		*offset = from - region->offset;
 		*ret_len = to - from;

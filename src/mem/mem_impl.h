@@ -47,10 +47,11 @@ int mem_discard_private(struct mem *mem, const struct mem_region *region, uint64
 			uint64_t size);
 
 /*
- * data.c. The next run of a file's data in [from, end), in whole pages: 1, 0 or -errno. Where the
- * file system does not know of holes, all is data.
+ * data.c. The next run of a file's data in [from, end), in whole pages, that begins before the third
+ * number: 1, 0 or -errno. Where the file system does not know of holes, all is data.
  */
-int mem_next_in_file(int fd, uint64_t from, uint64_t end, uint64_t *ret_from, uint64_t *ret_to);
+int mem_next_in_file(int fd, uint64_t from, uint64_t before, uint64_t end, uint64_t *ret_from,
+		     uint64_t *ret_to);
 
 /* pager.c. Whether pages of the region may be missing; and mem_discard_pages() for such a region. */
 bool pager_has(const struct pager *pager, const struct mem_region *region);

@@ -123,7 +123,7 @@ static bool is_missing(const struct pager *pager, const struct mem_region *regio
 {
 	uint64_t at = offset, len;
 
-	return mem_next_data(pager->mem, region, &at, &len) != 1 || at != offset;
+	return mem_next_data(pager->mem, region, offset + GUEST_PAGE_SIZE, &at, &len) != 1;
 }
 
 static void wake(const struct pager *pager, const uint8_t *hva)
@@ -363,7 +363,7 @@ int pager_missing(struct pager *pager, const struct mem_region *region, uint64_t
 	memset(bitmap, 0xff, mem_dirty_words(region) * sizeof(*bitmap));
 	if (pages % 64)
 		bitmap[pages / 64] = (1ULL << pages % 64) - 1;
-	while ((r = mem_next_data(pager->mem, region, &at, &len)) == 1)
+	while ((r = mem_next_data(pager->mem, region, region->size, &at, &len)) == 1)
 		for (uint64_t end = at + len; at < end; at += GUEST_PAGE_SIZE)
 			bitmap[at / GUEST_PAGE_SIZE / 64] &= ~(1ULL << at / GUEST_PAGE_SIZE % 64);
 	return r;

@@ -87,17 +87,17 @@ static uint64_t count_bits(const uint64_t *words, uint64_t count)
 }
 
 /*
- * The next run of data at or behind offset, as far as this worker does not know it yet: what was data
+ * The next run of data that begins in [offset, end), as far as this worker does not know it yet: what was data
  * once may be taken for data later, while a hole must be seen to be one after the chunk was cleared.
  */
 static int next_data(struct worker *worker, const struct piece *piece, uint64_t offset,
-		     uint64_t *ret_from, uint64_t *ret_to)
+		     uint64_t end, uint64_t *ret_from, uint64_t *ret_to)
 {
 	uint64_t len;
 	int r = 1;
 
 	if (worker->data_of != piece || offset < worker->data_from || offset >= worker->data_to) {
-		r = mem_next_data(worker->copier->mem, piece->region, &offset, &len);
+		r = mem_next_data(worker->copier->mem, piece->region, end, &offset, &len);
 		if (r <= 0)
 			return r;
 		worker->data_of = piece;
@@ -117,7 +117,7 @@ static int keep_data(struct worker *worker, const struct piece *piece, uint64_t 
 	uint64_t data[CHUNK_WORDS] = { 0 }, to;
 	int r;
 
-	while (offset < end && (r = next_data(worker, piece, offset, &offset, &to)) != 0) {
+	while (offset < end && (r = next_data(worker, piece, offset, end, &offset, &to)) != 0) {
 		if (r < 0)
 			return r;
 		for (; offset < to && offset < end; offset += GUEST_PAGE_SIZE) {

@@ -13,14 +13,25 @@
 #include <ferry/error.h>
 
 #include "base/util.h"
+#include "vm/vcpu_work.h"
 #include "vm/vm.h"
+
+static _Thread_local struct vcpu *current;
 
 /* What gets a vCPU out of KVM_RUN; its handler does nothing. */
 #define KICK_SIGNAL SIGRTMIN
 
+/* A sleep that has no end of its own looks around that often. */
+#define SLEEP_MAX_S 3600
+
 static void kicked(int signal)
 {
 	(void)signal;
+}
+
+struct vcpu *vcpu_current(void)
+{
+	return current;
 }
 
 int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t index)
@@ -187,18 +198,23 @@ static int retire(struct vcpu *vcpu)
 	return r;
 }
 
-/* Any request ends it at once: with the kick blocked, none comes between the look and the sleep. */
-static void sleep_throttled(struct vcpu *vcpu)
+/* With the kick blocked, no request comes between the look and the sleep. */
+void vcpu_sleep(struct vcpu *vcpu, bool (*goes_on)(struct vcpu *vcpu, struct timespec *ret_left))
 {
-	struct timespec left;
+	struct timespec left = { .tv_sec = SLEEP_MAX_S };
 	sigset_t kick, before;
 
 	sigemptyset(&kick);
 	sigaddset(&kick, KICK_SIGNAL);
 	pthread_sigmask(SIG_BLOCK, &kick, &before);
-	if (vm_throttle_left(vcpu->vm, &left) && !atomic_load(&vcpu->requests))
+	if (goes_on(vcpu, &left))
 		ppoll(NULL, 0, &left, &before);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static bool is_throttled(struct vcpu *vcpu, struct timespec *ret_left)
+{
+	return vm_throttle_left(vcpu->vm, ret_left) && !atomic_load(&vcpu->requests);
 }
 
 /* 1: go on, 0: the thread shall end, or -errno. */
@@ -220,9 +236,17 @@ static int serve_requests(struct vcpu *vcpu)
 	}
 	if (requests & VCPU_REQUEST_THROTTLE) {
 		vcpu_time_switch(&vcpu->time, VCPU_TIME_THROTTLED);
-		sleep_throttled(vcpu);
+		vcpu_sleep(vcpu, is_throttled);
 		vcpu_time_switch(&vcpu->time, VCPU_TIME_OTHER);
 	}
+	if (requests & VCPU_REQUEST_WORK) {
+		r = retire(vcpu);
+		if (r < 0)
+			return r;
+		vcpu_work(vcpu);
+	}
+	if (requests & VCPU_REQUEST_BLOCK)
+		vcpu_stay_blocked(vcpu);
 	return 1;
 }
 
@@ -252,6 +276,10 @@ static void *thread_main(void *arg)
 	char text[128];
 	int r;
 
+	/* From here on vcpu_start() has noted whom to signal. */
+	pthread_mutex_lock(&vcpu->vm->lock);
+	pthread_mutex_unlock(&vcpu->vm->lock);
+	current = vcpu;
 	vm_adopt_thread(vcpu->vm);
 	atomic_store(&vcpu->tid, gettid());
 	vcpu_time_begin(&vcpu->time);
@@ -278,11 +306,13 @@ int vcpu_start(struct vcpu *vcpu)
 	sigdelset(&all, SIGSEGV);
 	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_mutex_lock(&vcpu->vm->lock);
 	r = -pthread_create(&vcpu->thread, NULL, thread_main, vcpu);
+	vcpu->has_thread = r == 0;
+	pthread_mutex_unlock(&vcpu->vm->lock);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)
 		return because(r, "cannot start vCPU %u: %s", vcpu->index, strerror(-r));
-	vcpu->has_thread = true;
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
 	pthread_setname_np(vcpu->thread, name);
 	return 0;

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "kvm/kvm.h"
 #include "kvm/stats.h"
@@ -19,6 +20,8 @@ enum vcpu_request {
 	VCPU_REQUEST_PAUSE = 1 << 0, /* park while the VM is paused */
 	VCPU_REQUEST_STOP = 1 << 1,  /* leave the run loop for good */
 	VCPU_REQUEST_THROTTLE = 1 << 2, /* sleep until vm->throttle.until */
+	VCPU_REQUEST_WORK = 1 << 3, /* vcpu_work.h */
+	VCPU_REQUEST_BLOCK = 1 << 4, /* look whether it is still blocked (vcpu_work.h) */
 };
 
 struct vcpu {
@@ -30,6 +33,7 @@ struct vcpu {
 	pthread_t thread;
 	atomic_bool has_thread; /* thread is valid */
 	atomic_uint requests; /* enum vcpu_request; set by any thread, cleared by the vCPU's */
+	atomic_bool blocked; /* vcpu_work.h: it does not enter the guest */
 	atomic_int tid; /* the thread's, as /proc has it; 0: there is none */
 	struct arch_vcpu arch;
 	struct vcpu_time time;
@@ -46,5 +50,14 @@ int vcpu_start(struct vcpu *vcpu);
 
 /* Sets the request and makes the vCPU look at it soon, wherever it is. Any thread. */
 void vcpu_request(struct vcpu *vcpu, enum vcpu_request request);
+
+/* The vCPU whose thread this is; NULL on all others. */
+struct vcpu *vcpu_current(void);
+
+/*
+ * On the vCPU's thread: sleeps until a request, or for *ret_left, once goes_on() has said that there is
+ * a reason to; no request is lost between that look and the sleep. It may wake for no reason.
+ */
+void vcpu_sleep(struct vcpu *vcpu, bool (*goes_on)(struct vcpu *vcpu, struct timespec *ret_left));
 
 #endif

@@ -20,7 +20,7 @@ enum vcpu_time_class {
 	VCPU_TIME_MMIO,
 	VCPU_TIME_CALL,	     /* hypercalls and MSRs */
 	VCPU_TIME_OTHER,     /* any other exit, requests, the thread's start */
-	VCPU_TIME_SUSPENDED, /* the VM is paused or held */
+	VCPU_TIME_SUSPENDED, /* the VM is paused or held, or the vCPU blocked */
 	VCPU_TIME_THROTTLED, /* vm_throttle() */
 	VCPU_TIMES
 };

@@ -20,6 +20,7 @@
 #include "vm/bus.h"
 #include "vm/irq.h"
 #include "vm/vcpu.h"
+#include "vm/vcpu_work.h"
 
 /*
  * lock covers the run state below and is taken last: nothing is taken under it. changed is signalled
@@ -47,6 +48,12 @@ struct vm {
 	uint64_t began_ticks, began_ns; /* one moment by arch_ticks() and by CLOCK_MONOTONIC_RAW */
 	struct vcpu *vcpus;
 	uint32_t vcpu_count;
+	/* vcpu_work.h; fixed once the VM has run. */
+	struct {
+		void (*fn)(void *self, struct vcpu *vcpu);
+		void *self;
+	} works[VM_WORKS];
+	unsigned work_count;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

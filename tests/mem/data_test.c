@@ -39,11 +39,12 @@ static void add_run(char *text, size_t size, uint64_t first, uint64_t end)
 static const char *runs(unsigned region)
 {
 	static char text[256];
+	const struct mem_region *where = &mem_map(&mem)->regions[region];
 	uint64_t offset = 0, len, first = 0, end = 0;
 	int r;
 
 	text[0] = '\0';
-	while ((r = mem_next_data(&mem, &mem_map(&mem)->regions[region], &offset, &len)) == 1) {
+	while ((r = mem_next_data(&mem, where, where->size, &offset, &len)) == 1) {
 		ck_assert_uint_gt(len, 0);
 		ck_assert(is_aligned(offset | len, PAGE));
 		if (offset != end || !end) {
@@ -153,6 +154,36 @@ START_TEST(test_data_of_a_snapshot_is_the_files_and_what_was_written_since)
 }
 END_TEST
 
+/* The first run that begins in pages [from, before), as pages: "5+2", or "". */
+static const char *run_between(uint64_t from, uint64_t before)
+{
+	static char text[64];
+	uint64_t offset = from * PAGE, len = 0;
+	int r = mem_next_data(&mem, &mem_map(&mem)->regions[0], before * PAGE, &offset, &len);
+
+	ck_assert_int_ge(r, 0);
+	text[0] = '\0';
+	if (r)
+		add_run(text, sizeof(text), offset, offset + len);
+	return text;
+}
+
+START_TEST(test_a_run_that_begins_too_late_is_not_told_and_one_that_reaches_further_is_not_cut)
+{
+	if (has_huge_shmem())
+		return;
+	setup();
+	mem_write(&mem, 10 * PAGE - 1, "xy", 2);
+	ck_assert_str_eq(run_between(0, 9), "");
+	ck_assert_str_eq(run_between(0, 10), "9+2");
+	ck_assert_str_eq(run_between(10, 11), "10+1");
+	ck_assert_str_eq(run_between(11, 2048), "");
+	ck_assert_str_eq(run_between(9, 9), "");
+	mem_finish(&mem);
+}
+END_TEST
+
 CHECK_MAIN("data", test_page_with_one_bit_set_is_not_zero,
 	   test_memory_that_nobody_wrote_has_no_data, test_data_is_where_it_was_written,
-	   test_data_of_a_snapshot_is_the_files_and_what_was_written_since)
+	   test_data_of_a_snapshot_is_the_files_and_what_was_written_since,
+	   test_a_run_that_begins_too_late_is_not_told_and_one_that_reaches_further_is_not_cut)

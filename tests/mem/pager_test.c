@@ -321,7 +321,7 @@ START_TEST(test_discarded_pages_are_zero_and_asked_for_by_nobody)
 	ck_assert_uint_eq(peek(GIB), 0);
 	gone = mem_map(&mem)->regions[2];
 	ck_assert_int_eq(mem_unmap(&mem, 4 * GIB), 0);
-	ck_assert_int_eq(mem_next_data(&mem, &gone, &at, &len), 0);
+	ck_assert_int_eq(mem_next_data(&mem, &gone, gone.size, &at, &len), 0);
 	ck_assert_uint_eq(asked.count, 0);
 	finish();
 }

@@ -10,6 +10,7 @@
 
 #include "kvm/kvm_arm64.h"
 #include "regs.h"
+#include "traps.h"
 #include "vm/vm.h"
 
 /* Loads and stores that the CPU does not describe come to us, instead of ending the VM. */
@@ -88,12 +89,9 @@ static int abort_access(struct vcpu *vcpu)
 
 int arch_vcpu_exit(struct vcpu *vcpu)
 {
-	switch (vcpu->run->exit_reason) {
-	case KVM_EXIT_ARM_NISV:
+	if (vcpu->run->exit_reason == KVM_EXIT_ARM_NISV)
 		return abort_access(vcpu) < 0 ? -ENOSYS : 0;
-	default:
-		return -ENOSYS;
-	}
+	return arm64_traps_exit(vcpu);
 }
 
 void arch_vcpu_resume(struct vcpu *vcpu)

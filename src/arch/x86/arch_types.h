@@ -9,6 +9,8 @@
 struct kvm_cpuid2;
 struct kvm_msr_list;
 struct kvm_pit_state2;
+struct vcpu;
+struct x86_msr_trap;
 
 /* One moment: guest time in nanoseconds, UTC in nanoseconds, the TSC of vCPU 0. */
 struct x86_moment {
@@ -21,6 +23,13 @@ static inline uint64_t arch_ticks(void)
 {
 	return __builtin_ia32_rdtsc();
 }
+
+/* Who answers a port's or an exit's hypercalls (traps.h). */
+struct x86_trap {
+	uint32_t number; /* of the port, or of the exit's reason */
+	void (*fn)(void *self, struct vcpu *vcpu);
+	void *self;
+};
 
 struct arch_vm {
 	struct kvm_cpuid2 *supported_cpuid; /* KVM_GET_SUPPORTED_CPUID */
@@ -35,6 +44,13 @@ struct arch_vm {
 		struct x86_moment moment;
 	} clock;
 	bool extended_destination; /* MSIs carry 15 bits of APIC id (KVM_FEATURE_MSI_EXT_DEST_ID) */
+	/* traps.h; fixed once the VM has run. KVM's filter has 16 ranges. */
+	struct {
+		const struct x86_msr_trap *trap;
+		void *self;
+	} msr_traps[16];
+	unsigned msr_trap_count;
+	struct x86_trap ports[4], exits[4];
 };
 
 struct arch_vcpu {

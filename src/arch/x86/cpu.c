@@ -10,6 +10,7 @@
 #include "ident.h"
 #include "kvm/kvm_x86.h"
 #include "regs.h"
+#include "traps.h"
 #include "vm/vm.h"
 
 /*
@@ -133,8 +134,7 @@ void arch_vcpu_finish(struct vcpu *vcpu)
 
 int arch_vcpu_exit(struct vcpu *vcpu)
 {
-	(void)vcpu;
-	return -ENOSYS;
+	return x86_traps_exit(vcpu);
 }
 
 void arch_vcpu_resume(struct vcpu *vcpu)

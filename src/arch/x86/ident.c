@@ -156,6 +156,25 @@ int x86_ident_apply(struct vcpu *vcpu)
 	return r < 0 ? because(r, "KVM_SET_CPUID2: %s", strerror(-r)) : 0;
 }
 
+int x86_cpuid_replace(struct vcpu *vcpu, uint32_t first, uint32_t last,
+		      const struct kvm_cpuid_entry2 *leaves, uint32_t count)
+{
+	struct kvm_cpuid2 *table = vcpu->arch.cpuid;
+	uint32_t kept = 0;
+	int r;
+
+	for (uint32_t i = 0; i < table->nent; i++)
+		if (table->entries[i].function < first || table->entries[i].function > last)
+			table->entries[kept++] = table->entries[i];
+	if (count > vcpu->arch.cpuid_capacity - kept)
+		return because(-EINVAL, "more than %u CPUID leaves", vcpu->arch.cpuid_capacity);
+	if (count)
+		memcpy(&table->entries[kept], leaves, count * sizeof(*leaves));
+	table->nent = kept + count;
+	r = kvm_set_cpuid2(vcpu->fd, table);
+	return r < 0 ? because(r, "KVM_SET_CPUID2: %s", strerror(-r)) : 0;
+}
+
 /* A leaf as a register. The flags say whether the index counts; the CPU's manual fixes them. */
 struct leaf {
 	uint32_t eax, ebx, ecx, edx;
