@@ -47,7 +47,7 @@ static int place(const struct arm64_image_header *header, uint64_t file_size, gp
 		return because(-EINVAL, "memory does not begin at a multiple of 2 MiB");
 	if (offset > limit - base || size > limit - base - offset)
 		return because(-ENOSPC,
-			       "needs %" PRIu64 " KiB of memory, and there are %" PRIu64
+			       "needs %llu KiB of memory, and there are %llu"
 			       " KiB; give the guest more memory",
 			       size / KIB, (limit - base) / KIB);
 	*ret_gpa = base + offset;

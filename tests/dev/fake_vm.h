@@ -107,6 +107,11 @@ struct bus *vm_pio(struct vm *vm)
 	return &vm->pio;
 }
 
+struct bus *vm_mmio(struct vm *vm)
+{
+	return &vm->mmio;
+}
+
 struct loop *vm_loop(struct vm *vm)
 {
 	return vm->loop;
