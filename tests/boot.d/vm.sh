@@ -6,7 +6,7 @@
 # shellcheck disable=SC2154
 
 slowdown=${FERRY_TEST_SLOWDOWN:-1}
-ferry=build/release/ferry
+ferry=${FERRY:-build/release/ferry}
 vm_name=
 vm_count=0
 

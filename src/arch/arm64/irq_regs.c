@@ -258,7 +258,7 @@ static int set(void *self, struct reg_key key, const void *val)
 	struct vm *vm = self;
 	unsigned i;
 	const struct row *row = find(key.id, &i);
-	uint64_t value = 0;
+	uint64_t value = 0, now = 0;
 	void *later;
 	bool *waits;
 	int r;
@@ -272,6 +272,10 @@ static int set(void *self, struct reg_key key, const void *val)
 		return 0;
 	}
 	memcpy(&value, val, reg_size(key.id));
+	/* Some bits that KVM has not got yet appear by any write: of what is there already none is made. */
+	r = transfer(vm, key.vcpu, row->group, REG_ID_NUMBER(key.id), &now, kvm_get_device_attr);
+	if (r == 0 && memcmp(&now, &value, reg_size(key.id)) == 0)
+		return 0;
 	r = clear_others(vm, key, row, (uint32_t)value);
 	if (r == 0)
 		r = transfer(vm, key.vcpu, row->group, REG_ID_NUMBER(key.id), &value,
