@@ -54,6 +54,8 @@ enum reg_bank_number {
 	REG_BANK_GIC_DIST = 0x40,
 	REG_BANK_GIC_CPU = 0x41,
 	REG_BANK_GIC_ITS = 0x42,
+	REG_BANK_SDEI = 0x43,
+	REG_BANK_SDEI_SHARED = 0x44,
 };
 
 /* A register is named by (vcpu, id); REG_VM stands for the whole VM. */

@@ -160,6 +160,15 @@ static int grow(struct irq_routes *routes)
 	return 0;
 }
 
+static bool is_same_message(const struct kvm_irq_routing_entry *a,
+			    const struct kvm_irq_routing_entry *b)
+{
+	const struct kvm_irq_routing_msi *x = &a->u.msi, *y = &b->u.msi;
+
+	return a->flags == b->flags && x->address_lo == y->address_lo &&
+	       x->address_hi == y->address_hi && x->data == y->data && x->devid == y->devid;
+}
+
 /* Puts the message into the table; on failure the table is what it was. */
 static int set_route(struct vm *vm, const struct kvm_irq_routing_entry *route)
 {
@@ -168,7 +177,7 @@ static int set_route(struct vm *vm, const struct kvm_irq_routing_entry *route)
 	struct kvm_irq_routing_entry old = { 0 };
 	int r;
 
-	if (entry && memcmp(entry, route, sizeof(*route)) == 0)
+	if (entry && is_same_message(entry, route))
 		return 0;
 	if (entry) {
 		old = *entry;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct kvm_reg_list;
+struct vcpu;
 
 /* What counts the host's time between two moments; Arm ARM D24.10.26, CNTVCT_EL0. */
 static inline uint64_t arch_ticks(void)
@@ -22,6 +23,13 @@ struct arm64_moment {
 	uint64_t cntvct, cntpct, realtime, hz;
 };
 
+/* traps.h */
+struct arm64_trap {
+	uint32_t first, count;
+	void (*fn)(void *self, struct vcpu *vcpu, uint32_t function);
+	void *self;
+};
+
 struct arch_vm {
 	bool has_gic, has_its; /* the descriptors are open */
 	int gic, its;
@@ -34,6 +42,8 @@ struct arch_vm {
 		bool known;  /* the moment was set: when the guest was held elsewhere */
 		struct arm64_moment moment;
 	} clock;
+	struct arm64_trap traps[4]; /* fixed once the VM has run */
+	unsigned trap_count;
 };
 
 struct arch_vcpu {

@@ -125,12 +125,12 @@ static struct kvm_device_attr attr_of(const struct vcpu *vcpu, unsigned group, u
 
 /* KVM_VGIC's LEVEL_INFO has what it tells in bits 31..10: 0 is the line's level. */
 static int transfer(struct vm *vm, uint32_t v, unsigned group, uint32_t number, void *value,
-		  int (*ioctl)(int fd, struct kvm_device_attr *attr))
+		  int (*command)(int fd, struct kvm_device_attr *attr))
 {
 	const struct vcpu *vcpu = &vm->vcpus[v == REG_VM ? 0 : v];
 	struct kvm_device_attr attr = attr_of(vcpu, group, number, value);
 
-	return ioctl(group == ITS ? vm->arch.its : vm->arch.gic, &attr);
+	return command(group == ITS ? vm->arch.its : vm->arch.gic, &attr);
 }
 
 static uint64_t id_of(enum reg_bank_number bank, const struct row *row, unsigned i)
