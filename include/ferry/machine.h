@@ -40,6 +40,13 @@ enum machine_clock {
 	MACHINE_CLOCK_FREEZE,  /* nothing: its clocks go on where they stood */
 };
 
+/* arm64: whether firmware has SDEI, by which events reach a CPU that has masked interrupts. */
+enum machine_sdei {
+	MACHINE_SDEI_AUTO, /* where the host's kernel can */
+	MACHINE_SDEI_ON,
+	MACHINE_SDEI_OFF,
+};
+
 /* The address that the net of this number gets by default: the same name gives the same addresses. */
 void machine_net_address(const char *name, size_t number, uint8_t mac[6]);
 
@@ -66,6 +73,7 @@ struct machine_options {
 	const char *rng_source; /* NULL: getrandom(2); "": no virtio-rng */
 	bool balloon;
 	bool virtio_console;
+	enum machine_sdei sdei;
 	/*
 	 * The guest comes from a snapshot or from another host. Memory is left all zero, no kernel is
 	 * loaded, and writable disks are opened without their locks. The machine counts as held;
@@ -203,6 +211,12 @@ void machine_flush(struct machine *machine);
 void machine_console_size(struct machine *machine, uint16_t columns, uint16_t rows);
 /* Presses the ACPI power button. */
 void machine_power_button(struct machine *machine);
+/*
+ * Triggers an SDEI event of the guest's; a private one on that vCPU (abi/sdei.h has the numbers). Any
+ * thread. -ENODEV: the machine has no SDEI; -ENOENT: no such event; -EINVAL: no such vCPU; -ENXIO:
+ * the guest has not registered it.
+ */
+int machine_sdei_inject(struct machine *machine, uint32_t event, uint32_t vcpu);
 /*
  * Asks the balloon to leave the guest that many bytes. -ENODEV without a balloon; -ERANGE; -EBUSY
  * while the machine is held.

@@ -184,6 +184,17 @@ static void add_psci(struct tree *tree)
 	end(tree);
 }
 
+/* arm/firmware/sdei.txt */
+static void add_sdei(struct tree *tree)
+{
+	begin(tree, "firmware");
+	begin(tree, "sdei");
+	string(tree, "compatible", "arm,sdei-1.0");
+	string(tree, "method", "hvc");
+	end(tree);
+	end(tree);
+}
+
 static void add_timer(struct tree *tree)
 {
 	begin(tree, "timer");
@@ -326,6 +337,8 @@ static void add_all(struct tree *tree, const struct fdt_options *options)
 	add_cpus(tree, options);
 	add_memory(tree, options);
 	add_psci(tree);
+	if (options->sdei)
+		add_sdei(tree);
 	add_timer(tree);
 	add_gic(tree, options);
 	add_clock(tree);

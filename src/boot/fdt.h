@@ -37,6 +37,7 @@ struct fdt_options {
 	unsigned button_pin;
 	struct fdt_window ecam; /* bus 0 */
 	struct fdt_window mmio32, mmio64;
+	bool sdei; /* firmware has it */
 };
 
 /*

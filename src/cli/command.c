@@ -26,7 +26,7 @@ struct line {
 	const struct command *command;
 	struct use *uses;
 	size_t use_count;
-	const char *operands[COMMAND_OPERANDS];
+	const char **operands;
 	unsigned operand_count;
 	bool help;
 };
@@ -129,11 +129,20 @@ static int read_option(struct line *line, int argc, char **argv, int *i)
 	return 0;
 }
 
+static unsigned operand_places(const struct command *command)
+{
+	unsigned count = 0;
+
+	while (count < COMMAND_OPERANDS && command->operands[count])
+		count++;
+	return count;
+}
+
 static int read_operand(struct line *line, const char *word)
 {
 	const struct command *command = line->command;
 
-	if (line->operand_count >= COMMAND_OPERANDS || !command->operands[line->operand_count])
+	if (line->operand_count >= operand_places(command) && !command->repeats)
 		return because(-EINVAL,
 			       "%s: there is nothing to do with \"%s\"; "
 			       "'ferry %s --help' shows what it takes",
@@ -224,10 +233,11 @@ static int apply_line(const struct line *line, void *target)
 int command_parse(const struct command *command, int argc, char **argv, void *target)
 {
 	AUTO_FREE struct use *uses = calloc((size_t)argc + 1, sizeof(*uses));
-	struct line line = { .command = command, .uses = uses };
+	AUTO_FREE const char **operands = calloc((size_t)argc + 1, sizeof(*operands));
+	struct line line = { .command = command, .uses = uses, .operands = operands };
 	int err;
 
-	if (!uses)
+	if (!uses || !operands)
 		return because(-ENOMEM, "out of memory");
 	err = read_line(&line, argc, argv);
 	if (err)

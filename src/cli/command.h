@@ -36,6 +36,7 @@ struct command {
 	const char *summary;
 	const char *operands[COMMAND_OPERANDS]; /* "NAME", "VERB"; unused ones are NULL */
 	unsigned required;			/* that many of them must be given */
+	bool repeats;				/* the last operand may be given any number of times */
 	const struct command_option *options;
 	size_t option_count;
 	const char *const *notes; /* lines below the options, ending with NULL; may be NULL */
@@ -48,9 +49,10 @@ struct command {
 /* All of them, ending with NULL. */
 extern const struct command *const commands[];
 extern const struct command command_run, command_ctl, command_list, command_migrate,
-	command_snapshot, command_inspect, command_stat, command_doctor, command_help, command_version;
+	command_snapshot, command_inspect, command_smoke, command_stat, command_doctor,
+	command_help, command_version;
 
-/* The exit statuses of ferry; 32 to 34 are crosvm's for the same events. */
+/* The exit statuses of ferry; 32 to 34 are crosvm's for the same events. More: smoke/verdict.c. */
 enum exit_status {
 	STATUS_OK = 0,
 	STATUS_FAILED = 1, /* ferry or the host failed, or the answer is no */

@@ -3,7 +3,7 @@
 #include "cli/command.h"
 
 const struct command *const commands[] = {
-	&command_run,	   &command_ctl,      &command_list, &command_migrate,
-	&command_snapshot, &command_inspect, &command_stat, &command_doctor,
-	&command_help,	   &command_version,  NULL,
+	&command_run,	  &command_ctl,	  &command_list, &command_migrate, &command_snapshot,
+	&command_inspect, &command_smoke, &command_stat, &command_doctor,  &command_help,
+	&command_version, NULL,
 };

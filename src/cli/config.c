@@ -209,30 +209,57 @@ static int set_key(const struct command_option *option, bool on, struct json_obj
 	return err ? because_of(err, "%s", option->name) : 0;
 }
 
+int config_load(const char *path, struct json_object **ret_root)
+{
+	size_t size = 0;
+	AUTO_FREE char *text = read_text(path, &size);
+
+	*ret_root = text ? parse_text(text, size) : NULL;
+	return *ret_root ? 0 : -EINVAL;
+}
+
+static int find_key(const struct command *command, const char *key,
+		    const struct command_option **ret_option, bool *ret_on)
+{
+	const struct command_option *option =
+		command_option_find(command, key, strlen(key), ret_on);
+
+	if (!option)
+		return command_option_unknown(command, "", key, strlen(key));
+	if (option->flags & OPTION_NO_FILE)
+		return because(-EINVAL, "%s belongs on the command line of 'ferry %s'",
+			       option->name, command->name);
+	*ret_option = option;
+	return 0;
+}
+
+int config_set(const struct command *command, const char *key, struct json_object *value,
+	       void *target)
+{
+	const struct command_option *option;
+	bool on;
+	int err = find_key(command, key, &option, &on);
+
+	return err ? err : set_key(option, on, value, target);
+}
+
 int config_read(const char *path, const struct command *command,
 		bool (*skip)(const void *arg, const struct command_option *option), const void *arg,
 		void *target)
 {
-	size_t size = 0;
-	AUTO_FREE char *text = read_text(path, &size);
-	struct json_object *root = text ? parse_text(text, size) : NULL;
-	int err = 0;
+	struct json_object *root;
+	int err = config_load(path, &root);
 
-	if (!root)
-		return -EINVAL;
+	if (err)
+		return err;
 	json_object_object_foreach(root, key, value)
 	{
+		const struct command_option *option = NULL;
 		bool on;
-		const struct command_option *option =
-			command_option_find(command, key, strlen(key), &on);
 
 		error_clear();
-		if (!option)
-			err = command_option_unknown(command, "", key, strlen(key));
-		else if (option->flags & OPTION_NO_FILE)
-			err = because(-EINVAL, "%s belongs on the command line of 'ferry %s'",
-				      option->name, command->name);
-		else if (!skip(arg, option))
+		err = find_key(command, key, &option, &on);
+		if (!err && !skip(arg, option))
 			err = set_key(option, on, value, target);
 		if (err)
 			break;

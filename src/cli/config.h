@@ -7,6 +7,7 @@
 
 struct command;
 struct command_option;
+struct json_object;
 
 /*
  * Sets every option of the file at path, in the file's order, but those for which skip() is true. A
@@ -23,5 +24,10 @@ int config_read(const char *path, const struct command *command,
  * (OPTION_MACHINE) may stand in it. Those that are not known here are all named at once.
  */
 int config_read_machine(const char *text, const struct command *command, void *target);
+
+/* For files of another shape: the object that the file is, and one of its values. As config_read(). */
+int config_load(const char *path, struct json_object **ret_root);
+int config_set(const struct command *command, const char *key, struct json_object *value,
+	       void *target);
 
 #endif

@@ -19,6 +19,7 @@
 static const struct verb {
 	const char *name;
 	const char *param; /* the one that VALUE becomes; a size. NULL: no VALUE */
+	bool number;	   /* no size, but a number such as 0x40000000 */
 	bool asks;	   /* VALUE may be left out */
 	bool ends;	   /* the VM's end is waited for */
 } verbs[] = {
@@ -26,6 +27,7 @@ static const struct verb {
 	{ .name = "resume" },	    { .name = "stop", .ends = true },
 	{ .name = "power-button" }, { .name = "balloon", .param = "target" },
 	{ .name = "memory", .param = "size", .asks = true }, { .name = "version" },
+	{ .name = "sdei-inject", .param = "event", .number = true },
 };
 
 struct ctl {
@@ -33,7 +35,8 @@ struct ctl {
 	const struct verb *verb;
 	const char *value;
 	uint64_t size;
-	bool json, force;
+	bool json, force, has_vcpu;
+	uint64_t vcpu;
 };
 
 static int set_json(void *target, const char *value, bool on)
@@ -48,6 +51,25 @@ static int set_force(void *target, const char *value, bool on)
 	(void)value;
 	((struct ctl *)target)->force = on;
 	return 0;
+}
+
+static int read_number(const char *word, uint64_t *ret_number)
+{
+	char *end;
+
+	errno = 0;
+	*ret_number = strtoull(word, &end, 0);
+	if (errno || end == word || *end || *word == '-' || *ret_number > UINT32_MAX)
+		return because(-EINVAL, "\"%s\" is no number of 32 bits", word);
+	return 0;
+}
+
+static int set_vcpu(void *target, const char *value, bool on)
+{
+	struct ctl *ctl = target;
+
+	ctl->has_vcpu = on;
+	return read_number(value, &ctl->vcpu);
 }
 
 static int set_verb(struct ctl *ctl, const char *word)
@@ -73,7 +95,7 @@ static int set_value(struct ctl *ctl, const char *word)
 
 	if (!ctl->verb->param)
 		return because(-EINVAL, "%s takes no value, such as \"%s\"", ctl->verb->name, word);
-	err = value_size(word, &ctl->size);
+	err = ctl->verb->number ? read_number(word, &ctl->size) : value_size(word, &ctl->size);
 	ctl->value = word;
 	if (!err && ctl->size > INT64_MAX)
 		err = because(-EINVAL, "%s is more than any VM has", word);
@@ -135,6 +157,8 @@ static int ask(const struct ctl *ctl)
 		json_object_object_add(params, ctl->verb->param,
 				       json_object_new_int64((int64_t)ctl->size));
 	}
+	if (ctl->has_vcpu)
+		json_object_object_add(params, "vcpu", json_object_new_int64((int64_t)ctl->vcpu));
 	err = control_ask(session, ctl->verb->name, params, NULL, NULL, &result);
 	if (!err && ctl->verb->ends)
 		err = control_wait_end(session);
@@ -152,10 +176,13 @@ static int run_ctl(const struct command *self, int argc, char **argv)
 	int err = command_parse(self, argc, argv, &ctl);
 
 	if (err == COMMAND_GO_ON && ctl.verb->param && !ctl.verb->asks && !ctl.value)
-		err = because(-EINVAL, "%s needs a size, such as 'ferry ctl %s %s 256M'",
-			      ctl.verb->name, ctl.name, ctl.verb->name);
+		err = because(-EINVAL, "%s needs a %s, such as 'ferry ctl %s %s %s'", ctl.verb->name,
+			      ctl.verb->number ? "number" : "size", ctl.name, ctl.verb->name,
+			      ctl.verb->number ? "0x40000000" : "256M");
 	if (err == COMMAND_GO_ON && ctl.force && strcmp(ctl.verb->name, "resume") != 0)
 		err = because(-EINVAL, "--force belongs to resume, not to %s", ctl.verb->name);
+	if (err == COMMAND_GO_ON && ctl.has_vcpu && !ctl.verb->number)
+		err = because(-EINVAL, "--vcpu belongs to sdei-inject, not to %s", ctl.verb->name);
 	if (err < 0)
 		return command_failed(STATUS_USAGE, err);
 	if (err == COMMAND_DONE)
@@ -167,6 +194,7 @@ static int run_ctl(const struct command *self, int argc, char **argv)
 static const struct command_option options[] = {
 	{ "json", NULL, "print the answer as JSON", NULL, 0, set_json },
 	{ "force", NULL, "resume a VM in doubt: it runs nowhere else", NULL, 0, set_force },
+	{ "vcpu", "N", "whose private event sdei-inject triggers (0)", "1", 0, set_vcpu },
 };
 
 static const char *const notes[] = {
@@ -179,6 +207,7 @@ static const char *const notes[] = {
 	"  balloon SIZE  leave the guest SIZE of its memory (needs 'run --balloon')",
 	"  memory [SIZE] ask the guest to have SIZE of memory, or say what it has",
 	"                (needs 'run --memory SIZE,max=SIZE')",
+	"  sdei-inject EVENT  trigger an SDEI event that the arm64 guest has registered",
 	"  version       the ferry that runs it",
 	NULL,
 };

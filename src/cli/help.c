@@ -34,6 +34,8 @@ static void print_usage(const struct command *command)
 		fputs(" [OPTIONS]", stdout);
 	for (unsigned i = 0; i < COMMAND_OPERANDS && command->operands[i]; i++)
 		printf(i < command->required ? " %s" : " [%s]", command->operands[i]);
+	if (command->repeats)
+		fputs("...", stdout);
 	printf(": %s\n", command->summary);
 }
 

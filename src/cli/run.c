@@ -7,8 +7,10 @@
 #include <ferry/vm.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
@@ -240,6 +242,8 @@ int run_main(const struct command *self, int argc, char **argv)
 	if (err < 0)
 		return run_failed(&run, STATUS_USAGE, err);
 	error_clear();
+	if (run.options.dies_with_parent)
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (run.options.incoming)
 		return run_incoming(&run);
 	if (run.options.restore)

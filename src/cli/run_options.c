@@ -162,6 +162,19 @@ static int set_balloon(void *target, const char *value, bool on)
 	return 0;
 }
 
+static int set_sdei(void *target, const char *value, bool on)
+{
+	static const char *const names[] = { "auto", "on", "off", NULL };
+	struct run_options *options = target;
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	(void)on;
+	if (!err)
+		options->machine.sdei = (enum machine_sdei)choice;
+	return err;
+}
+
 static int set_console(void *target, const char *value, bool on)
 {
 	static const char *const names[] = { "serial", "virtio", "none", NULL };
@@ -284,6 +297,15 @@ static int set_dry_run(void *target, const char *value, bool on)
 	return 0;
 }
 
+static int set_die_with_parent(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)value;
+	options->dies_with_parent = on;
+	return 0;
+}
+
 static const struct command_option option_table[] = {
 	{ "kernel", "FILE", "bzImage or vmlinux; the same as KERNEL", "vmlinuz", 0, set_kernel },
 	{ "initrd", "FILE", "initial RAM disk; several are joined", "initrd.img", OPTION_REPEAT,
@@ -309,6 +331,8 @@ static const struct command_option option_table[] = {
 	  OPTION_OPTIONAL | OPTION_NEGATED | OPTION_MACHINE, set_rng },
 	{ "balloon", NULL, "a balloon for 'ferry ctl NAME balloon SIZE'", NULL, OPTION_MACHINE,
 	  set_balloon },
+	{ "sdei", "HOW", "arm64: events by firmware: auto, on or off (auto)", "on", OPTION_MACHINE |
+	  OPTION_RARE, set_sdei },
 	{ "console", "KIND", "serial, virtio or none (serial)", "virtio", OPTION_MACHINE, set_console },
 	{ "console-output", "FILE", "keep a copy of what the console says", "console.log", 0,
 	  set_console_output },
@@ -331,6 +355,8 @@ static const struct command_option option_table[] = {
 	{ "log-level", "LEVEL", "error, warn, info or debug (warn)", "info", OPTION_RARE,
 	  set_log_level },
 	{ "dry-run", NULL, "check everything, then do not start", NULL, 0, set_dry_run },
+	{ "die-with-parent", NULL, "stop when the program ends that started this", NULL, OPTION_RARE,
+	  set_die_with_parent },
 };
 
 static const char *const notes[] = {

@@ -42,6 +42,7 @@ struct run_options {
 	const char *trace_file; /* NULL: standard error */
 	enum log_level log_level;
 	bool dry_run;
+	bool dies_with_parent;
 	char **kept;
 	size_t kept_count;
 };

@@ -16,6 +16,7 @@
 #include "dev/pl031.h"
 #include "dev/pl061.h"
 #include "dev/primecell.h"
+#include "pv/sdei/sdei.h"
 #include "vm/vm.h"
 
 /*
@@ -46,6 +47,8 @@
 #define SERIAL_SPI 1
 #define RTC_SPI	   2
 #define GPIO_SPI   3
+
+#define FIRST_SPI 32 /* GICv3 2.2: its INTID */
 
 #define BUTTON_PIN 3
 
@@ -117,6 +120,34 @@ static int add_gic(struct machine *machine)
 	int r = arm64_gic_create(machine->vm, &options);
 
 	return r < 0 ? r : arm64_gic_bank_add(machine->vm);
+}
+
+/* Where the kernel cannot and nobody insists, the guest is not told of it. */
+static int add_sdei(struct machine *machine)
+{
+	enum machine_sdei wanted = machine->options->sdei;
+	int r;
+
+	if (wanted == MACHINE_SDEI_OFF)
+		return 0;
+	r = sdei_create(machine->vm, FIRST_SPI + ARM64_SPIS, &machine->sdei);
+	if (r == -EOPNOTSUPP && wanted == MACHINE_SDEI_AUTO)
+		return 0;
+	if (r < 0)
+		return because_of(r, "--sdei");
+	return sdei_add_banks(machine->sdei, &machine->vm->regs);
+}
+
+static void remove_sdei(struct machine *machine)
+{
+	sdei_destroy(machine->sdei);
+}
+
+int machine_sdei_inject(struct machine *machine, uint32_t event, uint32_t vcpu)
+{
+	if (!machine->sdei)
+		return because(-ENODEV, "the machine has no SDEI");
+	return sdei_inject(machine->sdei, event, vcpu);
 }
 
 static int add_clock(struct machine *machine)
@@ -199,6 +230,7 @@ static void describe(const struct machine *machine, struct fdt_options *fdt)
 		.ecam = { ECAM_BASE, ECAM_SIZE },
 		.mmio32 = { MMIO32_BASE, MMIO32_SIZE },
 		.mmio64 = { mmio64_base(machine), MMIO64_SIZE },
+		.sdei = machine->sdei != NULL,
 	};
 }
 
@@ -252,6 +284,7 @@ const struct machine_part machine_parts[] = {
 	{ add_sysreg, NULL },
 	{ add_core, NULL },
 	{ add_vcpu, NULL },
+	{ add_sdei, remove_sdei }, /* its contexts are of vCPUs that are there */
 	{ add_gic, NULL }, /* before the first device: it takes interrupts */
 	{ add_clock, NULL },
 	{ add_serial, machine_remove_serial },

@@ -19,6 +19,7 @@ struct pl061;
 struct pvpanic;
 struct rng;
 struct rtc;
+struct sdei;
 struct serial;
 struct vmem;
 struct vmem_blocks;
@@ -79,6 +80,7 @@ struct machine {
 	struct pvpanic *pvpanic;
 	struct pl031 *pl031;
 	struct pl061 *pl061;
+	struct sdei *sdei;
 	struct pci_host *pci;
 	struct rng *rng;
 	struct balloon *balloon;

@@ -95,6 +95,8 @@ static int add_blocks(struct machine *machine)
 
 static int add_vm(struct machine *machine)
 {
+	if (machine->options->sdei == MACHINE_SDEI_ON)
+		return because(-EINVAL, "--sdei: only arm64 machines have it");
 	return vm_bank_add(machine->vm);
 }
 
@@ -282,6 +284,12 @@ static int add_kernel(struct machine *machine)
 		return 0;
 	r = boot_load(vm_mem(machine->vm), &options, &entry);
 	return r < 0 ? r : arch_vcpu_set_entry(&machine->vm->vcpus[0], &entry);
+}
+
+int machine_sdei_inject(struct machine *machine, uint32_t event, uint32_t vcpu)
+{
+	(void)machine, (void)event, (void)vcpu;
+	return because(-ENODEV, "only arm64 machines have SDEI");
 }
 
 void machine_own_hold(struct machine *machine)

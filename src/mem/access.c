@@ -232,6 +232,17 @@ static bool collapse(uint8_t *from, const uint8_t *to)
 	return madvise(from, (size_t)(to - from), MADV_COLLAPSE) == 0;
 }
 
+void mem_populate_pages(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	const struct mem_region *region = mem_find(mem_map(mem), gpa);
+	uint64_t first = align_down(gpa, GUEST_PAGE_SIZE), end;
+
+	if (!region || !len || mem->page_size != GUEST_PAGE_SIZE)
+		return;
+	end = gpa + min_u64(len, region->gpa + region->size - gpa);
+	madvise(region->hva + (first - region->gpa), end - first, MADV_POPULATE_WRITE);
+}
+
 void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len)
 {
 	const struct mem_region *region = mem_find(mem_map(mem), gpa);
@@ -246,6 +257,5 @@ void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len)
 	    collapse(region->hva + (first - region->gpa),
 		     region->hva + (align_up(end, HUGE_PAGE_SIZE) - region->gpa)))
 		return;
-	first = align_down(gpa, GUEST_PAGE_SIZE);
-	madvise(region->hva + (first - region->gpa), end - first, MADV_POPULATE_WRITE);
+	mem_populate_pages(mem, gpa, len);
 }

@@ -6,6 +6,7 @@
 #include "mem/data.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -140,5 +141,22 @@ int mem_next_data(const struct mem *mem, const struct mem_region *region, uint64
 		*offset = from - region->offset;
 		*ret_len = to - from;
 	}
+	return r;
+}
+
+int mem_clear(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	const struct mem_region *region = mem_find(mem_map(mem), gpa);
+	uint64_t at, end, run;
+	int r;
+
+	if (!region || len > region->size - (gpa - region->gpa))
+		return -EFAULT;
+	at = gpa - region->gpa;
+	end = at + len;
+	while ((r = mem_next_data(mem, region, end, &at, &run)) == 1)
+		for (uint64_t to = min_u64(at + run, end); at < to; at += GUEST_PAGE_SIZE)
+			if (!page_is_zero(region->hva + at))
+				memset(region->hva + at, 0, GUEST_PAGE_SIZE);
 	return r;
 }

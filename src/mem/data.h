@@ -15,6 +15,12 @@
 int mem_next_data(const struct mem *mem, const struct mem_region *region, uint64_t before,
 		  uint64_t *offset, uint64_t *ret_len);
 
+/*
+ * Makes [gpa, gpa + len), whole pages inside one region, read as zeros. What has no page gets none: to
+ * look at it would give it one. -EFAULT: not all of it is in one region; -errno.
+ */
+int mem_clear(struct mem *mem, gpa_t gpa, uint64_t len);
+
 /* Whether all of a page (GUEST_PAGE_SIZE, aligned to 64 bytes) is zero. */
 bool page_is_zero(const void *page);
 

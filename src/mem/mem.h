@@ -144,6 +144,8 @@ int mem_write(struct mem *mem, gpa_t gpa, const void *buf, uint64_t len);
  * stays. Advice: what cannot be had is left as it was.
  */
 void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len);
+/* Likewise, and small pages only: what lies beside them stays without pages. */
+void mem_populate_pages(struct mem *mem, gpa_t gpa, uint64_t len);
 
 /* Gives whole pages inside [gpa, gpa + len) back to the host; they read as zero. -EFAULT, -errno. */
 int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len);

@@ -235,6 +235,17 @@ int pager_create(struct mem *mem, void (*fault)(void *self, gpa_t page), void *s
 	return r;
 }
 
+/* Not by closing the descriptor: others are using it. */
+void pager_release(struct pager *pager)
+{
+	for (size_t i = 0; i < pager->map->count; i++) {
+		const struct mem_region *region = &pager->map->regions[i];
+		struct uffdio_range range = { .start = (uintptr_t)region->hva, .len = region->size };
+
+		ioctl(pager->uffd, UFFDIO_UNREGISTER, &range);
+	}
+}
+
 /* Closing the descriptor unregisters all of it and wakes who waits. */
 void pager_destroy(struct pager *pager)
 {

@@ -48,6 +48,12 @@ int pager_missing(struct pager *pager, const struct mem_region *region, uint64_t
 int pager_repeat(struct pager *pager);
 
 /*
+ * What is missing will not come: who waits goes on, and finds zeros. Any thread; placing fails from here
+ * on. For memory that nobody will use.
+ */
+void pager_release(struct pager *pager);
+
+/*
  * Missing pages read as zero from here, and nobody waits any more. NULL is harmless. Before
  * mem_finish(), and before anyone waits for a thread that may be waiting for a page: not every kernel
  * lets a vCPU be interrupted while it does.

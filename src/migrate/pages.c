@@ -201,14 +201,6 @@ static uint8_t *place_of(const struct page_unpacker *unpacker, const struct reco
 	return (uint8_t *)mem_ptr(unpacker->mem, record->a, bytes);
 }
 
-/* Without making pages of what is already zero. */
-static void clear(uint8_t *to, uint64_t pages)
-{
-	for (uint64_t i = 0; i < pages; i++, to += GUEST_PAGE_SIZE)
-		if (!page_is_zero(to))
-			memset(to, 0, GUEST_PAGE_SIZE);
-}
-
 static void repeat(uint8_t *to, uint64_t bytes, const uint8_t *word)
 {
 	for (uint64_t i = 0; i < bytes; i += sizeof(uint64_t))
@@ -231,17 +223,19 @@ static int receive_in_place(struct page_unpacker *unpacker, const struct stream 
 {
 	int err;
 
-	if (record->type == RECORD_PAGES)
+	if (record->type == RECORD_PAGES) {
+		/* One call for all pages, instead of a fault for each while they are received. */
+		mem_populate_pages(unpacker->mem, record->a, record->size);
 		return stream_receive_payload(stream, record, to);
+	}
 	err = stream_receive_payload(stream, record, unpacker->scratch);
 	if (err)
 		return err;
 	if (record->type == RECORD_ZSTD)
 		return expand(unpacker, record, to);
-	if (record->type == RECORD_REPEATED)
-		repeat(to, record->b * GUEST_PAGE_SIZE, unpacker->scratch);
-	else
-		clear(to, record->b);
+	if (record->type == RECORD_ZERO)
+		return mem_clear(unpacker->mem, record->a, record->b * GUEST_PAGE_SIZE);
+	repeat(to, record->b * GUEST_PAGE_SIZE, unpacker->scratch);
 	return 0;
 }
 

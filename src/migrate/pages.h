@@ -15,7 +15,7 @@ struct pager;
 struct ZSTD_CCtx_s;
 struct ZSTD_DCtx_s;
 
-#define PAGES_BATCH 64 /* pages and records that are written at once */
+#define PAGES_BATCH 128 /* pages and records that are written at once */
 
 /*
  * Packs pages into records and sends them by the batch. A page is copied before its checksum is taken:

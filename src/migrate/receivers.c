@@ -5,6 +5,7 @@
 
 #include <ferry/error.h>
 
+#include "mem/pager.h"
 #include "migrate/dest_impl.h"
 
 /* lock held. Whether this is the first failure. */
@@ -14,6 +15,9 @@ static bool note_failure(struct migrate_dest *dest, int err)
 		return false;
 	dest->err = err;
 	strncpy(dest->err_text, error_text(err), sizeof(dest->err_text) - 1);
+	/* Registers that are being loaded may wait for memory that will not come. */
+	if (dest->pager && !dest->loaded)
+		pager_release(dest->pager);
 	return true;
 }
 

@@ -2,6 +2,7 @@
 /* Where memory may hold data, and which pages are zero. */
 #include "mem/data.h"
 
+#include <errno.h>
 #include <linux/magic.h>
 #include <stdalign.h>
 #include <stdio.h>
@@ -67,7 +68,8 @@ static bool has_huge_shmem(void)
 
 	if (!f)
 		return false;
-	fgets(text, sizeof(text), f);
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
 	fclose(f);
 	return !strstr(text, "[never]");
 }
@@ -183,7 +185,30 @@ START_TEST(test_a_run_that_begins_too_late_is_not_told_and_one_that_reaches_furt
 }
 END_TEST
 
+START_TEST(test_clearing_makes_zeros_of_data_and_no_pages_of_holes)
+{
+	static const uint8_t zeros[PAGE];
+	uint8_t read[PAGE];
+
+	if (has_huge_shmem())
+		return;
+	setup();
+	mem_write(&mem, 3 * PAGE, "x", 1);
+	mem_write(&mem, 200 * PAGE, "x", 1);
+	ck_assert_int_eq(mem_clear(&mem, 0, 200 * PAGE), 0);
+	ck_assert_str_eq(runs(0), "3+1 200+1");
+	ck_assert_int_eq(mem_read(&mem, 3 * PAGE, read, PAGE), 0);
+	ck_assert_mem_eq(read, zeros, PAGE);
+	ck_assert_int_eq(mem_read(&mem, 200 * PAGE, read, 1), 0);
+	ck_assert_uint_eq(read[0], 'x');
+	ck_assert_int_eq(mem_clear(&mem, 8 * MIB - PAGE, 2 * PAGE), -EFAULT);
+	ck_assert_int_eq(mem_clear(&mem, 64 * MIB, PAGE), -EFAULT);
+	mem_finish(&mem);
+}
+END_TEST
+
 CHECK_MAIN("data", test_page_with_one_bit_set_is_not_zero,
 	   test_memory_that_nobody_wrote_has_no_data, test_data_is_where_it_was_written,
 	   test_data_of_a_snapshot_is_the_files_and_what_was_written_since,
-	   test_a_run_that_begins_too_late_is_not_told_and_one_that_reaches_further_is_not_cut)
+	   test_a_run_that_begins_too_late_is_not_told_and_one_that_reaches_further_is_not_cut,
+	   test_clearing_makes_zeros_of_data_and_no_pages_of_holes)

@@ -249,6 +249,24 @@ START_TEST(test_what_is_waited_for_can_be_asked_for_again)
 }
 END_TEST
 
+START_TEST(test_who_waits_for_what_will_not_come_goes_on)
+{
+	static const uint8_t data[PAGE] = { 1 };
+	struct reader reader;
+
+	init();
+	create();
+	start_reading(&reader, 5 * PAGE);
+	wait_asked(1);
+	pager_release(pager);
+	end_reading(&reader);
+	ck_assert_int_lt(pager_place(pager, 6 * PAGE, data, 1), 0);
+	start_reading(&reader, 7 * PAGE);
+	end_reading(&reader);
+	finish();
+}
+END_TEST
+
 START_TEST(test_nobody_waits_when_the_pager_is_gone)
 {
 	struct reader reader;
@@ -410,7 +428,8 @@ CHECK_SUITE("pager", test_who_touches_a_missing_page_waits_for_it,
 	    test_a_page_is_asked_for_once_however_many_wait, test_fault_may_place_the_page,
 	    test_a_page_that_is_there_is_not_replaced, test_pages_that_are_not_memory_are_refused,
 	    test_missing_pages_are_known, test_what_is_waited_for_can_be_asked_for_again,
-	    test_nobody_waits_when_the_pager_is_gone, test_dropped_pages_are_missing_again,
+	    test_who_waits_for_what_will_not_come_goes_on,
+	   test_nobody_waits_when_the_pager_is_gone, test_dropped_pages_are_missing_again,
 	    test_part_of_a_huge_page_is_dropped,
 	    test_discarded_pages_are_zero_and_asked_for_by_nobody,
 	    test_only_one_pager_and_only_for_memory_of_its_own, test_who_may_not_is_told_what_to_do,

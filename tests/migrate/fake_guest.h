@@ -248,6 +248,7 @@ static inline void fake_guest_init(struct fake_guest *fake, struct world *world)
 	ck_assert_int_eq(mem_map_ram(&fake->mem, "low", 0, WORLD_LOW, 0), 0);
 	ck_assert_int_eq(mem_map_ram(&fake->mem, "far", WORLD_FAR, 32 * GUEST_PAGE_SIZE, 0), 0);
 	ck_assert_int_eq(fake_regs_init(&fake->regs), 0);
+	fake->regs.touched = mem_ptr(&fake->mem, WORLD_FAR, 1);
 	fake->guest = (struct migrate_guest){
 		.mem = &fake->mem,
 		.regs = &fake->regs.file,

@@ -31,6 +31,8 @@ struct fake_regs {
 	struct reg_file file;
 	struct fake_reg regs[16 + 3 * FAKE_VCPUS];
 	unsigned count;
+	/* Read whenever a register is set, as KVM does with what a register of its says lies there. */
+	const volatile uint8_t *touched;
 };
 
 static inline struct fake_reg *fake_find(struct fake_regs *fake, struct reg_key key)
@@ -64,7 +66,8 @@ static inline int fake_get(void *self, struct reg_key key, void *val)
 
 static inline int fake_set(void *self, struct reg_key key, const void *val)
 {
-	struct fake_reg *reg = fake_find(self, key);
+	struct fake_regs *fake = self;
+	struct fake_reg *reg = fake_find(fake, key);
 	uint64_t word;
 
 	if (!reg || reg->is_gone)
@@ -74,6 +77,8 @@ static inline int fake_set(void *self, struct reg_key key, const void *val)
 		if (word == FAKE_REFUSED || (!word && REG_ID_NUMBER(key.id)))
 			return because(-EINVAL, "%#llx is no value", (unsigned long long)word);
 	}
+	if (fake->touched)
+		(void)*fake->touched;
 	memcpy(reg->value, val, reg_size(key.id));
 	return 0;
 }

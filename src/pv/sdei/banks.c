@@ -270,6 +270,8 @@ static int set(void *self, struct reg_key key, const void *val)
 	uint64_t value = 0;
 	int r;
 
+	if (reg_size(key.id) > sizeof(value))
+		return unknown(key);
 	memcpy(&value, val, reg_size(key.id));
 	pthread_mutex_lock(&sdei->lock);
 	r = write_value(sdei, key, value);

@@ -111,7 +111,8 @@ static int64_t event_status(struct caller *caller)
 {
 	const struct sdei_event_info *info = sdei_event(caller->args[0]);
 
-	return info ? sdei_status(caller->model, caller->pe, info) : SDEI_INVALID_PARAMETERS;
+	return info ? (int64_t)sdei_status(caller->model, caller->pe, info) :
+		      SDEI_INVALID_PARAMETERS;
 }
 
 static int64_t routing_info(struct caller *caller, const struct sdei_event_info *info)
