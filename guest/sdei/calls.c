@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Walks SDEI's functions and the handler's states on one CPU, then signals another, which waits, spins with
- * interrupts masked, and accesses a device. Says what is not as DEN0054 has it, and "sdei ok" at the end.
+ * Walks SDEI's functions and the handler's states on one CPU, then signals another, which waits, spins
+ * with interrupts masked, and accesses a device. Says what is not as DEN0054 has it, and "sdei ok" at
+ * the end.
  */
 #include <abi/sdei.h>
 

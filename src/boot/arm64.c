@@ -18,8 +18,8 @@
 #include "boot/unpack.h"
 
 /*
- * booting.rst: kernel and initrd lie within 32 GiB of each other, and the Image begins text_offset behind
- * a multiple of 2 MiB.
+ * booting.rst: kernel and initrd lie within 32 GiB of each other, and the Image begins text_offset
+ * behind a multiple of 2 MiB.
  */
 #define REACH	     (32 * GIB)
 #define KERNEL_ALIGN (2 * MIB)

@@ -26,7 +26,7 @@ int pl031_add_bank(struct pl031 *rtc, struct reg_file *file);
 
 enum pl031_field {
 	PL031_FIELD_REGISTER = 0, /* as it is read at the offset */
-	PL031_FIELD_AHEAD = 1,	  /* of LR. Seconds by which the guest's clock is ahead of UTC, int64_t */
+	PL031_FIELD_AHEAD = 1,	  /* of LR. Seconds by which it is ahead of UTC, int64_t */
 	PL031_FIELD_SEEN = 2,	  /* of DR. The guest's clock up to which a match has been noticed */
 };
 

@@ -297,7 +297,7 @@ const struct machine_part machine_parts[] = {
 	{ machine_add_rng, machine_remove_rng },
 	{ machine_add_balloon, machine_remove_balloon },
 	{ machine_add_vmem, machine_remove_vmem },
-	{ add_kernel, NULL }, /* last: it takes the memory that is left; a blank machine's comes from elsewhere */
+	{ add_kernel, NULL }, /* last: it takes the memory that is left */
 };
 
 const size_t machine_parts_count = ARRAY_SIZE(machine_parts);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A VM without KVM: ports, memory of devices, a loop, and interrupts that are counted. Defines what devices link to.
+/* A VM without KVM: ports, addresses, a loop, and interrupts that are counted. Defines what devices link to.
  */
 #ifndef TESTS_DEV_FAKE_VM_H
 #define TESTS_DEV_FAKE_VM_H

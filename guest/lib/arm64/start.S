@@ -5,7 +5,7 @@
 
 /* Arm ARM D24.2.109, MAIR_EL1: 0 write-back memory, 1 Device-nGnRnE */
 #define MAIR 0x00ff
-/* D24.2.176, TCR_EL1: 39 bits of addresses, 4 KiB granule, write-back, inner shareable, 40 bits out; no TTBR1 */
+/* D24.2.176, TCR_EL1: 39 bits in, 40 out, 4 KiB granule, write-back, inner shareable; no TTBR1 */
 #define TCR (25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | 2 << 32)
 /* D24.2.161, SCTLR_EL1: M, C, I */
 #define SCTLR (1 << 0 | 1 << 2 | 1 << 12)
@@ -81,8 +81,8 @@ cpu_entry:
 	b	3b
 
 /*
- * Whatever comes is taken to guest_exception(number of the vector, where the interrupted registers x0 to
- * x30 are), and back.
+ * Whatever comes is taken to guest_exception(number of the vector, where the interrupted registers
+ * are), and back.
  */
 	.macro vector number
 	.balign 128

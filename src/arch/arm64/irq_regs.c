@@ -272,7 +272,7 @@ static int set(void *self, struct reg_key key, const void *val)
 		return 0;
 	}
 	memcpy(&value, val, reg_size(key.id));
-	/* Some bits that KVM has not got yet appear by any write: of what is there already none is made. */
+	/* By any write some bits appear that were not written: what is there already is not. */
 	r = transfer(vm, key.vcpu, row->group, REG_ID_NUMBER(key.id), &now, kvm_get_device_attr);
 	if (r == 0 && memcmp(&now, &value, reg_size(key.id)) == 0)
 		return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SMCCC calls that the guest makes by HVC or SMC and that KVM shall forward. A machine's parts register who
- * answers, before the VM first runs; from then on it is fixed, and exits look without a lock.
+ * SMCCC calls that the guest makes by HVC or SMC and that KVM shall forward. A machine's parts register
+ * who answers, before the VM first runs; from then on it is fixed, and exits look without a lock.
  */
 #ifndef ARCH_ARM64_TRAPS_H
 #define ARCH_ARM64_TRAPS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The dispatcher's state as registers of 32 or 64 bits, all of which are zero in a guest that has never called
- * it. What runs follows from the contexts: no handler can run without one.
+ * The dispatcher's state as registers of 32 or 64 bits, all of which are zero in a guest that has never
+ * called it. What runs follows from the contexts: no handler can run without one.
  */
 #include "pv/sdei/impl.h"
 

@@ -24,8 +24,9 @@
 uint64_t sdei_entry_pstate(uint64_t pstate, uint64_t sctlr)
 {
 	uint64_t entry = PSTATE_DAIF | PSTATE_EL1H | (pstate & (PSTATE_NZCV | PSTATE_PAN));
+	uint64_t dit = (pstate & PSTATE_32) ? PSTATE_DIT_32 : PSTATE_DIT;
 
-	if (pstate & (pstate & PSTATE_32 ? PSTATE_DIT_32 : PSTATE_DIT))
+	if (pstate & dit)
 		entry |= PSTATE_DIT;
 	if (!(sctlr & SCTLR_SPAN))
 		entry |= PSTATE_PAN;

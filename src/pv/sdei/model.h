@@ -4,8 +4,8 @@
  * what is delivered next. All of it is under one lock, the caller's (struct sdei).
  *
  * Where implementations of DEN0054 disagree, this one is thus:
- *   EVENT_SIGNAL      of an event that the target has registered, but disabled or masked, is latched, and
- *                     delivered once it can be; of one that it has not registered, it is refused
+ *   EVENT_SIGNAL      of an event that the target has registered, but disabled or masked, is latched
+ *                     and delivered once it can be; what it has not registered is refused
  *   EVENT_GET_INFO    says that event 0 can be signalled
  *   EVENT_REGISTER    refuses flags that 1.0 does not know
  *   PE_MASK           tells by its result whether it changed anything
@@ -88,15 +88,15 @@ int64_t sdei_call(struct sdei_model *model, uint32_t pe, const struct sdei_call 
 unsigned sdei_call_args(uint32_t function);
 
 /*
- * EVENT_COMPLETE, or with resume EVENT_COMPLETE_AND_RESUME: 0, and *ret_context is what was interrupted;
- * or the value of x0. *ret_whom: the event may be pending again, elsewhere.
+ * EVENT_COMPLETE, or with resume EVENT_COMPLETE_AND_RESUME: 0, and *ret_context is what was
+ * interrupted; or the value of x0. *ret_whom: the event may be pending again, elsewhere.
  */
 int64_t sdei_complete(struct sdei_model *model, uint32_t pe, bool resume, uint64_t address,
 		      struct sdei_context *ret_context, uint32_t *ret_whom);
 
 /*
- * The next event for the PE that can be delivered, or NULL. It counts as running from then on: the caller
- * fills in registers of *ret_context, which is the model's.
+ * The next event for the PE that can be delivered, or NULL. It counts as running from then on: the
+ * caller fills in registers of *ret_context, which is the model's.
  */
 const struct sdei_handler *sdei_next(struct sdei_model *model, uint32_t pe,
 				     struct sdei_context **ret_context);

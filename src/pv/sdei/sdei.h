@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SDEI for arm64 guests: events that reach a CPU whether it has masked interrupts or not. A guest calls it by
- * HVC, which KVM's SMCCC filter forwards; /firmware/sdei in the device tree tells of it.
+ * SDEI for arm64 guests: events that reach a CPU whether it has masked interrupts or not. A guest calls
+ * it by HVC, which KVM's SMCCC filter forwards; /firmware/sdei in the device tree tells of it.
  */
 #ifndef PV_SDEI_SDEI_H
 #define PV_SDEI_SDEI_H

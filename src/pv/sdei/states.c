@@ -18,8 +18,8 @@ struct cell {
 #define NO_STATE    DENY(0), DENY(0), DENY(0), DENY(0), DENY(0), DENY(0), DENY(0)
 
 /*
- * DEN0054 6.1.2, table 13; columns as in enum sdei_operation. Unregistering is done at once, and forbids
- * to register again until the handler has completed: that is the state RUN alone.
+ * DEN0054 6.1.2, table 13; columns as in enum sdei_operation. Unregistering is done at once, and
+ * forbids to register again until the handler has completed: that is the state RUN alone.
  */
 static const struct cell table[8][SDEI_OPERATIONS] = {
 	/* REGISTER, ENABLE, DISABLE, UNREGISTER, ROUTING_SET, COMPLETE, dispatch */
