@@ -47,6 +47,18 @@ enum machine_sdei {
 	MACHINE_SDEI_OFF,
 };
 
+enum machine_hyperv_engine {
+	MACHINE_HYPERV_AUTO,
+	MACHINE_HYPERV_KERNEL,	 /* KVM's own */
+	MACHINE_HYPERV_PORTABLE, /* ferry's, on any KVM that can leave MSRs to user space */
+};
+
+/*
+ * Of a list of Hyper-V features as machine_options takes it, all that it comes to; -EINVAL when it is
+ * none, with the reason.
+ */
+int machine_hyperv_resolve(const char *features, char *text, size_t size);
+
 /* The address that the net of this number gets by default: the same name gives the same addresses. */
 void machine_net_address(const char *name, size_t number, uint8_t mac[6]);
 
@@ -74,6 +86,12 @@ struct machine_options {
 	bool balloon;
 	bool virtio_console;
 	enum machine_sdei sdei;
+	/*
+	 * Hyper-V features by QEMU's names with commas between them; what they need comes with them.
+	 * "": those that suit most guests; NULL: the guest sees KVM. x86 only.
+	 */
+	const char *hyperv;
+	enum machine_hyperv_engine hyperv_engine;
 	/*
 	 * The guest comes from a snapshot or from another host. Memory is left all zero, no kernel is
 	 * loaded, and writable disks are opened without their locks. The machine counts as held;
@@ -194,6 +212,23 @@ void machine_store_untrack(struct machine_store *store);
  * a guest that dirties memory faster than it can be sent. Ends with the VM. Any thread.
  */
 void machine_throttle(struct machine *machine, unsigned percent);
+
+/*
+ * While a vCPU is inhibited, others that ask Hyper-V to flush its TLB wait outside the guest, and make
+ * their hypercall again afterwards. When this returns with on, none that targets it is under way. Any
+ * thread but a vCPU's. -ENODEV: not a Hyper-V guest; -ENOENT: no such vCPU.
+ */
+int machine_hyperv_inhibit(struct machine *machine, uint32_t vcpu, bool on);
+
+struct machine_hyperv_vcpu {
+	bool is_inhibited, waits;
+	uint32_t waits_on; /* a vCPU, when it waits */
+};
+/* -ENODEV, -ENOENT. */
+int machine_hyperv_vcpu(struct machine *machine, uint32_t vcpu,
+			struct machine_hyperv_vcpu *ret_state);
+/* "kernel" or "portable"; NULL: not a Hyper-V guest. */
+const char *machine_hyperv_engine_name(const struct machine *machine);
 
 /* The rest belongs to the loop's thread. */
 

@@ -56,6 +56,8 @@ enum reg_bank_number {
 	REG_BANK_GIC_ITS = 0x42,
 	REG_BANK_SDEI = 0x43,
 	REG_BANK_SDEI_SHARED = 0x44,
+	REG_BANK_HYPERV = 0x48,
+	REG_BANK_HYPERV_VP = 0x49,
 };
 
 /* A register is named by (vcpu, id); REG_VM stands for the whole VM. */

@@ -22,12 +22,14 @@ static const struct verb {
 	bool number;	   /* no size, but a number such as 0x40000000 */
 	bool asks;	   /* VALUE may be left out */
 	bool ends;	   /* the VM's end is waited for */
+	bool inhibits;	   /* VALUE is a vCPU, and on or off follows; or status */
 } verbs[] = {
 	{ .name = "status" },	    { .name = "pause" },
 	{ .name = "resume" },	    { .name = "stop", .ends = true },
 	{ .name = "power-button" }, { .name = "balloon", .param = "target" },
 	{ .name = "memory", .param = "size", .asks = true }, { .name = "version" },
 	{ .name = "sdei-inject", .param = "event", .number = true },
+	{ .name = "hyperv-inhibit", .inhibits = true },
 };
 
 struct ctl {
@@ -35,8 +37,9 @@ struct ctl {
 	const struct verb *verb;
 	const char *value;
 	uint64_t size;
-	bool json, force, has_vcpu;
 	uint64_t vcpu;
+	const char *onoff; /* NULL: neither was given */
+	bool json, force, has_vcpu;
 };
 
 static int set_json(void *target, const char *value, bool on)
@@ -102,6 +105,29 @@ static int set_value(struct ctl *ctl, const char *word)
 	return err ? because_of(err, "%s", ctl->verb->name) : 0;
 }
 
+static int set_inhibit(struct ctl *ctl, unsigned index, const char *word)
+{
+	static const char *const names[] = { "on", "off", NULL };
+	unsigned choice;
+	int err;
+
+	if (index == 2 && strcmp(word, "status") == 0) {
+		ctl->value = word;
+		return 0;
+	}
+	if (index == 2) {
+		ctl->value = word;
+		ctl->onoff = "";
+		err = value_count(word, 0, INT32_MAX, &ctl->vcpu);
+		return err ? because_of(err, "hyperv-inhibit: a vCPU, or status") : 0;
+	}
+	if (!ctl->onoff)
+		return because(-EINVAL, "hyperv-inhibit status takes nothing else");
+	err = value_choice(word, names, &choice);
+	ctl->onoff = word;
+	return err ? because_of(err, "hyperv-inhibit") : 0;
+}
+
 static int set_operand(void *target, unsigned index, const char *value)
 {
 	struct ctl *ctl = target;
@@ -112,8 +138,12 @@ static int set_operand(void *target, unsigned index, const char *value)
 		return value_vm_name(value);
 	case 1:
 		return set_verb(ctl, value);
+	case 2:
+		return ctl->verb->inhibits ? set_inhibit(ctl, index, value) : set_value(ctl, value);
 	default:
-		return set_value(ctl, value);
+		if (ctl->verb->inhibits)
+			return set_inhibit(ctl, index, value);
+		return because(-EINVAL, "%s takes one value at most", ctl->verb->name);
 	}
 }
 
@@ -126,6 +156,24 @@ static void print_progress(const char *key, struct json_object *progress)
 	printf("%s %s\n", key, text);
 }
 
+/* Each vCPU's state, by its number. */
+static void print_vcpus(struct json_object *vcpus)
+{
+	for (size_t i = 0; i < json_object_array_length(vcpus); i++) {
+		struct json_object *vcpu = json_object_array_get_idx(vcpus, i);
+		struct json_object *whom = json_object_object_get(vcpu, "waits_on");
+
+		printf("vCPU %-4zu %s%s", i,
+		       json_object_get_boolean(json_object_object_get(vcpu, "inhibited"))
+			       ? "inhibited"
+			       : "not inhibited",
+		       whom ? ", waits for vCPU " : "");
+		if (whom)
+			printf("%" PRId64, json_object_get_int64(whom));
+		putchar('\n');
+	}
+}
+
 static void print_result(const struct ctl *ctl, struct json_object *result)
 {
 	if (ctl->json) {
@@ -136,29 +184,46 @@ static void print_result(const struct ctl *ctl, struct json_object *result)
 	{
 		if (json_object_is_type(value, json_type_object))
 			print_progress(key, value);
+		else if (json_object_is_type(value, json_type_array))
+			print_vcpus(value);
 		else
 			print_member(key, value);
 	}
 }
 
+/* NULL: it has none. */
+static struct json_object *params_of(const struct ctl *ctl)
+{
+	struct json_object *params = json_object_new_object();
+
+	if (ctl->force) {
+		json_object_object_add(params, "force", json_object_new_boolean(true));
+	} else if (ctl->onoff) {
+		json_object_object_add(params, "vcpu", json_object_new_int64((int64_t)ctl->vcpu));
+		json_object_object_add(params, "on",
+				       json_object_new_boolean(strcmp(ctl->onoff, "on") == 0));
+	} else if (ctl->value && ctl->verb->param) {
+		json_object_object_add(params, ctl->verb->param,
+				       json_object_new_int64((int64_t)ctl->size));
+		if (ctl->has_vcpu)
+			json_object_object_add(params, "vcpu",
+					       json_object_new_int64((int64_t)ctl->vcpu));
+	} else {
+		json_object_put(params);
+		return NULL;
+	}
+	return params;
+}
+
 static int ask(const struct ctl *ctl)
 {
 	struct control_session *session;
-	struct json_object *params = NULL, *result;
+	struct json_object *params, *result;
 	int err = control_open(ctl->name, &session);
 
 	if (err)
 		return err;
-	if (ctl->force) {
-		params = json_object_new_object();
-		json_object_object_add(params, "force", json_object_new_boolean(true));
-	} else if (ctl->value) {
-		params = json_object_new_object();
-		json_object_object_add(params, ctl->verb->param,
-				       json_object_new_int64((int64_t)ctl->size));
-	}
-	if (ctl->has_vcpu)
-		json_object_object_add(params, "vcpu", json_object_new_int64((int64_t)ctl->vcpu));
+	params = params_of(ctl);
 	err = control_ask(session, ctl->verb->name, params, NULL, NULL, &result);
 	if (!err && ctl->verb->ends)
 		err = control_wait_end(session);
@@ -179,6 +244,9 @@ static int run_ctl(const struct command *self, int argc, char **argv)
 		err = because(-EINVAL, "%s needs a %s, such as 'ferry ctl %s %s %s'", ctl.verb->name,
 			      ctl.verb->number ? "number" : "size", ctl.name, ctl.verb->name,
 			      ctl.verb->number ? "0x40000000" : "256M");
+	if (err == COMMAND_GO_ON && ctl.verb->inhibits &&
+	    (!ctl.value || (ctl.onoff && !ctl.onoff[0])))
+		err = because(-EINVAL, "hyperv-inhibit needs a vCPU and on or off, or status");
 	if (err == COMMAND_GO_ON && ctl.force && strcmp(ctl.verb->name, "resume") != 0)
 		err = because(-EINVAL, "--force belongs to resume, not to %s", ctl.verb->name);
 	if (err == COMMAND_GO_ON && ctl.has_vcpu && !ctl.verb->number)
@@ -208,6 +276,8 @@ static const char *const notes[] = {
 	"  memory [SIZE] ask the guest to have SIZE of memory, or say what it has",
 	"                (needs 'run --memory SIZE,max=SIZE')",
 	"  sdei-inject EVENT  trigger an SDEI event that the arm64 guest has registered",
+	"  hyperv-inhibit VCPU on|off, hyperv-inhibit status",
+	"                let vCPUs wait that flush that one's TLB (needs 'run --hyperv')",
 	"  version       the ferry that runs it",
 	NULL,
 };
@@ -228,8 +298,8 @@ static const char *const more[] = {
 
 const struct command command_ctl = {
 	.name = "ctl",
-	.summary = "pause, resume, stop or ask a running VM",
-	.operands = { "NAME", "VERB", "VALUE" },
+	.summary = "pause, stop or ask a running VM",
+	.operands = { "NAME", "VERB", "VALUE", "STATE" },
 	.required = 2,
 	.operand = set_operand,
 	.options = options,

@@ -104,6 +104,17 @@ static int add_devices(struct json_object *root, const struct machine_options *m
 	return err;
 }
 
+/* In full: what the default is may change. */
+static int add_hyperv(struct json_object *root, const struct machine_options *machine)
+{
+	char features[256];
+	int err = machine->hyperv ? machine_hyperv_resolve(machine->hyperv, features, sizeof(features)) : 0;
+
+	if (!err && machine->hyperv)
+		add_text(root, "hyperv", features);
+	return err;
+}
+
 int describe_machine(const struct run_options *options, char **ret_text)
 {
 	const struct machine_options *machine = &options->machine;
@@ -119,6 +130,8 @@ int describe_machine(const struct run_options *options, char **ret_text)
 	add_switch(root, "balloon", machine->balloon);
 	add_text(root, "console", machine->virtio_console ? "virtio" : "serial");
 	err = add_devices(root, machine);
+	if (!err)
+		err = add_hyperv(root, machine);
 	if (!err) {
 		*ret_text = strdup(json_object_to_json_string_ext(
 			root, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));

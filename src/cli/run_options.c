@@ -175,6 +175,30 @@ static int set_sdei(void *target, const char *value, bool on)
 	return err;
 }
 
+static int set_hyperv(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	const char *features = value ? value : "";
+	char all[256];
+	int err = on ? machine_hyperv_resolve(features, all, sizeof(all)) : 0;
+
+	options->machine.hyperv = NULL;
+	return err || !on ? err : run_options_keep_in(options, &options->machine.hyperv, features);
+}
+
+static int set_hyperv_engine(void *target, const char *value, bool on)
+{
+	static const char *const names[] = { "auto", "kernel", "portable", NULL };
+	struct run_options *options = target;
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	(void)on;
+	if (!err)
+		options->machine.hyperv_engine = (enum machine_hyperv_engine)choice;
+	return err;
+}
+
 static int set_console(void *target, const char *value, bool on)
 {
 	static const char *const names[] = { "serial", "virtio", "none", NULL };
@@ -321,7 +345,8 @@ static const struct command_option option_table[] = {
 	{ "cpus", "N", "number of vCPUs (1)", "4", OPTION_MACHINE, set_cpus },
 	{ "hugepages", "SIZE", "back the memory by huge pages of 2M or 1G", "2M",
 	  OPTION_OPTIONAL | OPTION_MACHINE, set_hugepages },
-	{ "prealloc", NULL, "take all memory from the host at the start", NULL, OPTION_MACHINE,
+	{ "prealloc", NULL, "take all memory from the host at the start", NULL,
+	  OPTION_MACHINE | OPTION_RARE,
 	  set_prealloc },
 	{ "disk", "FILE[,KEY..]", "keys: readonly direct queues=N serial=TEXT",
 	  "path=x.img,readonly", OPTION_REPEAT | OPTION_MACHINE, run_set_disk },
@@ -333,6 +358,10 @@ static const struct command_option option_table[] = {
 	  set_balloon },
 	{ "sdei", "HOW", "arm64: events by firmware: auto, on or off (auto)", "on", OPTION_MACHINE |
 	  OPTION_RARE, set_sdei },
+	{ "hyperv", "FEATURES", "let the guest see Hyper-V, not KVM", "default,spinlocks=8191",
+	  OPTION_OPTIONAL | OPTION_MACHINE, set_hyperv },
+	{ "hyperv-engine", "WHICH", "who plays Hyper-V: auto, kernel or portable (auto)", "portable",
+	  OPTION_RARE, set_hyperv_engine },
 	{ "console", "KIND", "serial, virtio or none (serial)", "virtio", OPTION_MACHINE, set_console },
 	{ "console-output", "FILE", "keep a copy of what the console says", "console.log", 0,
 	  set_console_output },
@@ -383,6 +412,14 @@ static const char *const more[] = {
 	"Networks. --net user needs no privilege: passt connects the guest as a program of",
 	"yours. --net tap=NAME uses a tap device, and makes one where there is none, which takes",
 	"root. Both take ,mac=ADDRESS.",
+	"",
+	"Hyper-V guests. --hyperv, or --hyperv=FEATURES with commas: relaxed vapic spinlocks=N",
+	"vpindex runtime crash reset time frequencies synic stimer stimer-direct tlbflush",
+	"tlbflush-ext ipi xmm-input reenlightenment, named as QEMU's hv-...; default is relaxed,",
+	"vpindex, runtime, crash, reset, time, frequencies, tlbflush, ipi and xmm-input. What a feature",
+	"needs comes with it; 'ferry run --log-level info' says so. --hyperv-engine=portable is ferry's",
+	"own, on every KVM that leaves MSRs to user space; kernel is KVM's. 'ferry ctl NAME",
+	"hyperv-inhibit VCPU on' lets vCPUs wait that ask to flush that vCPU's TLB, until off.",
 	"",
 	"The console. Where standard input is a terminal the guest gets every key but ctrl-]:",
 	"ctrl-] q ends the VM, ctrl-] p presses its power button, ctrl-] ? says so, ctrl-] ctrl-]",

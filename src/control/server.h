@@ -96,6 +96,9 @@ int inspect_stream_create(struct vm *vm, const char *pattern, struct control_str
 /* The method of stat.c. */
 int do_stat(void *self, struct json_object *params, struct json_object **ret_result);
 
+/* The method of hyperv.c. */
+int do_hyperv_inhibit(void *self, struct json_object *params, struct json_object **ret_result);
+
 /* The methods of migrate.c. */
 int do_migrate(void *self, struct json_object *params, struct json_object **ret_result);
 int do_migrate_recover(void *self, struct json_object *params, struct json_object **ret_result);

@@ -193,3 +193,13 @@ int kvm_kvmclock_ctrl(int vcpu)
 {
 	return KVM_IOCTL_VAL(vcpu, KVM_KVMCLOCK_CTRL, 0);
 }
+
+int kvm_get_fpu(int vcpu, struct kvm_fpu *fpu)
+{
+	return KVM_IOCTL(vcpu, KVM_GET_FPU, fpu);
+}
+
+int kvm_translate(int vcpu, struct kvm_translation *translation)
+{
+	return KVM_IOCTL(vcpu, KVM_TRANSLATE, translation);
+}

@@ -48,5 +48,7 @@ int kvm_set_nested_state(int vcpu, struct kvm_nested_state *state);
 int kvm_get_tsc_khz(int vcpu);
 int kvm_set_tsc_khz(int vcpu, long khz);
 int kvm_kvmclock_ctrl(int vcpu);
+int kvm_get_fpu(int vcpu, struct kvm_fpu *fpu);
+int kvm_translate(int vcpu, struct kvm_translation *translation);
 
 #endif

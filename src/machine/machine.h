@@ -12,6 +12,7 @@ struct balloon;
 struct blk;
 struct console;
 struct disk_image;
+struct hyperv;
 struct net;
 struct pci_host;
 struct pl031;
@@ -93,6 +94,7 @@ struct machine {
 	size_t store_count;
 	struct net **nets;
 	size_t net_count;
+	struct hyperv *hyperv; /* x86, and only of a Hyper-V guest */
 	struct machine_hold hold;
 };
 

@@ -17,6 +17,7 @@
 #include "dev/pvpanic.h"
 #include "dev/rtc.h"
 #include "mem/mem.h"
+#include "pv/hyperv/hyperv.h"
 #include "vm/vm.h"
 
 /*
@@ -133,6 +134,30 @@ static int add_tsc(struct machine *machine)
 static int add_vcpu(struct machine *machine)
 {
 	return x86_vcpu_bank_add(machine->vm);
+}
+
+static int add_hyperv(struct machine *machine)
+{
+	const struct hyperv_options options = {
+		.features = machine->options->hyperv,
+		.engine = (enum hyperv_engine)machine->options->hyperv_engine,
+	};
+	int r;
+
+	if (!options.features)
+		return 0;
+	r = hyperv_create(machine->vm, &options, &machine->hyperv);
+	return r < 0 ? r : hyperv_add_bank(machine->hyperv);
+}
+
+static void remove_hyperv(struct machine *machine)
+{
+	hyperv_destroy(machine->hyperv);
+}
+
+static int add_hyperv_vps(struct machine *machine)
+{
+	return machine->hyperv ? hyperv_add_vp_bank(machine->hyperv) : 0;
 }
 
 static int add_serial(struct machine *machine)
@@ -315,11 +340,13 @@ const struct machine_part machine_parts[] = {
 	{ add_vm, NULL },
 	{ add_clock, NULL },   /* before msr: kvmclock's pages are filled from it */
 	{ add_irqchip, NULL }, /* before cpu: a LAPIC in virtual wire mode listens to the PIC */
+	{ add_hyperv, remove_hyperv }, /* before cpuid: what a guest may not have is said first */
 	{ add_cpuid, NULL },   /* decides which of the next three exist */
 	{ add_cpu, NULL },     /* regs.h says why these four in this order */
 	{ add_tsc, NULL },
 	{ add_msr, NULL },
 	{ add_vcpu, NULL },
+	{ add_hyperv_vps, NULL }, /* after vcpu: who waits stands in front of his hypercall */
 	{ add_serial, machine_remove_serial },
 	{ add_rtc, remove_rtc },
 	{ add_acpi_pm, remove_acpi_pm },

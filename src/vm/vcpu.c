@@ -225,6 +225,13 @@ static int serve_requests(struct vcpu *vcpu)
 
 	if (requests & VCPU_REQUEST_STOP)
 		return 0;
+	/* Before a pause: what an exit has left to be done is done when registers are read. */
+	if (requests & VCPU_REQUEST_WORK) {
+		r = retire(vcpu);
+		if (r < 0)
+			return r;
+		vcpu_work(vcpu);
+	}
 	if (requests & VCPU_REQUEST_PAUSE) {
 		r = retire(vcpu);
 		if (r < 0)
@@ -238,12 +245,6 @@ static int serve_requests(struct vcpu *vcpu)
 		vcpu_time_switch(&vcpu->time, VCPU_TIME_THROTTLED);
 		vcpu_sleep(vcpu, is_throttled);
 		vcpu_time_switch(&vcpu->time, VCPU_TIME_OTHER);
-	}
-	if (requests & VCPU_REQUEST_WORK) {
-		r = retire(vcpu);
-		if (r < 0)
-			return r;
-		vcpu_work(vcpu);
 	}
 	if (requests & VCPU_REQUEST_BLOCK)
 		vcpu_stay_blocked(vcpu);

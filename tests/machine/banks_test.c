@@ -19,22 +19,34 @@
 
 static struct test_machine t;
 
-/* A machine with everything in it, whose guest has left traces and now spins, paused. */
-static void create_used_machine(void)
+/* hyperv: what the guest sees of it, or NULL. */
+static void create_machine(struct test_machine *machine, const char *hyperv)
 {
-	test_machine_create(&t, "basic/state", "", 2);
+	test_machine_create_with(machine, (struct machine_options){
+						  .kernel = GUEST_DIR "/basic/state",
+						  .cmdline = "",
+						  .vm.vcpus = 2,
+						  .hyperv = hyperv,
+						  .hyperv_engine = MACHINE_HYPERV_PORTABLE,
+					  });
+}
+
+/* A machine whose guest has left traces and now spins, paused. */
+static void create_used_machine(const char *hyperv)
+{
+	create_machine(&t, hyperv);
 	test_machine_run(&t, "ready", true);
 	vm_pause(t.vm);
 }
 
-START_TEST(test_every_listed_register_is_read_and_written_back)
+static void check_every_register(const char *hyperv)
 {
 	static uint8_t value[REG_SIZE_MAX], again[REG_SIZE_MAX];
 	struct reg_list list = { 0 };
 	struct reg_file *regs;
 	int r;
 
-	create_used_machine();
+	create_used_machine(hyperv);
 	regs = vm_regs(t.vm);
 	ck_assert_int_eq(reg_file_list(regs, &list), 0);
 	ck_assert_uint_gt(list.count, 100);
@@ -55,6 +67,12 @@ START_TEST(test_every_listed_register_is_read_and_written_back)
 	reg_list_finish(&list);
 	test_machine_finish(&t);
 }
+
+START_TEST(test_every_listed_register_is_read_and_written_back)
+{
+	check_every_register(NULL);
+	check_every_register("");
+}
 END_TEST
 
 START_TEST(test_names_are_unique_and_unknown_ids_are_refused)
@@ -64,7 +82,7 @@ START_TEST(test_names_are_unique_and_unknown_ids_are_refused)
 	char (*names)[128];
 	uint64_t value[4];
 
-	create_used_machine();
+	create_used_machine("");
 	regs = vm_regs(t.vm);
 	ck_assert_int_eq(reg_file_list(regs, &list), 0);
 	names = calloc(list.count, sizeof(*names));
@@ -84,14 +102,14 @@ START_TEST(test_names_are_unique_and_unknown_ids_are_refused)
 }
 END_TEST
 
-START_TEST(test_saved_restored_saved_gives_identical_bytes)
+static void check_saved_restored(const char *hyperv)
 {
 	struct image first, second;
 	struct test_machine fresh;
 
-	create_used_machine();
+	create_used_machine(hyperv);
 	image_save(vm_regs(t.vm), &first);
-	test_machine_create(&fresh, "basic/state", "", 2);
+	create_machine(&fresh, hyperv);
 	image_restore(vm_regs(fresh.vm), &first);
 	image_save(vm_regs(fresh.vm), &second);
 	image_compare(vm_regs(fresh.vm), &first, &second);
@@ -99,6 +117,12 @@ START_TEST(test_saved_restored_saved_gives_identical_bytes)
 	image_finish(&second);
 	test_machine_finish(&fresh);
 	test_machine_finish(&t);
+}
+
+START_TEST(test_saved_restored_saved_gives_identical_bytes)
+{
+	check_saved_restored(NULL);
+	check_saved_restored("");
 }
 END_TEST
 
@@ -126,6 +150,8 @@ static struct machine_options everything(const struct machine_disk *disk)
 		.memory = 16 * MIB,
 		.memory_max = 80 * MIB,
 		.virtio_console = true,
+		.hyperv = "",
+		.hyperv_engine = MACHINE_HYPERV_PORTABLE,
 	};
 }
 
@@ -143,6 +169,7 @@ static void bring_drivers_up(struct reg_file *regs, const struct image *image)
 		{ "pci.00:02.0.msix_control", 0x80028811 },
 		{ "msix.00:02.0.vector1", MSIS }, /* unmasked; but it may not interrupt */
 		{ "msix.00:02.0.pending0", 2 },
+		{ "hyperv_vp.intercept_suspend", 2 },
 		{ "virtio.00:01.0.queue0.size", 16 },
 		{ "virtio.00:01.0.queue0.msix_vector", 1 },
 		{ "virtio.00:01.0.queue0.desc", RAM + 0x100000 },
@@ -218,7 +245,7 @@ START_TEST(test_list_contains_the_blessed_list_of_each_release)
 	FILE *blessed = fopen(BLESSED, "r");
 
 	ck_assert_ptr_nonnull(blessed);
-	create_used_machine();
+	create_used_machine(NULL);
 	ck_assert_int_eq(reg_file_list(vm_regs(t.vm), &list), 0);
 	while (fgets(line, sizeof(line), blessed)) {
 		line[strcspn(line, "\n")] = '\0';

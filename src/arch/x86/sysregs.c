@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "kvm/kvm_x86.h"
 #include "regs.h"
+#include "traps.h"
 #include "vm/vm.h"
 
 /*
@@ -97,6 +98,45 @@ static void add_unlisted(struct kvm_msr_list *list)
 				list->indices[list->nmsrs++] = msr;
 }
 
+static unsigned flags_of(uint32_t index)
+{
+	switch (index) {
+	case MSR_IA32_TSC:
+	case MSR_IA32_TSC_DEADLINE: /* 0 once it has passed */
+	case MSR_HV_TIME_REF_COUNT:
+	case MSR_HV_VP_RUNTIME:
+		return REG_TIME;
+	default:
+		return 0;
+	}
+}
+
+/* MSRs that somebody else than KVM keeps are registers if he says so, behind KVM's. */
+static void drop_trapped(const struct vm *vm, struct kvm_msr_list *list)
+{
+	uint32_t n = 0;
+	void *self;
+
+	for (uint32_t i = 0; i < list->nmsrs; i++)
+		if (!x86_msr_trap_find(vm, list->indices[i], &self))
+			list->indices[n++] = list->indices[i];
+	list->nmsrs = n;
+}
+
+static int list_trapped(const struct vm *vm, uint32_t v, struct reg_list *out)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < vm->arch.msr_trap_count; i++) {
+		const struct x86_msr_trap *trap = vm->arch.msr_traps[i].trap;
+
+		for (uint32_t j = 0; j < trap->register_count && r == 0; j++)
+			r = reg_list_add(out, v, MSR_ID(trap->registers[j]),
+					 flags_of(trap->registers[j]));
+	}
+	return r;
+}
+
 static int read_index_list(struct vm *vm)
 {
 	struct kvm_msr_list count = { .nmsrs = 0 };
@@ -113,6 +153,7 @@ static int read_index_list(struct vm *vm)
 	r = kvm_get_msr_index_list(vm->kvm_fd, list);
 	if (r == 0)
 		add_unlisted(list);
+	drop_trapped(vm, list);
 	return r;
 }
 
@@ -162,19 +203,6 @@ static int find_readable(struct vm *vm)
 	return 0;
 }
 
-static unsigned flags_of(uint32_t index)
-{
-	switch (index) {
-	case MSR_IA32_TSC:
-	case MSR_IA32_TSC_DEADLINE: /* 0 once it has passed */
-	case MSR_HV_TIME_REF_COUNT:
-	case MSR_HV_VP_RUNTIME:
-		return REG_TIME;
-	default:
-		return 0;
-	}
-}
-
 static int msr_list(void *self, uint32_t v, struct reg_list *out)
 {
 	struct vm *vm = self;
@@ -185,7 +213,17 @@ static int msr_list(void *self, uint32_t v, struct reg_list *out)
 
 		r = reg_list_add(out, v, MSR_ID(index), flags_of(index));
 	}
-	return r;
+	return r < 0 ? r : list_trapped(vm, v, out);
+}
+
+static int read_one(struct vcpu *vcpu, uint32_t index, uint64_t *ret_value)
+{
+	void *trap_self;
+	const struct x86_msr_trap *trap = x86_msr_trap_find(vcpu->vm, index, &trap_self);
+
+	if (!trap)
+		return x86_msr_read(vcpu, index, ret_value);
+	return trap->get ? trap->get(trap_self, vcpu, index, ret_value) : -ENOENT;
 }
 
 static int msr_get(void *self, struct reg_key key, void *val)
@@ -195,8 +233,7 @@ static int msr_get(void *self, struct reg_key key, void *val)
 	int r = x86_vcpu_settle(&vm->vcpus[key.vcpu]);
 
 	if (r == 0)
-		r = x86_msr_read(&vm->vcpus[key.vcpu], REG_ID_NUMBER(key.id), &value);
-
+		r = read_one(&vm->vcpus[key.vcpu], REG_ID_NUMBER(key.id), &value);
 	if (r == -ENOENT)
 		return because(r, "no MSR %#x", REG_ID_NUMBER(key.id));
 	if (r == 0)
@@ -210,10 +247,15 @@ static int msr_set(void *self, struct reg_key key, const void *val)
 	struct vm *vm = self;
 	struct vcpu *vcpu = &vm->vcpus[key.vcpu];
 	uint32_t index = REG_ID_NUMBER(key.id);
+	void *trap_self;
+	const struct x86_msr_trap *trap = x86_msr_trap_find(vm, index, &trap_self);
 	uint64_t value, now;
 	int r;
 
 	memcpy(&value, val, sizeof(value));
+	if (trap)
+		return trap->set ? trap->set(trap_self, vcpu, index, value)
+				 : because(-ENOENT, "no MSR %#x", index);
 	if (index == MSR_IA32_TSC && vcpu->arch.tsc_set)
 		return 0; /* what it has gained since then is the clock's affair */
 	if (x86_msr_write(vcpu, index, value) == 0)
@@ -228,16 +270,28 @@ static int msr_set(void *self, struct reg_key key, const void *val)
 				      (unsigned long long)value);
 }
 
+/* As many from the first on as KVM keeps, and as go into one ioctl. */
+static uint32_t count_kvms(const struct vm *vm, const struct reg_value *values, size_t count)
+{
+	uint32_t n = 0;
+	void *self;
+
+	while (n < count && n < MANY_MAX &&
+	       !x86_msr_trap_find(vm, REG_ID_NUMBER(values[n].key.id), &self))
+		n++;
+	return n;
+}
+
 static size_t msr_get_many(void *self, const struct reg_value *values, size_t count)
 {
 	struct vm *vm = self;
 	struct vcpu *vcpu = &vm->vcpus[values[0].key.vcpu];
-	union many_msrs many = { .msrs.nmsrs = (uint32_t)min_u64(count, MANY_MAX) };
+	union many_msrs many = { .msrs.nmsrs = count_kvms(vm, values, count) };
 	int r = x86_vcpu_settle(vcpu);
 
 	for (uint32_t i = 0; i < many.msrs.nmsrs; i++)
 		many.msrs.entries[i].index = REG_ID_NUMBER(values[i].key.id);
-	if (r == 0)
+	if (r == 0 && many.msrs.nmsrs)
 		r = kvm_get_msrs(vcpu->fd, &many.msrs);
 	for (int i = 0; i < r; i++)
 		memcpy(values[i].value, &many.msrs.entries[i].data, sizeof(uint64_t));
@@ -248,10 +302,11 @@ static size_t msr_get_many(void *self, const struct reg_value *values, size_t co
 static size_t msr_set_many(void *self, const struct reg_value *values, size_t count)
 {
 	struct vm *vm = self;
+	uint32_t kvms = count_kvms(vm, values, count);
 	union many_msrs many = { .msrs.nmsrs = 0 };
 	int r = 0;
 
-	for (size_t i = 0; i < count && i < MANY_MAX; i++) {
+	for (uint32_t i = 0; i < kvms; i++) {
 		struct kvm_msr_entry *entry = &many.msrs.entries[i];
 
 		entry->index = REG_ID_NUMBER(values[i].key.id);

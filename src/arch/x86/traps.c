@@ -123,23 +123,31 @@ int x86_exit_trap_add(struct vm *vm, uint32_t reason, void (*fn)(void *self, str
 	return trap_add(vm->arch.exits, ARRAY_SIZE(vm->arch.exits), reason, fn, self, &trap);
 }
 
-static void exit_msr(struct vcpu *vcpu, bool write)
+const struct x86_msr_trap *x86_msr_trap_find(const struct vm *vm, uint32_t index, void **ret_self)
 {
-	const struct arch_vm *arch = &vcpu->vm->arch;
-	struct kvm_run *run = vcpu->run;
-	uint64_t value = run->msr.data;
-	int r = -ENOENT;
+	const struct arch_vm *arch = &vm->arch;
 
 	for (unsigned i = 0; i < arch->msr_trap_count; i++) {
-		const struct x86_msr_trap *trap = arch->msr_traps[i].trap;
-		void *self = arch->msr_traps[i].self;
-
-		if (run->msr.index - trap->first >= trap->count)
+		if (index - arch->msr_traps[i].trap->first >= arch->msr_traps[i].trap->count)
 			continue;
-		r = write ? trap->write(self, vcpu, run->msr.index, value)
-			  : trap->read(self, vcpu, run->msr.index, &value);
-		break;
+		*ret_self = arch->msr_traps[i].self;
+		return arch->msr_traps[i].trap;
 	}
+	return NULL;
+}
+
+static void exit_msr(struct vcpu *vcpu, bool write)
+{
+	struct kvm_run *run = vcpu->run;
+	uint64_t value = run->msr.data;
+	void *self = NULL;
+	const struct x86_msr_trap *trap = x86_msr_trap_find(vcpu->vm, run->msr.index, &self);
+	int r = -ENOENT;
+
+	if (trap && write)
+		r = trap->write(self, vcpu, run->msr.index, value);
+	else if (trap)
+		r = trap->read(self, vcpu, run->msr.index, &value);
 	run->msr.data = value;
 	run->msr.error = r < 0;
 }

@@ -16,11 +16,19 @@ struct vcpu;
 /*
  * MSRs [first, first + count). The guest's accesses come here; the host's ioctls go to KVM as ever.
  * 0: done; negative: the guest takes #GP.
+ *
+ * Those of registers[] are in the bank of MSRs too, in that order, by what get and set say: a MSR is the
+ * same register whether KVM keeps it or somebody else. The VM is paused then, or has not run. -ENOENT,
+ * -EINVAL. Without registers (NULL) none of these MSRs is one.
  */
 struct x86_msr_trap {
 	uint32_t first, count;
 	int (*read)(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret_value);
 	int (*write)(void *self, struct vcpu *vcpu, uint32_t index, uint64_t value);
+	int (*get)(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret_value);
+	int (*set)(void *self, struct vcpu *vcpu, uint32_t index, uint64_t value);
+	const uint32_t *registers;
+	uint32_t register_count;
 };
 
 /*
@@ -31,6 +39,9 @@ struct x86_msr_trap {
  *   -ENOSPC      more traps than KVM's filter has ranges
  */
 int x86_msr_trap_add(struct vm *vm, const struct x86_msr_trap *trap, void *self);
+
+/* Who has that MSR, and with which self; NULL: KVM. */
+const struct x86_msr_trap *x86_msr_trap_find(const struct vm *vm, uint32_t index, void **ret_self);
 
 /*
  * The guest's OUT to the port is a hypercall. KVM may not have advanced RIP yet: it does so when the

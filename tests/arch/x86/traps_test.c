@@ -34,7 +34,35 @@ static int write_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t val
 	return 0;
 }
 
-static const struct x86_msr_trap trap = { MSR_TEST, 4, read_msr, write_msr };
+/* As a register: by who reads and writes registers. */
+static int read_msr_outside(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret_value)
+{
+	ck_assert_ptr_eq(self, &t);
+	ck_assert_ptr_null(vcpu_current());
+	(void)vcpu;
+	*ret_value = msr;
+	return index == MSR_TEST ? 0 : -ENOENT;
+}
+
+static int write_msr_outside(void *self, struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	ck_assert_ptr_eq(self, &t);
+	(void)vcpu;
+	msr = value;
+	return index == MSR_TEST ? 0 : -ENOENT;
+}
+
+static const uint32_t registers[] = { MSR_TEST };
+static const struct x86_msr_trap trap = {
+	.first = MSR_TEST,
+	.count = 4,
+	.read = read_msr,
+	.write = write_msr,
+	.get = read_msr_outside,
+	.set = write_msr_outside,
+	.registers = registers,
+	.register_count = ARRAY_SIZE(registers),
+};
 
 static void call(void *self, struct vcpu *vcpu)
 {
@@ -88,8 +116,12 @@ END_TEST
 
 START_TEST(test_nothing_has_two_owners)
 {
-	static const struct x86_msr_trap last = { MSR_TEST + 3, 1, read_msr, write_msr };
-	static const struct x86_msr_trap behind = { MSR_TEST + 4, 1, read_msr, write_msr };
+	static const struct x86_msr_trap last = {
+		.first = MSR_TEST + 3, .count = 1, .read = read_msr, .write = write_msr,
+	};
+	static const struct x86_msr_trap behind = {
+		.first = MSR_TEST + 4, .count = 1, .read = read_msr, .write = write_msr,
+	};
 
 	create("");
 	ck_assert_int_eq(x86_msr_trap_add(t.vm, &last, &t), -EEXIST);
@@ -102,5 +134,26 @@ START_TEST(test_nothing_has_two_owners)
 }
 END_TEST
 
+/* The guest has written it; then it is read and written as any other, and others there are none. */
+START_TEST(test_a_trapped_msr_is_a_register)
+{
+	const uint64_t id = 0x2030000200000000ULL | MSR_TEST;
+	const struct reg_key key = { 0, id }, none = { 0, id + 1 };
+	uint64_t value = 0, wanted = 0x77;
+
+	create("");
+	test_machine_run(&t, NULL, true);
+	vm_stop(t.vm);
+	ck_assert_uint_eq(test_register(&t, "msr.0x40000200"), 0x123456789abcdef0);
+	ck_assert_int_eq(reg_file_get(vm_regs(t.vm), key, &value), 0);
+	ck_assert_uint_eq(value, 0x123456789abcdef0);
+	ck_assert_int_eq(reg_file_set(vm_regs(t.vm), key, &wanted), 0);
+	ck_assert_uint_eq(msr, 0x77);
+	ck_assert_int_eq(reg_file_get(vm_regs(t.vm), none, &value), -ENOENT);
+	test_machine_finish(&t);
+}
+END_TEST
+
 CHECK_MAIN_KVM("traps", test_msrs_hypercalls_and_leaves_are_answered_by_who_registered,
-	       test_an_msr_that_is_refused_is_a_fault, test_nothing_has_two_owners)
+	       test_an_msr_that_is_refused_is_a_fault, test_nothing_has_two_owners,
+	       test_a_trapped_msr_is_a_register)

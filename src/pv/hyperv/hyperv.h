@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hyper-V for a guest: made with the machine, before the VM first runs. Virtual processors (VPs) are
+ * the VM's vCPUs, and their indices too.
+ */
+#ifndef PV_HYPERV_HYPERV_H
+#define PV_HYPERV_HYPERV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pv/hyperv/features.h"
+
+struct hyperv;
+struct vm;
+
+struct hyperv_options {
+	const char *features; /* as hyperv_features_parse() takes them */
+	enum hyperv_engine engine;
+};
+
+/*
+ * Puts Hyper-V's leaves in the place of KVM's, and takes over its MSRs and hypercalls. Before the VM
+ * first runs. -EINVAL, -EOPNOTSUPP: what is asked for cannot be had, with the reason.
+ */
+int hyperv_create(struct vm *vm, const struct hyperv_options *options, struct hyperv **ret_hv);
+/* vCPUs have been stopped. NULL is fine. */
+void hyperv_destroy(struct hyperv *hv);
+
+enum hyperv_engine hyperv_engine_of(const struct hyperv *hv);
+
+/*
+ * The register banks: what was promised, before CPUID; then VPs' state, behind all other registers of
+ * vCPUs.
+ */
+int hyperv_add_bank(struct hyperv *hv);
+int hyperv_add_vp_bank(struct hyperv *hv);
+
+/*
+ * TLFS 15.5.1.3. While a VP is inhibited, another that asks to flush its TLB waits: it leaves the
+ * guest, uses no CPU time, and makes its hypercall again from the start when nobody it asks for is
+ * inhibited.
+ *  - When this returns with on, no flush that targets the VP is under way, and none happens before it
+ *    is called without. What VPs do to their own TLB is not kept from them.
+ *  - An interrupt, NMI or INIT that comes for a VP that waits is taken before it makes its hypercall.
+ *  - VPs that wait for each other in a circle are the guest's own affair, see hyperv_waits_on().
+ * Any thread but a vCPU's; it may be paused. -ENOENT: there is no such VP.
+ */
+int hyperv_tlb_flush_inhibit(struct hyperv *hv, uint32_t vp, bool on);
+
+/* What an operator wants to know. Any thread. */
+bool hyperv_is_inhibited(struct hyperv *hv, uint32_t vp);
+/* Whom the VP waits for; false: for nobody. */
+bool hyperv_waits_on(struct hyperv *hv, uint32_t vp, uint32_t *ret_vp);
+
+#endif

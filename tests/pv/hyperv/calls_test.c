@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Leaves, MSRs and hypercalls as a guest finds them. */
+#include "pv/hyperv/hyperv_fixture.h"
+
+static struct test_machine t;
+
+static void run(const char *cmdline, const char *features)
+{
+	hyperv_machine_create(&t, "calls", cmdline, 1, features);
+	test_machine_run(&t, NULL, true);
+	machine_flush(t.machine);
+}
+
+static void check_says(const char *what, unsigned long long value)
+{
+	char line[96];
+
+	snprintf(line, sizeof(line), "%s 0x%016llx\n", what, value);
+	ck_assert_msg(strstr(t.console, line), "no '%s' in:\n%s", line, t.console);
+}
+
+#define REPS(n) ((unsigned long long)(n) << 32)
+
+START_TEST(test_a_guest_finds_what_the_specification_says)
+{
+	static const struct {
+		const char *what;
+		unsigned long long value;
+	} lines[] = {
+		{ "vendor", 0x7263694d666f736f }, { "interface", 0x31237648 },
+		{ "index", 0 }, { "page before an identity", 0 }, { "time goes on", 1 },
+		{ "has run", 1 }, { "frequencies", 1 }, { "assist", 0 },
+		{ "the page and the counter agree", 1 },
+		{ "space", 0 }, { "not aligned", 4 }, { "across pages", 4 }, { "no memory", 4 },
+		{ "reserved", 3 }, { "simple with reps", 3 }, { "no header", 3 }, { "flag", 5 },
+		{ "list", REPS(2) }, { "from the second on", REPS(2) },
+		{ "from the third on", 3 }, { "none", 3 }, { "too many", 4 }, { "not of lists", 5 },
+		{ "sparse", 0 }, { "sparse list", REPS(1) }, { "banks", 3 },
+		{ "more than there can be", 3 }, { "format", 5 }, { "all", 0 },
+		{ "unknown", 2 }, { "ipi", 0 }, { "vector", 5 }, { "vtl", 5 }, { "ipi ex", 0 },
+		{ "spin", 6 }, { "post", 6 }, { "pending", 3 },
+	};
+
+	run("", "");
+	ck_assert_int_eq(vm_ended(t.vm), VM_END_POWEROFF);
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		check_says(lines[i].what, lines[i].value);
+	test_machine_finish(&t);
+}
+END_TEST
+
+START_TEST(test_a_reset_by_msr_ends_the_vm)
+{
+	run("end=1", "");
+	ck_assert_int_eq(vm_ended(t.vm), VM_END_RESET);
+	test_machine_finish(&t);
+}
+END_TEST
+
+START_TEST(test_a_crash_is_a_panic_and_says_its_parameters)
+{
+	run("end=2", "");
+	ck_assert_int_eq(vm_ended(t.vm), VM_END_PANIC);
+	ck_assert_ptr_nonnull(strstr(vm_end_text(t.vm), "0xdead"));
+	test_machine_finish(&t);
+}
+END_TEST
+
+START_TEST(test_a_msr_that_was_not_promised_is_a_fault)
+{
+	run("end=3", "");
+	ck_assert_int_eq(vm_ended(t.vm), VM_END_RESET);
+	ck_assert_ptr_nonnull(strstr(t.console, "pending"));
+	test_machine_finish(&t);
+	run("", "relaxed");
+	ck_assert_int_eq(vm_ended(t.vm), VM_END_RESET);
+	ck_assert_ptr_null(strstr(t.console, "index"));
+	test_machine_finish(&t);
+}
+END_TEST
+
+START_TEST(test_a_guest_that_was_promised_no_flushes_is_denied_them)
+{
+	run("", "time,vpindex,runtime,frequencies,spinlocks=8191");
+	check_says("space", 6);
+	check_says("sparse", 6);
+	check_says("ipi", 6);
+	check_says("spin", 0);
+	test_machine_finish(&t);
+}
+END_TEST
+
+CHECK_MAIN_KVM("calls", test_a_guest_finds_what_the_specification_says,
+	       test_a_reset_by_msr_ends_the_vm, test_a_crash_is_a_panic_and_says_its_parameters,
+	       test_a_msr_that_was_not_promised_is_a_fault,
+	       test_a_guest_that_was_promised_no_flushes_is_denied_them)
