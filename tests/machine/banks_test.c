@@ -169,7 +169,17 @@ static void bring_drivers_up(struct reg_file *regs, const struct image *image)
 		{ "pci.00:02.0.msix_control", 0x80028811 },
 		{ "msix.00:02.0.vector1", MSIS }, /* unmasked; but it may not interrupt */
 		{ "msix.00:02.0.pending0", 2 },
+#ifdef __aarch64__
+		{ "sdei.unmasked", 1 },
+		{ "sdei.event0x40000000.status", 0xb },
+		{ "sdei.event0x40000000.entry", 0x40000000 },
+		{ "sdei.normal.event", 0x140000000 },
+		{ "sdei.normal.x17", 17 },
+		{ "sdei_shared.event0x40000002.status", 1 },
+		{ "sdei_shared.event0x40000002.flags", 1 },
+#else
 		{ "hyperv_vp.intercept_suspend", 2 },
+#endif
 		{ "virtio.00:01.0.queue0.size", 16 },
 		{ "virtio.00:01.0.queue0.msix_vector", 1 },
 		{ "virtio.00:01.0.queue0.desc", RAM + 0x100000 },
