@@ -14,6 +14,6 @@ int barrier_everywhere(void)
 {
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0 ||
 	    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) < 0)
-		return because(-errno, "dirty tracking needs membarrier(2): %s", strerror(errno));
+		return because(-errno, "membarrier(2), which ferry needs: %s", strerror(errno));
 	return 0;
 }

@@ -75,20 +75,29 @@ static bool push_input(struct console *console)
 	return console->input_at == console->input_len;
 }
 
-/* Takes ferry's own keys out of input; what is left is the guest's. */
-static void filter_input(struct console *console)
+/* Behind what the guest has not taken yet; what has no room there is lost, as in a full tty. */
+static void keep_input(struct console *console, const char *keys, size_t len)
 {
-	char raw[CONSOLE_INPUT];
-	size_t len = console->input_len, at = 0, kept;
+	size_t waiting = console->input_len - console->input_at;
 
-	memcpy(raw, console->input, len);
-	console->input_len = 0;
+	memmove(console->input, console->input + console->input_at, waiting);
+	len = min_u64(len, sizeof(console->input) - waiting);
+	memcpy(console->input + waiting, keys, len);
+	console->input_at = 0;
+	console->input_len = waiting + len;
+}
+
+/* Takes ferry's own keys out of what was typed; what is left is the guest's. */
+static void filter_input(struct console *console, const char *raw, size_t len)
+{
+	char keys[CONSOLE_INPUT];
+	size_t at = 0, kept;
+
 	while (at < len) {
 		enum escape_action action =
-			escape_filter(&console->escape, raw, len, &at,
-				      console->input + console->input_len, &kept);
+			escape_filter(&console->escape, raw, len, &at, keys, &kept);
 
-		console->input_len += kept;
+		keep_input(console, keys, kept);
 		act(console, action);
 	}
 }
@@ -101,6 +110,7 @@ static void stop_input(struct console *console)
 static void input_readable(struct loop_watch *watch, unsigned events)
 {
 	struct console *console = container_of(watch, struct console, watch);
+	char raw[CONSOLE_INPUT];
 	ssize_t n;
 
 	(void)events;
@@ -110,7 +120,7 @@ static void input_readable(struct loop_watch *watch, unsigned events)
 		watch_input(console);
 		return;
 	}
-	n = read(STDIN_FILENO, console->input, sizeof(console->input));
+	n = read(STDIN_FILENO, raw, sizeof(raw));
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) {
@@ -118,11 +128,12 @@ static void input_readable(struct loop_watch *watch, unsigned events)
 		stop_input(console);
 		return;
 	}
-	console->input_at = 0;
-	console->input_len = (size_t)n;
 	if (console->is_terminal)
-		filter_input(console);
-	if (!push_input(console))
+		filter_input(console, raw, (size_t)n);
+	else
+		keep_input(console, raw, (size_t)n);
+	/* A terminal is read on: ferry's own keys work although the guest takes none. */
+	if (!push_input(console) && !console->is_terminal)
 		stop_input(console);
 }
 

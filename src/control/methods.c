@@ -77,7 +77,9 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 	json_object_object_add(status, "version", json_object_new_string(FERRY_VERSION));
 	if (control->migration)
 		json_object_object_add(status, "migration", migration_describe(control->migration));
-	if (control_check_broken(control))
+	if (control_check_whole(control))
+		json_object_object_add(status, "whole", json_object_new_boolean(false));
+	if (control_check_broken(control) || control_check_whole(control))
 		json_object_object_add(status, "advice",
 				       json_object_new_string(error_text(-EBUSY)));
 	if (control->doubt)
@@ -127,9 +129,11 @@ static int do_resume(void *self, struct json_object *params, struct json_object 
 	bool force = json_object_get_boolean(json_object_object_get(params, "force"));
 	int err = control_check_broken(control);
 
-	if (err)
+	if (err && !force)
 		return err;
-	if (!control->doubt)
+	if (err)
+		err = control_settle_broken(control);
+	else if (!control->doubt)
 		err = control_guest_suspend(&control->guest, false);
 	else if (force)
 		err = settle_doubt(control);

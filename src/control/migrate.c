@@ -13,6 +13,7 @@
 #include "control/migration.h"
 #include "control/server.h"
 #include "control/watcher.h"
+#include "mem/pager.h"
 
 static struct control *control_of(void *self)
 {
@@ -96,8 +97,34 @@ int control_check_broken(const struct control *control)
 {
 	if (!control->migration || control->migrating)
 		return 0;
-	return because(-EBUSY, "the guest runs elsewhere and lacks memory that is only here: "
-			       "'ferry migrate %s --recover' sends it", control->name);
+	return because(-EBUSY, "the guest runs elsewhere, or may, and lacks memory that is only here: "
+			       "'ferry migrate %s --recover' sends it; where it is sure to have ended "
+			       "there, 'ferry ctl %s resume --force' goes on with it here",
+		       control->name, control->name);
+}
+
+int control_settle_broken(struct control *control)
+{
+	const struct migrate_guest *guest = &control->guest.ops;
+	int err = guest->retake(guest->self);
+
+	if (!err)
+		err = guest->go_on(guest->self);
+	if (err)
+		return err;
+	guest->throttle(guest->self, 0);
+	migration_destroy(control->migration);
+	control->migration = NULL;
+	return 0;
+}
+
+int control_check_whole(const struct control *control)
+{
+	if (!mem_lacks_pages(control->guest.ops.mem))
+		return 0;
+	return because(-EBUSY, "%s lacks memory that its source still has to send; where the "
+			       "connection was lost, 'ferry migrate NAME --recover' at the source "
+			       "sends it", control->name);
 }
 
 static int check_idle(const struct control *control)
@@ -115,6 +142,8 @@ static int check_idle(const struct control *control)
 			       control->name, migration_target(control->migration));
 	if (atomic_load(&control->guest.is_absent))
 		return because(-EBUSY, "%s has not arrived yet", control->name);
+	if (control_check_whole(control))
+		return -EBUSY;
 	if (!control->description)
 		return because(-EOPNOTSUPP, "%s was made by a program that does not say from what",
 			       control->name);

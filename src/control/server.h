@@ -113,6 +113,10 @@ void control_end_migration(struct control *control);
  * what is to be done.
  */
 int control_check_broken(const struct control *control);
+/* An operator answers for it that the guest runs nowhere else: it goes on here. -errno: it cannot. */
+int control_settle_broken(struct control *control);
+/* The other end of that: -EBUSY, and what is to be done, while memory of the guest is still to come. */
+int control_check_whole(const struct control *control);
 /* Nobody watches any more. */
 void control_watcher_gone(struct control *control);
 

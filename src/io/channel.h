@@ -84,6 +84,8 @@ struct channel_options {
 };
 
 #define CHANNEL_TIMEOUT_MS 30000
+/* The same for who has connected and not yet shown who it is, TLS included: channel_trust(). */
+#define CHANNEL_STRANGER_MS 10000
 
 /* Whether uri has one of the forms above; nothing is opened or resolved. -EINVAL with a text. */
 int channel_uri_check(const char *uri);
@@ -121,6 +123,12 @@ const char *channel_listener_uri(const struct channel_listener *listener);
  * at a time.
  */
 int channel_accept(struct channel_listener *listener, int timeout_ms, struct channel **ret_channel);
+
+/*
+ * Who has connected is who it should be: it has all of timeout_ms for each step from here on. Until then
+ * others wait behind it, so it has CHANNEL_STRANGER_MS at the most.
+ */
+void channel_trust(struct channel *channel);
 
 /* channel_accept() returns -ECANCELED, now and from now on. Any thread. */
 void channel_listener_stop(struct channel_listener *listener);

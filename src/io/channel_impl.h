@@ -41,7 +41,7 @@ struct channel {
 	struct channel_end in, out; /* the same descriptor where it is one socket */
 	bool is_tcp;		    /* an internet socket, also of fd: */
 	bool is_unix;		    /* passes descriptors */
-	unsigned timeout_ms;
+	unsigned timeout_ms, trusted_timeout_ms;
 	int cancel_fd;	  /* eventfd: readable from channel_shutdown() on, and never read */
 	int connect_fd;	  /* the caller's: channel_connect() is given up; -1 when it has ended */
 	bool is_canceled; /* atomic */

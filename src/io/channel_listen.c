@@ -312,6 +312,8 @@ static int accept_socket(struct channel_listener *listener, uint64_t deadline,
 	if (r < 0)
 		return r;
 	channel->in = channel->out = (struct channel_end){ .fd = fd_take(&fd), .is_socket = true };
+	if (channel->timeout_ms > CHANNEL_STRANGER_MS)
+		channel->timeout_ms = CHANNEL_STRANGER_MS;
 	channel->is_tcp = listener->kind == CHANNEL_TCP;
 	channel->is_unix = !channel->is_tcp;
 	if (channel->is_tcp)

@@ -24,63 +24,51 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* The last region that begins at or below gpa. */
-const struct mem_region *mem_find(const struct mem_map *map, gpa_t gpa)
-{
-	size_t low = 0;
-	size_t high = map->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (map->regions[middle].gpa <= gpa)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == 0 || gpa - map->regions[low - 1].gpa >= map->regions[low - 1].size)
-		return NULL;
-	return &map->regions[low - 1];
-}
-
 const struct mem_region *mem_find_same(const struct mem *mem, const struct mem_region *region)
 {
-	const struct mem_region *same = mem_find(mem_map(mem), region->gpa);
+	const struct mem_region *same = mem_map_find(mem_map(mem), region->gpa);
 
-	return same && same->dirty == region->dirty ? same : NULL;
+	return same && same->id == region->id ? same : NULL;
 }
 
-static uint8_t *pointer(const struct mem *mem, gpa_t gpa, uint64_t len, unsigned refused)
+void *mem_map_ptr(const struct mem_map *map, gpa_t gpa, uint64_t len, bool writable)
 {
-	const struct mem_region *region = mem_find(mem_map(mem), gpa);
+	const struct mem_region *region = mem_map_find(map, gpa);
 
-	if (!region || !len || (region->flags & refused) ||
+	if (!region || !len || (writable && (region->flags & MEM_READONLY)) ||
 	    !range_inside(gpa - region->gpa, len, region->size))
 		return NULL;
 	return region->hva + (gpa - region->gpa);
 }
 
+static void *pointer(const struct mem *mem, gpa_t gpa, uint64_t len, bool writable)
+{
+	unsigned look = mem_look_begin(mem);
+	void *hva = mem_map_ptr(mem_map(mem), gpa, len, writable);
+
+	mem_look_end(mem, look);
+	return hva;
+}
+
 const void *mem_ptr(const struct mem *mem, gpa_t gpa, uint64_t len)
 {
-	return pointer(mem, gpa, len, 0);
+	return pointer(mem, gpa, len, false);
 }
 
 void *mem_ptr_rw(struct mem *mem, gpa_t gpa, uint64_t len)
 {
-	return pointer(mem, gpa, len, MEM_READONLY);
+	return pointer(mem, gpa, len, true);
 }
 
 /* Calls fn for each piece of [gpa, gpa + len) after making sure that all of it is memory. */
-static int for_each_piece(const struct mem *mem, gpa_t gpa, uint64_t len,
+static int for_each_piece(const struct mem_map *map, gpa_t gpa, uint64_t len,
 			  int (*fn)(const struct mem_region *region, uint64_t offset, uint64_t size,
 				    void *arg),
 			  void *arg)
 {
-	const struct mem_map *map = mem_map(mem);
-
 	for (int pass = 0; pass < 2; pass++) {
 		for (uint64_t done = 0; done < len;) {
-			const struct mem_region *region = mem_find(map, gpa + done);
+			const struct mem_region *region = mem_map_find(map, gpa + done);
 			uint64_t offset, size;
 			int r = 0;
 
@@ -126,20 +114,26 @@ static int copy_in(const struct mem_region *region, uint64_t offset, uint64_t si
 
 int mem_read(const struct mem *mem, gpa_t gpa, void *buf, uint64_t len)
 {
+	unsigned look = mem_look_begin(mem);
 	uint8_t *at = buf;
+	int r = for_each_piece(mem_map(mem), gpa, len, copy_out, &at);
 
-	return for_each_piece(mem, gpa, len, copy_out, &at);
+	mem_look_end(mem, look);
+	return r;
 }
 
 int mem_write(struct mem *mem, gpa_t gpa, const void *buf, uint64_t len)
 {
+	unsigned look = mem_look_begin(mem);
 	struct write write = { .mem = mem, .from = buf };
+	int r = for_each_piece(mem_map(mem), gpa, len, copy_in, &write);
 
-	return for_each_piece(mem, gpa, len, copy_in, &write);
+	mem_look_end(mem, look);
+	return r;
 }
 
 int mem_punch(const struct mem *mem, const struct mem_region *region, uint64_t offset,
-			uint64_t size)
+	      uint64_t size)
 {
 	int r = fallocate(mem->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			  (off_t)(region->offset + offset), (off_t)size);
@@ -177,7 +171,7 @@ int mem_discard(struct mem *mem, gpa_t gpa, uint64_t len)
 	int r;
 
 	pthread_mutex_lock(&mem->lock);
-	r = for_each_piece(mem, gpa, len, discard, mem);
+	r = for_each_piece(mem_map(mem), gpa, len, discard, mem);
 	pthread_mutex_unlock(&mem->lock);
 	return r;
 }
@@ -201,10 +195,9 @@ static int drop_pages(struct mem *mem, const struct mem_region *region, uint64_t
 	return because(-EBUSY, "memory %s: a huge page cannot be dropped in part", region->name);
 }
 
-int mem_drop(struct mem *mem, gpa_t gpa, uint64_t len)
+static int drop_locked(struct mem *mem, gpa_t gpa, uint64_t len)
 {
-	const struct mem_region *region = mem_find(mem_map(mem), gpa);
-	int r;
+	const struct mem_region *region = mem_map_find(mem_map(mem), gpa);
 
 	if (!region || !is_aligned(gpa | len, GUEST_PAGE_SIZE) ||
 	    !range_inside(gpa - region->gpa, len, region->size))
@@ -213,10 +206,15 @@ int mem_drop(struct mem *mem, gpa_t gpa, uint64_t len)
 	if (mem->page_size != GUEST_PAGE_SIZE || (region->flags & MEM_PRIVATE))
 		return because(-EOPNOTSUPP, "memory %s has no pages that could be missing",
 			       region->name);
-	if (!len)
-		return 0;
+	return len ? drop_pages(mem, region, gpa - region->gpa, len) : 0;
+}
+
+int mem_drop(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	int r;
+
 	pthread_mutex_lock(&mem->lock);
-	r = drop_pages(mem, region, gpa - region->gpa, len);
+	r = drop_locked(mem, gpa, len);
 	pthread_mutex_unlock(&mem->lock);
 	return r;
 }
@@ -232,30 +230,44 @@ static bool collapse(uint8_t *from, const uint8_t *to)
 	return madvise(from, (size_t)(to - from), MADV_COLLAPSE) == 0;
 }
 
-void mem_populate_pages(struct mem *mem, gpa_t gpa, uint64_t len)
+static void populate_pages(const struct mem_region *region, gpa_t gpa, uint64_t len)
 {
-	const struct mem_region *region = mem_find(mem_map(mem), gpa);
-	uint64_t first = align_down(gpa, GUEST_PAGE_SIZE), end;
+	gpa_t first = align_down(gpa, GUEST_PAGE_SIZE);
+	gpa_t end = gpa + min_u64(len, region->gpa + region->size - gpa);
 
-	if (!region || !len || mem->page_size != GUEST_PAGE_SIZE)
-		return;
-	end = gpa + min_u64(len, region->gpa + region->size - gpa);
 	madvise(region->hva + (first - region->gpa), end - first, MADV_POPULATE_WRITE);
 }
 
-void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len)
+static void populate(const struct mem_region *region, gpa_t gpa, uint64_t len)
 {
-	const struct mem_region *region = mem_find(mem_map(mem), gpa);
-	uint64_t first, end;
+	gpa_t end = gpa + min_u64(len, region->gpa + region->size - gpa);
+	gpa_t first = max_u64(align_down(gpa, HUGE_PAGE_SIZE), region->gpa);
 
-	if (!region || !len || mem->page_size != GUEST_PAGE_SIZE)
-		return;
-	end = gpa + min_u64(len, region->gpa + region->size - gpa);
-	first = max_u64(align_down(gpa, HUGE_PAGE_SIZE), region->gpa);
 	if (!(region->flags & MEM_PRIVATE) &&
 	    is_aligned(region->gpa | region->size, HUGE_PAGE_SIZE) &&
 	    collapse(region->hva + (first - region->gpa),
 		     region->hva + (align_up(end, HUGE_PAGE_SIZE) - region->gpa)))
 		return;
-	mem_populate_pages(mem, gpa, len);
+	populate_pages(region, gpa, len);
+}
+
+static void populate_with(struct mem *mem, gpa_t gpa, uint64_t len,
+			  void (*fn)(const struct mem_region *region, gpa_t gpa, uint64_t len))
+{
+	unsigned look = mem_look_begin(mem);
+	const struct mem_region *region = mem_map_find(mem_map(mem), gpa);
+
+	if (region && len && mem->page_size == GUEST_PAGE_SIZE)
+		fn(region, gpa, len);
+	mem_look_end(mem, look);
+}
+
+void mem_populate_pages(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	populate_with(mem, gpa, len, populate_pages);
+}
+
+void mem_populate(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	populate_with(mem, gpa, len, populate);
 }

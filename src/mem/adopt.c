@@ -18,6 +18,7 @@
 #include "mem/data.h"
 #include "mem/dirty.h"
 #include "mem/mem_impl.h"
+#include "mem/tree.h"
 
 /*
  * How many mappings the discarding of pages may cut private memory into: an eighth of what Linux
@@ -36,8 +37,11 @@ static int check_size(const struct mem *mem, int fd, enum mem_adopt how, uint64_
 
 	if (fstat(fd, &st) < 0)
 		return because(-errno, "the file of the memory: %s", strerror(errno));
-	for (size_t i = 0; i < map->count; i++)
-		needed = max_u64(needed, map->regions[i].offset + map->regions[i].size);
+	for (size_t i = 0; i < map->count; i++) {
+		const struct mem_region *region = mem_map_at(map, i);
+
+		needed = max_u64(needed, region->offset + region->size);
+	}
 	if ((uint64_t)st.st_size < needed)
 		return because(-EINVAL,
 			       "the file of the memory has %llu bytes, and %llu are needed",
@@ -87,57 +91,52 @@ static int adopt_shared(struct mem *mem, int fd, uint64_t size)
 	int r = check_shared(mem, fd);
 
 	for (size_t i = 0; r == 0 && i < map->count; i++)
-		r = map_over(mem, &map->regions[i], fd, MAP_SHARED);
+		r = map_over(mem, mem_map_at(map, i), fd, MAP_SHARED);
 	if (r < 0)
 		return r;
 	close(mem->memfd);
 	mem->memfd = fd;
+	mem->memfd_end = size;
 	mem->memfd_size = max_u64(mem->memfd_size, size);
 	return 0;
 }
 
-/* The same regions as private ones. */
-static struct mem_map *private_map(const struct mem *mem)
+/* Nobody else uses memory yet: the picture's own regions are changed. */
+static int make_private(const struct mem_region *region)
 {
-	const struct mem_map *map = mem_map(mem);
-	struct mem_map *next = mem_map_create(map->count);
+	struct mem_record *record = mem_record_of(region);
+	uint64_t words = region->size / GUEST_PAGE_SIZE / 64 + 1;
 
-	for (size_t i = 0; next && i < map->count; i++) {
-		struct mem_region *region = &next->regions[i];
-
-		*region = map->regions[i];
-		region->flags |= MEM_PRIVATE;
-		region->zeroed =
-			calloc(region->size / GUEST_PAGE_SIZE / 64 + 1, sizeof(*region->zeroed));
-		if (region->zeroed)
-			continue;
-		while (i--)
-			free(next->regions[i].zeroed);
-		free(next);
-		return NULL;
+	if (!(region->flags & MEM_ALIAS) && !region->body->zeroed) {
+		region->body->zeroed = calloc(words, sizeof(*region->body->zeroed));
+		if (!region->body->zeroed)
+			return because(-ENOMEM, "out of memory");
 	}
-	return next;
+	record->region.flags |= MEM_PRIVATE;
+	return 0;
 }
 
 /* memfd stays, for regions that are mapped later; what it held is given back. */
+static int map_private(struct mem *mem, const struct mem_region *region, int fd)
+{
+	int r = map_over(mem, region, fd, MAP_PRIVATE);
+
+	/* The memfd's pages go when nothing maps them any more: KVM need not be told then. */
+	if (r == 0)
+		r = mem_discard_pages(mem, region, 0, region->size);
+	return r == 0 ? make_private(region) : r;
+}
+
 static int adopt_private(struct mem *mem, int fd)
 {
 	const struct mem_map *map = mem_map(mem);
-	struct mem_map *next = private_map(mem);
-	int r = next ? 0 : -ENOMEM;
+	int r = 0;
 
+	for (size_t i = 0; r == 0 && i < map->count; i++)
+		r = map_private(mem, mem_map_at(map, i), fd);
 	if (r < 0)
 		return r;
-	/* The memfd's pages go when nothing maps them any more: KVM need not be told then. */
-	for (size_t i = 0; r == 0 && i < map->count; i++) {
-		r = map_over(mem, &map->regions[i], fd, MAP_PRIVATE);
-		if (r == 0)
-			r = mem_discard_pages(mem, &map->regions[i], 0, map->regions[i].size);
-	}
-	mem_publish(mem, next);
-	if (r < 0)
-		return r;
-	mem->pieces = (unsigned)next->count;
+	mem->pieces = (unsigned)map->count;
 	mem->file = fd;
 	mem->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	return 0;
@@ -197,7 +196,7 @@ static int adopt_copy(const struct mem *mem, int fd)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
+		const struct mem_region *region = mem_map_at(map, i);
 		uint64_t at = region->offset, end = region->offset + region->size, from, to;
 
 		r = zero_present(mem, region);
@@ -207,22 +206,30 @@ static int adopt_copy(const struct mem *mem, int fd)
 	return r;
 }
 
-int mem_adopt(struct mem *mem, int fd, enum mem_adopt how)
+/* Host addresses stay, and so do slots and the map. lock held. */
+static int adopt(struct mem *mem, int fd, enum mem_adopt how)
 {
 	uint64_t size = 0;
+	int r = check_size(mem, fd, how, &size);
+
+	if (r < 0)
+		return r;
+	if (how == MEM_ADOPT_SHARED)
+		return adopt_shared(mem, fd, size);
+	if (mem->page_size == GUEST_PAGE_SIZE)
+		return adopt_private(mem, fd);
+	r = adopt_copy(mem, fd);
+	if (r == 0)
+		close(fd);
+	return r;
+}
+
+int mem_adopt(struct mem *mem, int fd, enum mem_adopt how)
+{
 	int r;
 
 	pthread_mutex_lock(&mem->lock);
-	r = check_size(mem, fd, how, &size);
-	if (r == 0 && how == MEM_ADOPT_SHARED)
-		r = adopt_shared(mem, fd, size);
-	else if (r == 0 && mem->page_size == GUEST_PAGE_SIZE)
-		r = adopt_private(mem, fd);
-	else if (r == 0) {
-		r = adopt_copy(mem, fd);
-		if (r == 0)
-			close(fd);
-	}
+	r = adopt(mem, fd, how);
 	pthread_mutex_unlock(&mem->lock);
 	return r;
 }
@@ -232,14 +239,14 @@ bool mem_is_shared(const struct mem *mem)
 	const struct mem_map *map = mem_map(mem);
 
 	for (size_t i = 0; i < map->count; i++)
-		if (map->regions[i].flags & MEM_PRIVATE)
+		if (mem_map_at(map, i)->flags & MEM_PRIVATE)
 			return false;
 	return true;
 }
 
 static bool is_zeroed(const struct mem_region *region, uint64_t page)
 {
-	return region->zeroed[page / 64] >> page % 64 & 1;
+	return region->body->zeroed[page / 64] >> page % 64 & 1;
 }
 
 /* Between how many neighbours of the pages [first, end) and their surroundings one mapping ends. */
@@ -277,6 +284,11 @@ int mem_discard_private(struct mem *mem, const struct mem_region *region, uint64
 	uint64_t page = first;
 	unsigned pieces;
 
+	/* What is anonymous by now only the owner of the pages notes. */
+	if (region->flags & MEM_ALIAS) {
+		memset(region->hva + offset, 0, size);
+		return 0;
+	}
 	while (page < end && is_zeroed(region, page))
 		page++;
 	if (page == end)
@@ -289,7 +301,7 @@ int mem_discard_private(struct mem *mem, const struct mem_region *region, uint64
 		return 0;
 	}
 	for (page = first; page < end; page++)
-		region->zeroed[page / 64] |= 1ULL << page % 64;
+		region->body->zeroed[page / 64] |= 1ULL << page % 64;
 	mem->pieces = pieces;
 	return 0;
 }

@@ -144,19 +144,26 @@ int mem_next_data(const struct mem *mem, const struct mem_region *region, uint64
 	return r;
 }
 
-int mem_clear(struct mem *mem, gpa_t gpa, uint64_t len)
+static int clear(const struct mem *mem, const struct mem_region *region, uint64_t at, uint64_t end)
 {
-	const struct mem_region *region = mem_find(mem_map(mem), gpa);
-	uint64_t at, end, run;
+	uint64_t run;
 	int r;
 
-	if (!region || len > region->size - (gpa - region->gpa))
-		return -EFAULT;
-	at = gpa - region->gpa;
-	end = at + len;
 	while ((r = mem_next_data(mem, region, end, &at, &run)) == 1)
 		for (uint64_t to = min_u64(at + run, end); at < to; at += GUEST_PAGE_SIZE)
 			if (!page_is_zero(region->hva + at))
 				memset(region->hva + at, 0, GUEST_PAGE_SIZE);
+	return r;
+}
+
+int mem_clear(struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	unsigned look = mem_look_begin(mem);
+	const struct mem_region *region = mem_map_find(mem_map(mem), gpa);
+	int r = -EFAULT;
+
+	if (region && len <= region->size - (gpa - region->gpa))
+		r = clear(mem, region, gpa - region->gpa, gpa - region->gpa + len);
+	mem_look_end(mem, look);
 	return r;
 }

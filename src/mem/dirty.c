@@ -8,12 +8,12 @@
 
 #include <ferry/error.h>
 
-#include "base/barrier.h"
 #include "base/bits.h"
 #include "base/cleanup.h"
 #include "base/util.h"
 #include "kvm/kvm.h"
 #include "mem/mem_impl.h"
+#include "mem/txn.h"
 
 /* Release: who clears the bit sees what was written before. Always a store, even where the bit is
  * set: a look at it could pass the write, and a clearing between the two be missed. */
@@ -31,106 +31,84 @@ void mem_mark_region(const struct mem_region *region, uint64_t offset, uint64_t 
 
 void mem_mark_tracked(struct mem *mem, gpa_t gpa, uint64_t len)
 {
+	unsigned look = mem_look_begin(mem);
 	const struct mem_map *map = mem_map(mem);
 	gpa_t end = gpa + min_u64(len, UINT64_MAX - gpa);
+	const struct mem_region *region = NULL;
 
-	for (size_t i = 0; i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
+	while (len && (region = mem_map_next(map, region, gpa, len))) {
 		gpa_t from = max_u64(gpa, region->gpa);
-		gpa_t to = min_u64(end, region->gpa + region->size);
 
-		if (from < to)
-			mem_mark_region(region, from - region->gpa, to - from);
+		mem_mark_region(region, from - region->gpa,
+				min_u64(end, region->gpa + region->size) - from);
 	}
+	mem_look_end(mem, look);
 }
 
+/* By each of the regions that have the pages. */
 void mem_mark_tracked_hva(struct mem *mem, const void *hva, uint64_t len)
 {
+	unsigned look = mem_look_begin(mem);
 	const struct mem_map *map = mem_map(mem);
+	const struct mem_region *region = NULL;
+	const uint8_t *begin = hva;
 
-	for (size_t i = 0; i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
-		uint64_t offset = (uintptr_t)hva - (uintptr_t)region->hva;
+	while (len && (region = mem_map_next_hva(map, region, hva, len))) {
+		const uint8_t *from = begin > region->hva ? begin : region->hva;
+		uint64_t offset = (uint64_t)(from - region->hva);
 
-		if (offset < region->size)
-			mem_mark_region(region, offset, min_u64(len, region->size - offset));
+		mem_mark_region(region, offset,
+				min_u64(region->size - offset, len - (uint64_t)(from - begin)));
 	}
+	mem_look_end(mem, look);
 }
 
 /* Without it KVM_GET_DIRTY_LOG also clears, and protects a whole slot at once. */
-static bool enable_manual_protect(const struct mem *mem)
+void mem_log_prepare(struct mem *mem)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 };
 	int offered;
 
+	mem->manual_protect = mem->initially_set = false;
 	if (mem->vm_fd < 0)
-		return false;
+		return;
 	offered = kvm_check_extension(mem->vm_fd, cap.cap);
 	if (offered <= 0)
-		return false;
+		return;
 	cap.args[0] = (unsigned)offered &
 		      (KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
-	return kvm_enable_cap(mem->vm_fd, &cap) == 0;
-}
-
-static int log_slots(const struct mem *mem)
-{
-	const struct mem_map *map = mem_map(mem);
-	int err = 0;
-
-	for (size_t i = 0; i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
-		int r = region->flags & MEM_READONLY ? 0 : mem_set_slot(mem, region);
-
-		if (r < 0 && err == 0)
-			err = because(r, "KVM's dirty log of memory %s: %s", region->name,
-				      strerror(-r));
-	}
-	return err;
-}
-
-static int start_locked(struct mem *mem)
-{
-	const struct mem_map *map = mem_map(mem);
-	int r;
-
-	if (atomic_load(&mem->tracked))
-		return because(-EBUSY, "the writes to memory are tracked already");
-	if (sysconf(_SC_PAGESIZE) != GUEST_PAGE_SIZE)
-		return because(-EOPNOTSUPP, "dirty tracking needs a host with pages of %lu bytes",
-			       GUEST_PAGE_SIZE);
-	for (size_t i = 0; i < map->count; i++)
-		for (uint64_t word = 0; word < mem_dirty_words(&map->regions[i]); word++)
-			atomic_store_explicit(&map->regions[i].dirty[word], 0,
-					      memory_order_relaxed);
-	mem->manual_protect = enable_manual_protect(mem);
-	atomic_store(&mem->tracked, true);
-	r = barrier_everywhere();
-	if (r == 0)
-		r = log_slots(mem);
-	if (r < 0) {
-		atomic_store(&mem->tracked, false);
-		log_slots(mem);
-	}
-	return r;
+	mem->manual_protect = kvm_enable_cap(mem->vm_fd, &cap) == 0;
+	mem->initially_set =
+		mem->manual_protect && (cap.args[0] & KVM_DIRTY_LOG_INITIALLY_SET) != 0;
 }
 
 int mem_dirty_start(struct mem *mem)
 {
+	struct mem_txn txn;
 	int r;
 
-	pthread_mutex_lock(&mem->lock);
-	r = start_locked(mem);
-	pthread_mutex_unlock(&mem->lock);
+	mem_txn_begin(&txn, mem);
+	if (atomic_load(&mem->stop_failed))
+		mem_txn_log(&txn, false);
+	mem_txn_log(&txn, true);
+	r = mem_txn_commit(&txn);
+	if (r == 0)
+		atomic_store(&mem->stop_failed, false);
 	return r;
 }
 
-void mem_dirty_stop(struct mem *mem)
+int mem_dirty_stop(struct mem *mem)
 {
-	pthread_mutex_lock(&mem->lock);
-	if (atomic_exchange(&mem->tracked, false))
-		log_slots(mem);
-	pthread_mutex_unlock(&mem->lock);
+	struct mem_txn txn;
+	int r;
+
+	if (!atomic_load(&mem->tracked))
+		return 0;
+	mem_txn_begin(&txn, mem);
+	mem_txn_log(&txn, false);
+	r = mem_txn_commit(&txn);
+	atomic_store(&mem->stop_failed, r < 0);
+	return r;
 }
 
 /* The region as the map has it now. */
@@ -147,25 +125,36 @@ static int find_tracked(const struct mem *mem, const struct mem_region *region,
 	return 0;
 }
 
-static bool has_log(const struct mem *mem, const struct mem_region *region)
+bool mem_has_log(const struct mem *mem, const struct mem_region *region)
 {
-	return mem->vm_fd >= 0 && !(region->flags & MEM_READONLY);
+	return mem->vm_fd >= 0 && !mem->is_unplugged && !(region->flags & MEM_READONLY);
+}
+
+int mem_log_get(const struct mem *mem, const struct mem_region *region, uint64_t **ret_bits)
+{
+	AUTO_FREE uint64_t *bits = calloc(mem_dirty_words(region), sizeof(*bits));
+	struct kvm_dirty_log log = { .slot = region->slot, .dirty_bitmap = bits };
+	int r;
+
+	if (!bits)
+		return because(-ENOMEM, "out of memory");
+	r = kvm_get_dirty_log(mem->vm_fd, &log);
+	if (r < 0)
+		return because(r, "KVM's dirty log of memory %s: %s", region->name, strerror(-r));
+	*ret_bits = bits;
+	bits = NULL;
+	return 0;
 }
 
 /* KVM's part. Where asking clears, what was told is kept with ferry's own until it is cleared. */
 static int collect_log(struct mem *mem, const struct mem_region *region, uint64_t *bitmap)
 {
-	uint64_t words = mem_dirty_words(region);
-	AUTO_FREE uint64_t *bits = calloc(words, sizeof(*bits));
-	struct kvm_dirty_log log = { .slot = region->slot, .dirty_bitmap = bits };
-	int r;
+	AUTO_FREE uint64_t *bits = NULL;
+	int r = mem_log_get(mem, region, &bits);
 
 	if (!bits)
-		return -ENOMEM;
-	r = kvm_get_dirty_log(mem->vm_fd, &log);
-	if (r < 0)
-		return because(r, "KVM's dirty log of memory %s: %s", region->name, strerror(-r));
-	for (uint64_t i = 0; i < words; i++) {
+		return r;
+	for (uint64_t i = 0; i < mem_dirty_words(region); i++) {
 		if (mem->manual_protect)
 			bitmap[i] |= bits[i];
 		else if (bits[i])
@@ -193,7 +182,7 @@ static int collect_locked(struct mem *mem, const struct mem_region *region, uint
 {
 	int r = find_tracked(mem, region, &region);
 
-	if (r == 0 && has_log(mem, region))
+	if (r == 0 && mem_has_log(mem, region))
 		r = collect_log(mem, region, bitmap);
 	if (r < 0)
 		return r;
@@ -213,7 +202,7 @@ int mem_dirty_collect(struct mem *mem, const struct mem_region *region, uint64_t
 	return r;
 }
 
-static int clear_log(struct mem *mem, const struct mem_region *region, uint64_t first,
+static int clear_log(const struct mem *mem, const struct mem_region *region, uint64_t first,
 		     uint64_t count, const uint64_t *bits)
 {
 	struct kvm_clear_dirty_log log = {
@@ -232,7 +221,7 @@ static int clear_log(struct mem *mem, const struct mem_region *region, uint64_t 
  * KVM clears words, or up to the slot's end: a last word that is not wholly meant goes by itself,
  * masked. So does what is more than num_pages can say.
  */
-static int clear_log_words(struct mem *mem, const struct mem_region *region, uint64_t first,
+static int clear_log_words(const struct mem *mem, const struct mem_region *region, uint64_t first,
 			   uint64_t end, const uint64_t *bitmap)
 {
 	uint64_t pages = region->size / GUEST_PAGE_SIZE;
@@ -251,6 +240,11 @@ static int clear_log_words(struct mem *mem, const struct mem_region *region, uin
 	return r;
 }
 
+int mem_log_clear(const struct mem *mem, const struct mem_region *region, const uint64_t *bits)
+{
+	return clear_log_words(mem, region, 0, region->size / GUEST_PAGE_SIZE, bits);
+}
+
 static int clear_locked(struct mem *mem, const struct mem_region *region, uint64_t first,
 			uint64_t end, const uint64_t *bitmap)
 {
@@ -266,7 +260,7 @@ static int clear_locked(struct mem *mem, const struct mem_region *region, uint64
 		if (bits)
 			atomic_fetch_and(&region->dirty[word], ~bits);
 	}
-	if (!any || !mem->manual_protect || !has_log(mem, region))
+	if (!any || !mem->manual_protect || !mem_has_log(mem, region))
 		return 0;
 	return clear_log_words(mem, region, first, end, bitmap);
 }

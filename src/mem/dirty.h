@@ -32,8 +32,11 @@ static inline uint64_t mem_dirty_words(const struct mem_region *region)
  */
 int mem_dirty_start(struct mem *mem);
 
-/* Slots are as before and nothing is logged. Harmless when not started, and after mem_finish(). */
-void mem_dirty_stop(struct mem *mem);
+/*
+ * Slots are as before and nothing is logged. Harmless when not started, and after mem_finish(). Where
+ * KVM refuses (-ENOMEM …) tracking goes on until the next start, which begins anew.
+ */
+int mem_dirty_stop(struct mem *mem);
 
 /*
  * ORs into bitmap what became dirty since it was last cleared; what was told and not cleared is told

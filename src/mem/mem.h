@@ -18,9 +18,14 @@ enum mem_flags {
 	MEM_READONLY = 1 << 0, /* the guest's stores exit as MMIO; the host may write */
 	/* mem's own: a copy-on-write mapping of struct mem's file, see mem/adopt.h. */
 	MEM_PRIVATE = 1 << 1,
+	/* mem's own: pages of another region, which it does not own, see mem/txn.h. */
+	MEM_ALIAS = 1 << 2,
 	/* mem's own: addresses and bitmap are the window's, see mem/window.h. */
-	MEM_WINDOW = 1 << 2,
+	MEM_WINDOW = 1 << 3,
 };
+
+struct mem_body;
+struct mem_node;
 
 struct mem_region {
 	const char *name; /* static storage */
@@ -28,18 +33,33 @@ struct mem_region {
 	uint64_t size;
 	uint8_t *hva;
 	uint64_t offset; /* in the memory's file, or in the snapshot's */
-	uint32_t slot;   /* KVM's number of it */
-	unsigned flags;  /* enum mem_flags */
+	uint32_t slot;	 /* KVM's number of it */
+	unsigned flags;	 /* enum mem_flags */
 	_Atomic uint64_t *dirty; /* a bit a page: what ferry wrote, see mem/dirty.h */
-	uint64_t *zeroed; /* MEM_PRIVATE, a bit a page: anonymous since discarded; mem's lock */
+	uint64_t id;		 /* the same however it is moved or protected; never used again */
+	struct mem_body *body;	 /* mem's own: what it has of the host */
 };
 
-/* An immutable picture of the map, sorted by gpa. Readers take it once and may keep it. */
+/*
+ * An immutable picture of the map, sorted by gpa. Pictures share what they have in common, so the
+ * next one costs what changes, and a picture keeps its regions' host addresses and bitmaps, mapped
+ * or not: they go with the last picture that has them. (What is read at the address of a region
+ * that was unmapped is no memory of the guest's.) The current picture stays
+ *
+ *   between mem_look_begin() and mem_look_end(): for what is over soon, and does not cross a turn
+ *   from mem_map_get() to mem_map_put(): for what is kept or begun (queues, chains, the pager)
+ *   while the map cannot change: under lock, while it is pinned (mem/window.h), before the guest runs
+ *
+ * None of it makes a change wait.
+ */
 struct mem_map {
-	struct mem_map *previous;
-	struct mem_region dropped; /* what the step to this picture took away: freed by mem_finish() */
 	size_t count;
-	struct mem_region regions[];
+	size_t aliases; /* how many regions are MEM_ALIAS */
+	uint64_t total; /* sum of all sizes, bytes */
+	/* mem's own, see mem/tree.h. */
+	_Atomic unsigned refs;
+	struct mem_node *by_gpa, *by_hva;
+	struct mem_map *next; /* retired; mem's lock */
 };
 
 struct mem_range {
@@ -57,27 +77,52 @@ struct mem_window {
 };
 
 /*
+ * What keeps the vCPUs out while the guest's memory is being taken apart; whoever runs them sets it
+ * before they run. stop() returns when none is in KVM_RUN, and none enters until go() was called as
+ * often. Any thread, also a vCPU's own between two KVM_RUN. stop() may fail; go() cannot.
+ */
+struct mem_guard {
+	int (*stop)(void *self);
+	void (*go)(void *self);
+	void *self;
+};
+
+/*
  * lock serialises writers from the first look at the map to the publication of the next one, and
  * what changes pages or slots without the guest; it is held across KVM's ioctls, and nothing is taken
  * nor guest memory that may be missing (mem/pager.h) touched under it. Readers take no lock: they load
- * `map`, whose pictures stay allocated until mem_finish().
+ * `map` where it stays for them (struct mem_map).
+ *
+ * The order: change (mem/window.h), guard.stop(), then lock. Never stop() under lock: a vCPU may be
+ * waiting in KVM_RUN for a missing page, and who brings the page, or gives it up, may take lock.
+ * Held by: a transaction's commit (and shortly by its map steps), collecting and clearing of dirty
+ * pages, discarding, the pager's coming and going. Whoever holds it waits for no vCPU.
  */
 struct mem {
 	int vm_fd;
 	int memfd;
-	uint64_t memfd_size;
+	uint64_t memfd_size; /* lock: what regions have got of it */
+	uint64_t memfd_end;  /* lock: how long the file is; it cannot shrink */
 	uint64_t page_size; /* of the backing: 4096, or the huge page size */
 	bool prealloc;
 	bool is_unplugged; /* lock: KVM has not been told of any region, see struct mem_options */
 	uint32_t max_slots;
 	pthread_mutex_t lock;
-	_Atomic(struct mem_map *) map;
+	_Atomic(struct mem_map *) map; /* written under lock */
+	struct mem_readers *readers;   /* see mem/readers.h */
+	struct mem_pool *pool;	       /* lock */
+	uint64_t last_id;	       /* lock */
+	uint64_t *slots;	       /* lock: a bit for each of max_slots in use */
+	uint32_t first_slot;	       /* lock: none below it is free */
+	struct mem_guard guard;	    /* stop NULL: no vCPU runs */
 	int file;    /* of MEM_PRIVATE regions, or -1 */
 	int pagemap; /* /proc/self/pagemap when there are such and it can be read, or -1 */
 	unsigned pieces; /* mappings that MEM_PRIVATE regions are cut into; lock */
 
 	atomic_bool tracked; /* see mem/dirty.h */
+	atomic_bool stop_failed; /* tracked, but nobody wants it any more */
 	bool manual_protect; /* lock: KVM's log is cleared by KVM_CLEAR_DIRTY_LOG */
+	bool initially_set;  /* lock: and a new one tells everything */
 	struct mem_range *always; /* lock: the pages that are always dirty */
 	size_t always_count;	  /* lock */
 
@@ -85,7 +130,7 @@ struct mem {
 
 	struct mem_window window; /* lock, and fixed once it is there */
 	pthread_mutex_t change;	  /* see mem_change_begin(); lock is taken under it */
-	unsigned pins;		  /* change */
+	unsigned pins;		  /* written under change and lock, read under one of them */
 };
 
 struct mem_options {
@@ -109,18 +154,37 @@ void mem_finish(struct mem *mem);
  *   -EINVAL  not aligned, empty, or wraps
  *   -ENOMEM  the host has not that much (huge pages, prealloc); the text says what to do
  *   -ENOSPC  no slot is left
- * On failure the map is what it was.
+ * On failure the map is what it was. More than one change at once: mem/txn.h.
  */
 int mem_map_ram(struct mem *mem, const char *name, gpa_t gpa, uint64_t size, unsigned flags);
 
-/* Sets the slots of memory that was made unplugged; of other memory they are set. What KVM says. */
+/*
+ * Sets the slots of memory that was made unplugged, in a transaction (mem/txn.h); of other memory
+ * they are set. What KVM says; all of it is as unplugged as before then, and it may be tried again,
+ * even when KVM keeps a part (-ENOTRECOVERABLE): there is no guest yet.
+ */
 int mem_plug(struct mem *mem);
 
 /* Takes the region that begins at gpa away from the guest and frees its pages. -ENOENT. */
 int mem_unmap(struct mem *mem, gpa_t gpa);
 
-/* The current picture; never NULL after mem_init(). */
+/* The current picture; never NULL after mem_init(). How long it stays: struct mem_map. */
 const struct mem_map *mem_map(const struct mem *mem);
+
+/* Any thread; they may be nested, and end on the thread where they began. */
+unsigned mem_look_begin(const struct mem *mem);
+void mem_look_end(const struct mem *mem, unsigned look);
+
+/* The current picture, kept until it is put; one more of one that is kept. NULL may be put. Any
+ * thread. */
+const struct mem_map *mem_map_get(const struct mem *mem);
+const struct mem_map *mem_map_keep(const struct mem_map *map);
+void mem_map_put(const struct mem_map *map);
+
+/* The i-th region, by gpa. The one that has the byte at gpa, or any that has it at hva; or NULL. */
+const struct mem_region *mem_map_at(const struct mem_map *map, size_t i);
+const struct mem_region *mem_map_find(const struct mem_map *map, gpa_t gpa);
+const struct mem_region *mem_map_find_hva(const struct mem_map *map, const void *hva);
 
 /* Sum of the sizes of all regions, bytes. */
 uint64_t mem_total(const struct mem *mem);
@@ -128,10 +192,12 @@ uint64_t mem_total(const struct mem *mem);
 /*
  * The host's address of [gpa, gpa + len), or NULL when that is not wholly inside one region (len 0
  * included). The guest can change the bytes at any time: copy in once, then validate the copy.
- * mem_ptr_rw() is for whoever will write there: it is NULL for read-only regions.
+ * mem_ptr_rw() is for whoever will write there: it is NULL for read-only regions. The address is good
+ * as long as the picture that it is from; mem_map_ptr() is for who keeps another than the current.
  */
 const void *mem_ptr(const struct mem *mem, gpa_t gpa, uint64_t len);
 void *mem_ptr_rw(struct mem *mem, gpa_t gpa, uint64_t len);
+void *mem_map_ptr(const struct mem_map *map, gpa_t gpa, uint64_t len, bool writable);
 
 /* Copies; may cross from one region into the next. -EFAULT: not all of it is memory; none copied. */
 int mem_read(const struct mem *mem, gpa_t gpa, void *buf, uint64_t len);

@@ -25,7 +25,7 @@
 
 struct pager {
 	struct mem *mem;
-	const struct mem_map *map; /* the regions that are registered */
+	const struct mem_map *map; /* whose regions are registered; kept */
 	void (*fault)(void *self, gpa_t page);
 	void *self;
 	int uffd;
@@ -68,7 +68,7 @@ static int check_memory(const struct mem *mem)
 		return because(-EOPNOTSUPP, "post-copy needs a host with pages of %lu bytes",
 			       GUEST_PAGE_SIZE);
 	for (size_t i = 0; i < map->count; i++)
-		if (map->regions[i].flags & MEM_PRIVATE)
+		if (mem_map_at(map, i)->flags & MEM_PRIVATE)
 			return because(-EOPNOTSUPP,
 				       "post-copy needs memory of its own, not a snapshot's");
 	return 0;
@@ -107,7 +107,7 @@ static int open_pager(struct pager *pager)
 	if (pager->stop < 0)
 		return -errno;
 	for (size_t i = 0; i < pager->map->count; i++) {
-		const struct mem_region *region = &pager->map->regions[i];
+		const struct mem_region *region = mem_map_at(pager->map, i);
 
 		pager->asked[i] = calloc(mem_dirty_words(region), sizeof(*pager->asked[i]));
 		if (!pager->asked[i])
@@ -137,7 +137,7 @@ static void wake(const struct pager *pager, const uint8_t *hva)
 static void faulted(struct pager *pager, const uint8_t *hva)
 {
 	for (size_t i = 0; i < pager->map->count; i++) {
-		const struct mem_region *region = &pager->map->regions[i];
+		const struct mem_region *region = mem_map_at(pager->map, i);
 		uint64_t offset = (uintptr_t)hva - (uintptr_t)region->hva;
 		uint64_t page = offset / GUEST_PAGE_SIZE;
 		uint64_t bit = 1ULL << page % 64;
@@ -202,7 +202,7 @@ static int create_locked(struct mem *mem, struct pager *pager)
 		return r;
 	if (mem->pager)
 		return because(-EBUSY, "memory has a pager already");
-	pager->map = mem_map(mem);
+	pager->map = mem_map_get(mem);
 	pager->asked = calloc(pager->map->count + 1, sizeof(*pager->asked));
 	if (!pager->asked)
 		return -ENOMEM;
@@ -235,11 +235,21 @@ int pager_create(struct mem *mem, void (*fault)(void *self, gpa_t page), void *s
 	return r;
 }
 
+bool mem_lacks_pages(struct mem *mem)
+{
+	bool lacks;
+
+	pthread_mutex_lock(&mem->lock);
+	lacks = mem->pager != NULL;
+	pthread_mutex_unlock(&mem->lock);
+	return lacks;
+}
+
 /* Not by closing the descriptor: others are using it. */
 void pager_release(struct pager *pager)
 {
 	for (size_t i = 0; i < pager->map->count; i++) {
-		const struct mem_region *region = &pager->map->regions[i];
+		const struct mem_region *region = mem_map_at(pager->map, i);
 		struct uffdio_range range = { .start = (uintptr_t)region->hva, .len = region->size };
 
 		ioctl(pager->uffd, UFFDIO_UNREGISTER, &range);
@@ -261,12 +271,13 @@ void pager_destroy(struct pager *pager)
 	if (pager->uffd >= 0)
 		close(pager->uffd);
 	for (size_t i = 0; pager->asked && i < pager->map->count; i++) {
-		mem_advise(pager->mem, &pager->map->regions[i]);
+		mem_advise(pager->mem, mem_map_at(pager->map, i));
 		free(pager->asked[i]);
 	}
 	pthread_mutex_unlock(&pager->mem->lock);
 	if (pager->stop >= 0)
 		close(pager->stop);
+	mem_map_put(pager->map);
 	free(pager->asked);
 	free(pager);
 }
@@ -325,7 +336,7 @@ static int fill_zero(const struct pager *pager, uint8_t *to, uint64_t len, bool 
 
 static int find_pages(const struct pager *pager, gpa_t gpa, uint64_t pages, uint8_t **ret_to)
 {
-	const struct mem_region *region = mem_find(pager->map, gpa);
+	const struct mem_region *region = mem_map_find(pager->map, gpa);
 
 	if (!region || !is_aligned(gpa, GUEST_PAGE_SIZE) ||
 	    pages > region->size / GUEST_PAGE_SIZE ||
@@ -361,9 +372,9 @@ int pager_discard(struct pager *pager, const struct mem_region *region, uint64_t
 
 bool pager_has(const struct pager *pager, const struct mem_region *region)
 {
-	const struct mem_region *same = mem_find(pager->map, region->gpa);
+	const struct mem_region *same = mem_map_find(pager->map, region->gpa);
 
-	return same && same->dirty == region->dirty;
+	return same && same->id == region->id;
 }
 
 int pager_missing(struct pager *pager, const struct mem_region *region, uint64_t *bitmap)
@@ -382,7 +393,7 @@ int pager_missing(struct pager *pager, const struct mem_region *region, uint64_t
 
 static int repeat_region(struct pager *pager, size_t i)
 {
-	const struct mem_region *region = &pager->map->regions[i];
+	const struct mem_region *region = mem_map_at(pager->map, i);
 	AUTO_FREE uint64_t *missing = calloc(mem_dirty_words(region), sizeof(*missing));
 	int r = missing ? pager_missing(pager, region, missing) : -ENOMEM;
 

@@ -47,6 +47,9 @@ int pager_missing(struct pager *pager, const struct mem_region *region, uint64_t
 /* Calls fault() again, from this thread, for what was asked for and is missing: after a new connection. */
 int pager_repeat(struct pager *pager);
 
+/* Whether there is a pager: pages may be missing. Any thread. */
+bool mem_lacks_pages(struct mem *mem);
+
 /*
  * What is missing will not come: who waits goes on, and finds zeros. Any thread; placing fails from here
  * on. For memory that nobody will use.

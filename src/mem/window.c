@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <ferry/error.h>
 
@@ -25,6 +24,7 @@ static bool overlap(gpa_t gpa, uint64_t size, gpa_t other, uint64_t other_size)
 static int check_window(const struct mem *mem, gpa_t gpa, uint64_t size)
 {
 	const struct mem_map *map = mem_map(mem);
+	const struct mem_region *other;
 
 	if (!size || gpa + size < gpa ||
 	    !is_aligned(gpa | size, max_u64(mem->page_size, GRANULE)))
@@ -32,11 +32,8 @@ static int check_window(const struct mem *mem, gpa_t gpa, uint64_t size)
 			       (unsigned long long)size, (unsigned long long)gpa);
 	if (mem->window.size)
 		return because(-EEXIST, "there is a window of memory already");
-	for (size_t i = 0; i < map->count; i++)
-		if (overlap(gpa, size, map->regions[i].gpa, map->regions[i].size))
-			return because(-EEXIST, "the window of memory overlaps %s",
-				       map->regions[i].name);
-	return 0;
+	other = mem_map_next(map, NULL, gpa, size);
+	return other ? because(-EEXIST, "the window of memory overlaps %s", other->name) : 0;
 }
 
 static int reserve(struct mem *mem, gpa_t gpa, uint64_t size)
@@ -47,9 +44,10 @@ static int reserve(struct mem *mem, gpa_t gpa, uint64_t size)
 
 	if (r < 0)
 		return r;
-	if (ftruncate(mem->memfd, (off_t)(mem->memfd_size + size)) < 0)
-		return because(-errno, "the memory's file cannot have a window of %llu MiB: %s",
-			       (unsigned long long)(size / MIB), strerror(errno));
+	r = mem_extend(mem, mem->memfd_size + size);
+	if (r < 0)
+		return because(r, "the memory's file cannot have a window of %llu MiB: %s",
+			       (unsigned long long)(size / MIB), strerror(-r));
 	window.hva = mem_reserve_address(gpa, size, max_u64(mem->page_size, HUGE_PAGE_SIZE));
 	window.dirty = calloc(words, sizeof(*window.dirty));
 	if (window.hva == MAP_FAILED || !window.dirty) {
@@ -82,11 +80,16 @@ void mem_window_finish(struct mem *mem)
 	mem->window = (struct mem_window){ 0 };
 }
 
+bool mem_window_has(const struct mem *mem, gpa_t gpa, uint64_t size)
+{
+	return mem->window.size && overlap(gpa, size, mem->window.gpa, mem->window.size);
+}
+
 int mem_window_check(const struct mem *mem, struct mem_region *region)
 {
 	const struct mem_window *window = &mem->window;
 
-	if (!window->size || !overlap(region->gpa, region->size, window->gpa, window->size))
+	if (!mem_window_has(mem, region->gpa, region->size))
 		return 0;
 	if (region->gpa < window->gpa ||
 	    !range_inside(region->gpa - window->gpa, region->size, window->size) ||
@@ -103,14 +106,16 @@ int mem_window_back(const struct mem *mem, struct mem_region *region)
 	const struct mem_window *window = &mem->window;
 	uint64_t at = region->gpa - window->gpa;
 	int flags = MAP_SHARED | MAP_FIXED;
+	uint8_t *hva;
 
 	if (mem->page_size == GUEST_PAGE_SIZE)
 		flags |= MAP_NORESERVE;
 	region->offset = window->offset + at;
-	region->hva = mmap(window->hva + at, region->size, PROT_READ | PROT_WRITE, flags,
-			   mem->memfd, (off_t)region->offset);
-	if (region->hva == MAP_FAILED)
+	hva = mmap(window->hva + at, region->size, PROT_READ | PROT_WRITE, flags, mem->memfd,
+		   (off_t)region->offset);
+	if (hva == MAP_FAILED)
 		return -errno;
+	region->hva = hva;
 	region->dirty = window->dirty + at / GRANULE;
 	mem_advise(mem, region);
 	return 0;
@@ -129,10 +134,13 @@ void mem_window_unback(const struct mem_region *region)
 
 int mem_window_take(struct mem *mem, gpa_t gpa, uint64_t len)
 {
-	const struct mem_region *region = mem_find(mem_map(mem), gpa);
+	unsigned look = mem_look_begin(mem);
+	const struct mem_region *region = mem_map_find(mem_map(mem), gpa);
+	bool is_file = region && !(region->flags & MEM_PRIVATE);
 	off_t offset;
 
-	if (!mem->prealloc || !region || (region->flags & MEM_PRIVATE))
+	mem_look_end(mem, look);
+	if (!mem->prealloc || !is_file)
 		return 0;
 	offset = (off_t)(mem->window.offset + (gpa - mem->window.gpa));
 	if (fallocate(mem->memfd, 0, offset, (off_t)len) < 0)
@@ -158,13 +166,17 @@ void mem_change_end(struct mem *mem)
 void mem_pin(struct mem *mem)
 {
 	pthread_mutex_lock(&mem->change);
+	pthread_mutex_lock(&mem->lock);
 	mem->pins++;
+	pthread_mutex_unlock(&mem->lock);
 	pthread_mutex_unlock(&mem->change);
 }
 
 void mem_unpin(struct mem *mem)
 {
 	pthread_mutex_lock(&mem->change);
+	pthread_mutex_lock(&mem->lock);
 	mem->pins--;
+	pthread_mutex_unlock(&mem->lock);
 	pthread_mutex_unlock(&mem->change);
 }

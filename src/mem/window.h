@@ -21,9 +21,10 @@ int mem_window_reserve(struct mem *mem, gpa_t gpa, uint64_t size);
 int mem_window_take(struct mem *mem, gpa_t gpa, uint64_t len);
 
 /*
- * Who changes the map of a running guest does so between begin and end; who needs the map to stay
- * as it is (a copy of memory is under way) pins it. Begin is refused while it is pinned, and
- * pinning waits for an end. Any thread; pins add up. -EBUSY.
+ * Who needs the map to stay as it is (a copy of memory is under way) pins it: then a transaction
+ * that changes it is refused (-EBUSY). Who makes several that belong together, or changes with the
+ * map what tells of it, does so between begin and end: begin is refused while the map is pinned,
+ * and pinning waits for an end. Any thread; pins add up.
  */
 int mem_change_begin(struct mem *mem);
 void mem_change_end(struct mem *mem);

@@ -43,7 +43,8 @@ struct copier {
 	struct mem *mem;
 	unsigned count;
 	struct worker *workers;
-	struct piece *pieces; /* of mem_map() when it was created: the map must not change meanwhile */
+	const struct mem_map *map; /* as it was at the beginning: it must not change meanwhile */
+	struct piece *pieces;	   /* of its regions */
 	size_t piece_count;
 	bool skip_zero; /* where it goes, memory began as zeros */
 	bool is_still;
@@ -343,14 +344,14 @@ uint64_t copier_loaded(const struct copier *copier)
 /* One piece a region, all of whose pages are to be copied. */
 static int make_pieces(struct copier *copier)
 {
-	const struct mem_map *map = mem_map(copier->mem);
+	const struct mem_map *map = copier->map;
 	uint64_t chunks = 0;
 
 	copier->pieces = calloc(map->count + 1, sizeof(*copier->pieces));
 	if (!copier->pieces)
 		return -ENOMEM;
 	for (size_t i = 0; i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
+		const struct mem_region *region = mem_map_at(map, i);
 		struct piece *piece = &copier->pieces[i];
 
 		piece->region = region;
@@ -391,6 +392,7 @@ int copier_create(const struct copier_options *options, struct copier **ret_copi
 	if (!copier)
 		return because(-ENOMEM, "out of memory");
 	copier->mem = options->mem;
+	copier->map = mem_map_get(options->mem);
 	copier->count = options->count;
 	pace_init(&copier->pace, options->bandwidth);
 	copier->skip_zero = true;
@@ -423,6 +425,7 @@ void copier_destroy(struct copier *copier)
 	for (size_t i = 0; i < copier->piece_count; i++)
 		free(copier->pieces[i].bitmap);
 	free(copier->pieces);
+	mem_map_put(copier->map);
 	free(copier->workers);
 	pace_finish(&copier->pace);
 	pthread_cond_destroy(&copier->changed);

@@ -40,6 +40,7 @@ static int receive_hello(struct migrate_dest *dest)
 		err = because(-EINVAL, "the guest that this connection is for is not here");
 	if (err)
 		return err;
+	channel_trust(dest->channel);
 	dest->can_postcopy = record.b & HELLO_POSTCOPY;
 	dest->copies_disks = record.b & HELLO_DISKS;
 	err = stream_expect(control, RECORD_MACHINE, &record);
@@ -146,7 +147,7 @@ static int empty_memory(struct mem *mem)
 	int err = 0;
 
 	for (size_t i = 0; i < map->count && !err; i++)
-		err = mem_discard(mem, map->regions[i].gpa, map->regions[i].size);
+		err = mem_discard(mem, mem_map_at(map, i)->gpa, mem_map_at(map, i)->size);
 	return err;
 }
 

@@ -21,8 +21,11 @@ static uint64_t file_size(const struct mem *mem)
 	const struct mem_map *map = mem_map(mem);
 	uint64_t end = 0;
 
-	for (size_t i = 0; i < map->count; i++)
-		end = max_u64(end, map->regions[i].offset + map->regions[i].size);
+	for (size_t i = 0; i < map->count; i++) {
+		const struct mem_region *region = mem_map_at(map, i);
+
+		end = max_u64(end, region->offset + region->size);
+	}
 	return end;
 }
 
@@ -68,12 +71,9 @@ static int flush(void *self)
 /* Every gpa that the copier gives lies in a region. */
 static uint64_t offset_of(const struct memory_file *file, uint64_t gpa)
 {
-	const struct mem_map *map = mem_map(file->mem);
-	size_t i = 0;
+	const struct mem_region *region = mem_map_find(mem_map(file->mem), gpa);
 
-	while (gpa - map->regions[i].gpa >= map->regions[i].size)
-		i++;
-	return map->regions[i].offset + (gpa - map->regions[i].gpa);
+	return region->offset + (gpa - region->gpa);
 }
 
 static int add(void *self, uint64_t gpa, const void *page)

@@ -62,13 +62,13 @@ static int drop_missing(struct migrate_dest *dest, const struct buffer *bitmaps)
 	int err = 0;
 
 	for (size_t i = 0; i < map->count; i++)
-		words += mem_dirty_words(&map->regions[i]);
+		words += mem_dirty_words(mem_map_at(map, i));
 	if (bitmaps->size != words * sizeof(uint64_t))
 		return because(-EBADMSG, "a bitmap of %zu bytes for %llu words", bitmaps->size,
 			       (unsigned long long)words);
 	for (size_t i = 0; i < map->count && !err; i++) {
-		err = drop(dest->guest->mem, &map->regions[i], bitmaps->data + at);
-		at += mem_dirty_words(&map->regions[i]) * sizeof(uint64_t);
+		err = drop(dest->guest->mem, mem_map_at(map, i), bitmaps->data + at);
+		at += mem_dirty_words(mem_map_at(map, i)) * sizeof(uint64_t);
 	}
 	return err;
 }
@@ -117,10 +117,10 @@ static int send_missing(struct migrate_dest *dest)
 	int err = 0;
 
 	for (size_t i = 0; i < map->count && !err; i++) {
-		uint64_t words = mem_dirty_words(&map->regions[i]);
+		uint64_t words = mem_dirty_words(mem_map_at(map, i));
 		uint64_t *bitmap = calloc(words, sizeof(*bitmap));
 
-		err = bitmap ? pager_missing(dest->pager, &map->regions[i], bitmap) : -ENOMEM;
+		err = bitmap ? pager_missing(dest->pager, mem_map_at(map, i), bitmap) : -ENOMEM;
 		for (uint64_t word = 0; word < words && !err; word++) {
 			uint8_t bytes[sizeof(uint64_t)];
 
@@ -187,6 +187,7 @@ static int connect_again(struct migrate_dest *dest)
 		stream_abort(&dest->control, err);
 		return err;
 	}
+	channel_trust(channel);
 	err = send_missing(dest);
 	if (!err)
 		err = receivers_accept(dest);

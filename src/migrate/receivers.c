@@ -168,6 +168,7 @@ static int add(struct migrate_dest *dest, struct channel *channel, enum stream_k
 		channel_destroy(channel);
 		return 0;
 	}
+	channel_trust(channel);
 	*receiver = (struct receiver){ .dest = dest, .channel = channel, .stream = stream };
 	pthread_mutex_lock(&dest->request_lock);
 	pthread_mutex_lock(&dest->lock);

@@ -28,7 +28,7 @@ int regions_send(const struct stream *stream, enum record_type type, const struc
 	if (!table)
 		return because(-ENOMEM, "out of memory");
 	for (size_t i = 0; i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
+		const struct mem_region *region = mem_map_at(map, i);
 		uint8_t *entry = table + i * ENTRY_SIZE;
 
 		put_u64(entry + AT_GPA, region->gpa);
@@ -54,7 +54,7 @@ void regions_compare(const struct buffer *table, const struct mem *mem, bool wit
 
 	for (size_t i = 0; i < count || i < map->count; i++) {
 		const uint8_t *entry = table->data + i * ENTRY_SIZE;
-		const struct mem_region *region = &map->regions[i];
+		const struct mem_region *region = mem_map_at(map, i);
 
 		if (i >= map->count)
 			verdict_refuse(verdict, "memory: %#llx bytes at %#llx are not here",

@@ -257,7 +257,8 @@ static enum migrate_outcome hand_over(struct migrate_source *source, int *ret_er
 	*ret_err = because_of(err, "the other side was told to run the guest and did not answer");
 	if (source->progress.throttle)
 		guest->throttle(guest->self, 0);
-	return MIGRATE_IN_DOUBT;
+	/* If it runs there, it lacks what is only here, and waits for it: a recovery finds that out. */
+	return source->postcopy ? MIGRATE_BROKEN : MIGRATE_IN_DOUBT;
 }
 
 static int connect_rest(struct migrate_source *source)
@@ -335,7 +336,7 @@ static int send_all(struct migrate_source *source)
 	return err ? err : send_state(source);
 }
 
-static void end_progress(struct migrate_source *source)
+static void end_progress(struct migrate_source *source, enum migrate_outcome outcome)
 {
 	uint64_t now = clock_now();
 
@@ -346,7 +347,8 @@ static void end_progress(struct migrate_source *source)
 	if (source->is_held && !source->progress.downtime_ns)
 		source->progress.downtime_ns = now - source->held_at;
 	add_copied(source, &source->progress);
-	source->progress.remaining = 0;
+	if (outcome != MIGRATE_BROKEN)
+		source->progress.remaining = 0;
 	pthread_mutex_unlock(&source->lock);
 }
 
@@ -407,7 +409,7 @@ enum migrate_outcome migrate_source_run(struct migrate_source *source, int *ret_
 		undo(source, err);
 	strncpy(text, error_text(err), sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
-	end_progress(source);
+	end_progress(source, outcome);
 	close_all(source);
 	because(err, "%s", text);
 	*ret_err = err;
@@ -445,20 +447,25 @@ static int recover(struct migrate_source *source)
 enum migrate_outcome migrate_source_recover(struct migrate_source *source, const char *uri,
 					    int *ret_err)
 {
+	enum migrate_outcome outcome;
 	char text[ERROR_TEXT_MAX];
-	char *copy = uri ? strdup(uri) : NULL;
+	char *copy = uri ? strdup(uri) : NULL, *before = source->uri;
 
-	if (copy) {
-		free(source->uri);
+	if (copy)
 		source->uri = copy;
-	}
 	*ret_err = recover(source);
+	outcome = *ret_err ? MIGRATE_BROKEN : MIGRATE_MOVED;
 	snprintf(text, sizeof(text), "%s", error_text(*ret_err));
-	end_progress(source);
+	end_progress(source, outcome);
 	close_all(source);
+	/* Where nobody waited for this guest is not where the next attempt goes by itself. */
+	if (*ret_err)
+		source->uri = before;
+	if (copy)
+		free(*ret_err ? copy : before);
 	if (*ret_err)
 		because(*ret_err, "%s", text);
-	return *ret_err ? MIGRATE_BROKEN : MIGRATE_MOVED;
+	return outcome;
 }
 
 int migrate_source_postcopy(struct migrate_source *source)

@@ -34,7 +34,11 @@ enum migrate_outcome {
 	MIGRATE_WENT_ON,  /* it failed, and the guest goes on here as if nothing had happened */
 	MIGRATE_MOVED,	  /* the guest runs there; here it is held for good */
 	MIGRATE_IN_DOUBT, /* told to run, the other side did not answer: held until somebody decides */
-	MIGRATE_BROKEN,	  /* it runs there and lacks pages that are only here: migrate_source_recover() */
+	/*
+	 * Post-copy: it runs there, or may (told to, the other side did not answer), and lacks pages that
+	 * are only here: migrate_source_recover() finds out. Here it is held.
+	 */
+	MIGRATE_BROKEN,
 };
 
 /* Copies the options with their strings; guest stays the caller's and outlives it. -ENOMEM, -EINVAL. */

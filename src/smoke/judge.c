@@ -194,8 +194,10 @@ static void tell_missing(const struct smoke_judge *judge, char *text, size_t siz
 {
 	const struct smoke_patterns *expects = &judge->rules->expects;
 
-	snprintf(text, size, judge->phase == SMOKE_REBOOTING ? "; boot %u of %u did not reset" : "",
-		 judge->boots, judge->rules->boots);
+	text[0] = '\0';
+	if (judge->phase == SMOKE_REBOOTING)
+		snprintf(text, size, "; boot %u of %u did not reset", judge->boots,
+			 judge->rules->boots);
 	for (size_t i = 0; i < expects->count; i++) {
 		if (!judge->met[i]) {
 			snprintf(text, size, "; still expected: %s", expects->all[i].source);

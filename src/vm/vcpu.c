@@ -13,6 +13,7 @@
 #include <ferry/error.h>
 
 #include "base/util.h"
+#include "vm/gate.h"
 #include "vm/vcpu_work.h"
 #include "vm/vm.h"
 
@@ -77,6 +78,11 @@ void vcpu_finish(struct vcpu *vcpu)
 void vcpu_request(struct vcpu *vcpu, enum vcpu_request request)
 {
 	atomic_fetch_or(&vcpu->requests, request);
+	vcpu_kick(vcpu);
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	if (vcpu->has_thread)
 		pthread_kill(vcpu->thread, KICK_SIGNAL);
@@ -172,8 +178,11 @@ static EXIT_PATH int run_once(struct vcpu *vcpu)
 {
 	int r;
 
+	/* Time at the gate is ferry's, not the guest's. */
+	vm_gate_enter(vcpu);
 	vcpu_time_enter(&vcpu->time);
 	r = kvm_run(vcpu->fd);
+	vm_gate_leave(vcpu);
 	vcpu_time_leave(&vcpu->time, r < 0 ? KVM_EXIT_INTR : vcpu->run->exit_reason);
 	if (r == -EINTR || r == -EAGAIN) /* kicked; or INIT reached a vCPU that waits for SIPI */
 		return 0;

@@ -33,6 +33,7 @@ struct vcpu {
 	pthread_t thread;
 	atomic_bool has_thread; /* thread is valid */
 	atomic_uint requests; /* enum vcpu_request; set by any thread, cleared by the vCPU's */
+	atomic_bool inside; /* in KVM_RUN or about to be, see vm/gate.h; set by the vCPU's thread */
 	atomic_bool blocked; /* vcpu_work.h: it does not enter the guest */
 	atomic_int tid; /* the thread's, as /proc has it; 0: there is none */
 	struct arch_vcpu arch;
@@ -50,6 +51,8 @@ int vcpu_start(struct vcpu *vcpu);
 
 /* Sets the request and makes the vCPU look at it soon, wherever it is. Any thread. */
 void vcpu_request(struct vcpu *vcpu, enum vcpu_request request);
+/* Gets it out of KVM_RUN, or makes the next one return at once. Any thread. */
+void vcpu_kick(struct vcpu *vcpu);
 
 /* The vCPU whose thread this is; NULL on all others. */
 struct vcpu *vcpu_current(void);

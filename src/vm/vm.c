@@ -10,6 +10,7 @@
 
 #include <ferry/error.h>
 
+#include "vm/gate.h"
 #include "vm/stat.h"
 
 static void trace_after(void *self, const char *name, long arg, int result)
@@ -72,17 +73,32 @@ static int create_vcpus(struct vm *vm, uint32_t count)
 	return 0;
 }
 
+static int stop_for_mem(void *self)
+{
+	vm_gate_close(self);
+	return 0;
+}
+
+static void go_for_mem(void *self)
+{
+	vm_gate_open(self);
+}
+
 static int make_memory(struct vm *vm, const struct vm_options *options)
 {
-	struct mem_options mem = {
+	const struct mem_options mem = {
 		.name = vm->name,
 		.hugepage_size = options->hugepage_size,
 		.prealloc = options->prealloc,
 		.unplugged = true,
 	};
+	const struct mem_guard guard = { .stop = stop_for_mem, .go = go_for_mem, .self = vm };
 	int r = mem_init(&vm->mem, vm->fd, (uint32_t)vm->caps.nr_memslots, &mem);
 
-	if (r == 0 && options->map_memory)
+	if (r < 0)
+		return r;
+	vm->mem.guard = guard;
+	if (options->map_memory)
 		r = options->map_memory(options->map_self, &vm->mem);
 	return r < 0 ? r : mem_plug(&vm->mem);
 }

@@ -99,7 +99,7 @@ static inline void carried_copy_memory(struct machine *to, struct machine *from)
 	const struct mem_map *map = mem_map(vm_mem(machine_vm(from)));
 
 	for (size_t i = 0; i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
+		const struct mem_region *region = mem_map_at(map, i);
 		void *hva = mem_ptr_rw(vm_mem(machine_vm(to)), region->gpa, region->size);
 
 		ck_assert_ptr_nonnull(hva);

@@ -40,7 +40,7 @@ static void add_run(char *text, size_t size, uint64_t first, uint64_t end)
 static const char *runs(unsigned region)
 {
 	static char text[256];
-	const struct mem_region *where = &mem_map(&mem)->regions[region];
+	const struct mem_region *where = mem_map_at(mem_map(&mem), region);
 	uint64_t offset = 0, len, first = 0, end = 0;
 	int r;
 
@@ -161,7 +161,7 @@ static const char *run_between(uint64_t from, uint64_t before)
 {
 	static char text[64];
 	uint64_t offset = from * PAGE, len = 0;
-	int r = mem_next_data(&mem, &mem_map(&mem)->regions[0], before * PAGE, &offset, &len);
+	int r = mem_next_data(&mem, mem_map_at(mem_map(&mem), 0), before * PAGE, &offset, &len);
 
 	ck_assert_int_ge(r, 0);
 	text[0] = '\0';

@@ -13,7 +13,7 @@ static uint64_t bitmap[4096 / 64]; /* of the guest's 16 MiB */
 
 static const struct mem_region *ram(void)
 {
-	return &mem_map(w.mem)->regions[0];
+	return mem_map_at(mem_map(w.mem), 0);
 }
 
 static unsigned told(uint32_t first, uint32_t count)
@@ -132,7 +132,7 @@ START_TEST(test_a_slot_that_comes_while_tracking_is_tracked)
 
 	begin();
 	ck_assert_int_eq(mem_map_ram(w.mem, "added", 64 * MIB, 2 * MIB, 0), 0);
-	added = &mem_map(w.mem)->regions[1];
+	added = mem_map_at(mem_map(w.mem), 1);
 	memset(bitmap, 0, sizeof(bitmap));
 	ck_assert_int_eq(mem_dirty_collect(w.mem, added, bitmap), 0);
 	ck_assert_uint_eq(told(0, 512), 512);

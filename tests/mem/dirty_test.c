@@ -28,7 +28,7 @@ static void setup(void)
 
 static const struct mem_region *region(unsigned i)
 {
-	return &mem_map(&mem)->regions[i];
+	return mem_map_at(mem_map(&mem), i);
 }
 
 /* Collects one region afresh and counts. */

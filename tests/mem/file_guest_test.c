@@ -26,7 +26,8 @@ static void run_and_save(void)
 	saved_size = w.mem->memfd_size;
 	saved = calloc(1, saved_size);
 	for (size_t i = 0; i < map->count; i++)
-		memcpy(saved + map->regions[i].offset, map->regions[i].hva, map->regions[i].size);
+		memcpy(saved + mem_map_at(map, i)->offset, mem_map_at(map, i)->hva,
+		       mem_map_at(map, i)->size);
 }
 
 static int save_to_file(void)
@@ -73,7 +74,7 @@ START_TEST(test_guest_goes_on_over_its_snapshot)
 	expect_word(FIRST, 3);
 	expect_word(FIRST + 99, 2);
 	expect_word(FIRST + 100, 0);
-	ck_assert_int_eq(mem_dirty_collect(w.mem, &mem_map(w.mem)->regions[0], bitmap), 0);
+	ck_assert_int_eq(mem_dirty_collect(w.mem, mem_map_at(mem_map(w.mem), 0), bitmap), 0);
 	ck_assert_uint_eq(bitmap[FIRST / 64] & 1, 1);
 	/* What is discarded is zero to the guest too, and so is what is written after. */
 	ck_assert_int_eq(mem_discard(w.mem, FIRST * PAGE, 50 * PAGE), 0);
@@ -114,7 +115,7 @@ static void serve(void *self, gpa_t page)
 
 	atomic_fetch_add(&asked, 1);
 	for (size_t i = 0; i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
+		const struct mem_region *region = mem_map_at(map, i);
 
 		if (page - region->gpa < region->size)
 			ck_assert_int_eq(pager_place(*pager, page,
@@ -132,9 +133,9 @@ START_TEST(test_guest_runs_while_its_pages_come)
 	int r;
 
 	run_and_save();
-	ram = &mem_map(w.mem)->regions[0];
+	ram = mem_map_at(mem_map(w.mem), 0);
 	for (size_t i = 0; i < mem_map(w.mem)->count; i++) {
-		const struct mem_region *region = &mem_map(w.mem)->regions[i];
+		const struct mem_region *region = mem_map_at(mem_map(w.mem), i);
 
 		r = mem_drop(w.mem, region->gpa, region->size);
 		ck_assert_msg(r == 0, "%s", error_text(r));

@@ -211,7 +211,7 @@ START_TEST(test_missing_pages_are_known)
 	uint64_t bitmap[16];
 
 	init();
-	low = &mem_map(&mem)->regions[0];
+	low = mem_map_at(mem_map(&mem), 0);
 	mem_write(&mem, 3 * PAGE, "x", 1);
 	create();
 	ck_assert_int_eq(pager_place_zero(pager, 64 * PAGE, 65), 0);
@@ -337,7 +337,7 @@ START_TEST(test_discarded_pages_are_zero_and_asked_for_by_nobody)
 	ck_assert_uint_eq(peek(GIB), 0);
 	ck_assert_int_eq(mem_discard(&mem, GIB, MIB), 0);
 	ck_assert_uint_eq(peek(GIB), 0);
-	gone = mem_map(&mem)->regions[2];
+	gone = *mem_map_at(mem_map(&mem), 2);
 	ck_assert_int_eq(mem_unmap(&mem, 4 * GIB), 0);
 	ck_assert_int_eq(mem_next_data(&mem, &gone, gone.size, &at, &len), 0);
 	ck_assert_uint_eq(asked.count, 0);

@@ -73,17 +73,17 @@ START_TEST(test_chunk_has_its_place_whenever_it_is_mapped)
 	setup();
 	map_chunk(&mem, 2);
 	map = mem_map(&mem);
-	offset = map->regions[1].offset;
-	hva = map->regions[1].hva;
+	offset = mem_map_at(map, 1)->offset;
+	hva = mem_map_at(map, 1)->hva;
 	ck_assert_uint_eq(offset, 2 * MIB + 2 * CHUNK);
 	ck_assert_int_eq(mem_unmap(&mem, BASE + 2 * CHUNK), 0);
 	map_chunk(&mem, 0);
 	map_chunk(&mem, 2);
 	map = mem_map(&mem);
-	ck_assert_uint_eq(map->regions[2].offset, offset);
-	ck_assert_ptr_eq(map->regions[2].hva, hva);
+	ck_assert_uint_eq(mem_map_at(map, 2)->offset, offset);
+	ck_assert_ptr_eq(mem_map_at(map, 2)->hva, hva);
 	ck_assert_int_eq(mem_map_ram(&mem, "other", 8 * GIB, MIB, 0), 0);
-	ck_assert_uint_eq(mem_map(&mem)->regions[3].offset, 2 * MIB + SIZE);
+	ck_assert_uint_eq(mem_map_at(mem_map(&mem), 3)->offset, 2 * MIB + SIZE);
 	mem_finish(&mem);
 }
 END_TEST
@@ -153,7 +153,7 @@ START_TEST(test_chunk_is_tracked_like_other_memory)
 	map_chunk(&mem, 1);
 	ck_assert_int_eq(mem_dirty_start(&mem), 0);
 	ck_assert_int_eq(mem_write(&mem, BASE + CHUNK + 3 * 4096, &word, sizeof(word)), 0);
-	ck_assert_int_eq(mem_dirty_collect(&mem, &mem_map(&mem)->regions[1], bits), 0);
+	ck_assert_int_eq(mem_dirty_collect(&mem, mem_map_at(mem_map(&mem), 1), bits), 0);
 	ck_assert_uint_eq(bits[0], 1 << 3);
 	mem_dirty_stop(&mem);
 	mem_finish(&mem);
@@ -236,7 +236,7 @@ START_TEST(test_private_chunk_goes_and_comes_back_empty)
 	map_chunk(&mem, 0);
 	ck_assert_int_eq(mem_read(&mem, BASE, &word, sizeof(word)), 0);
 	ck_assert_uint_eq(word, 0);
-	ck_assert(!(mem_map(&mem)->regions[1].flags & MEM_PRIVATE));
+	ck_assert(!(mem_map_at(mem_map(&mem), 1)->flags & MEM_PRIVATE));
 	mem_finish(&from);
 	mem_finish(&mem);
 }

@@ -400,7 +400,7 @@ START_TEST(test_a_snapshot_beside_a_migration_is_refused_and_harms_it_not)
 	setup();
 	ck_assert_int_eq(mem_dirty_start(&source.mem), 0);
 	ck_assert_int_eq(save_to(dir), -EBUSY);
-	region = &mem_map(&source.mem)->regions[0];
+	region = mem_map_at(mem_map(&source.mem), 0);
 	fake_guest_write(&source, 3, 1);
 	ck_assert_int_eq(mem_dirty_collect(&source.mem, region, bitmap), 0);
 	ck_assert_uint_eq(bitmap[0], 8);

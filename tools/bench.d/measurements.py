@@ -11,6 +11,7 @@ import typing
 import migration
 import movers
 import parts
+import slots
 import vmm
 from movers import Way
 
@@ -181,4 +182,11 @@ MEASUREMENTS = [
         migration.sample_restore, {MICROVM: movers.Qemu, FLOOR: migration.bare}, {}, rounds=3,
         limit=("<", 10),
         ferry=movers.Ferry),
+    Measurement(
+        "slots", "the memory map changes under a guest: 512 MiB in chunks, add, move", "us",
+        slots.sample, {FLOOR: slots.floor}, {FLOOR: ("<=", 1.2)}, ferry=slots.ferry),
+    Measurement(
+        "slots-many", "one slot comes and goes beside 32,000, or 100", "us", slots.sample,
+        {"100 slots": slots.many("ferry", 100), FLOOR: slots.many("bare", 32000)},
+        {"100 slots": ("<=", 1.2)}, ferry=slots.many("ferry", 32000)),
 ]

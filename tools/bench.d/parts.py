@@ -16,6 +16,7 @@ HERE = TREE / "tools/bench.d"
 FERRY = BUILD / "ferry"
 FLOOR = MADE / "floor"
 TRANSFER = MADE / "transfer"
+SLOTS = BUILD / "tests/bench-slots"
 ORACLE = BUILD / "guest/migrate/oracle"
 INITRD = MADE / "initrd"
 INITRD_DISK = MADE / "initrd-disk"
@@ -109,6 +110,17 @@ def make_initrd(target, init, programs=(), modules=()):
         subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, stdout=archive,
                        input=names.encode(), check=True)
     shutil.rmtree(root)
+
+
+def memslot_perf():
+    """The path of the kernel's test, once build_slots() was called."""
+    return pathlib.Path((MADE / "memslot-perf").read_text(encoding="utf-8"))
+
+
+def build_slots():
+    """What changes memory maps. The kernel's sources are large: they come when they are needed."""
+    output("cmake", "--build", BUILD, "--target", "bench-slots", "guest-bench-slots")
+    (MADE / "memslot-perf").write_text(output(HERE / "memslot-perf"), encoding="utf-8")
 
 
 def build(seconds):

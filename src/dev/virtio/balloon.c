@@ -90,17 +90,15 @@ static void inflate(struct balloon *balloon, const struct virtq_chain *chain)
 
 static void discard_hva(struct balloon *balloon, const struct iovec *iov)
 {
-	const struct mem_map *map = mem_map(balloon->mem);
-	const uint8_t *base = iov->iov_base;
+	unsigned look = mem_look_begin(balloon->mem);
+	const struct mem_region *region = mem_map_find_hva(mem_map(balloon->mem), iov->iov_base);
+	gpa_t gpa = 0;
 
-	for (size_t i = 0; i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
-
-		if (base < region->hva || base >= region->hva + region->size)
-			continue;
-		mem_discard(balloon->mem, region->gpa + (gpa_t)(base - region->hva), iov->iov_len);
-		return;
-	}
+	if (region)
+		gpa = region->gpa + (gpa_t)((const uint8_t *)iov->iov_base - region->hva);
+	mem_look_end(balloon->mem, look);
+	if (region)
+		mem_discard(balloon->mem, gpa, iov->iov_len);
 }
 
 /* The buffers themselves are the free pages, 5.5.6.7. */

@@ -54,37 +54,22 @@ static int fetch(struct walk *walk, const struct table *table, uint16_t index,
 }
 
 /* How much of [gpa, gpa + len) is in gpa's region. */
-static uint64_t part_in_region(const struct mem *mem, gpa_t gpa, uint64_t len)
+static uint64_t part_in_region(const struct mem_map *map, gpa_t gpa, uint64_t len)
 {
-	const struct mem_map *map = mem_map(mem);
+	const struct mem_region *region = mem_map_find(map, gpa);
 
-	for (size_t i = 0; i < map->count; i++) {
-		const struct mem_region *region = &map->regions[i];
-
-		if (gpa >= region->gpa && gpa - region->gpa < region->size)
-			return min_u64(len, region->size - (gpa - region->gpa));
-	}
-	return 0;
-}
-
-static void *buffer(struct mem *mem, gpa_t gpa, uint64_t len, bool writable)
-{
-	return writable ? mem_ptr_rw(mem, gpa, len) : (void *)(uintptr_t)mem_ptr(mem, gpa, len);
+	return region ? min_u64(len, region->size - (gpa - region->gpa)) : 0;
 }
 
 /* A buffer that lies in two neighbouring regions becomes two iovecs. */
 static int add_iovecs(struct walk *walk, gpa_t gpa, uint64_t len, bool writable)
 {
-	struct mem *mem = walk->queue->device->mem;
+	const struct mem_map *map = walk->queue->map;
 
 	while (len) {
-		uint64_t part = len;
-		void *p = buffer(mem, gpa, part, writable);
+		uint64_t part = part_in_region(map, gpa, len);
+		void *p = mem_map_ptr(map, gpa, part, writable);
 
-		if (!p) {
-			part = part_in_region(mem, gpa, len);
-			p = buffer(mem, gpa, part, writable);
-		}
 		if (!p)
 			return broken(walk, "a buffer at %#llx is not in memory",
 				      (unsigned long long)gpa);

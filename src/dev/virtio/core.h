@@ -30,6 +30,12 @@ struct virtq_setup {
 	gpa_t desc, driver, device;
 };
 
+/* What keeps the addresses of chains good that the device has. Two tables in one. */
+struct virtq_taken {
+	const struct mem_map *map; /* by head: the picture that the chain's addresses are from */
+	uint16_t head;		   /* by place in the available ring: what was there */
+};
+
 /*
  * The state that outlives a pause is atomic only because registers are read by another thread than
  * the loop's; nothing is ordered by it.
@@ -53,7 +59,7 @@ struct virtqueue {
 	bool live;
 	bool event_idx;
 	struct virtq_setup ring;   /* as it was when the queue was started */
-	const struct mem_map *map; /* the picture for which the next three are right */
+	const struct mem_map *map; /* the picture for which the next three are right; kept */
 	const struct virtq_desc *desc;
 	const struct virtq_avail *avail;
 	struct virtq_used *used;
@@ -61,6 +67,7 @@ struct virtqueue {
 	uint16_t armed_at;
 	bool dispatching, starved; /* starved: budget ended before the work did */
 	unsigned budget;
+	struct virtq_taken *taken; /* device->queue_size of them */
 	struct loop_watch watch;
 };
 
@@ -125,7 +132,10 @@ void virtio_needs_reset(struct virtio_device *device, const char *why);
 void virtio_device_quiesce(struct virtio_device *device, void (*done)(void *arg), void *arg);
 void virtio_device_resume(struct virtio_device *device, bool arrived);
 
-/* virtqueue.c. Loop's thread. */
+/* virtqueue.c. -ENOMEM; finish: nothing of the device's is under way. */
+int virtq_init(struct virtqueue *queue);
+void virtq_finish(struct virtqueue *queue);
+/* Loop's thread from here on. */
 void virtq_clear(struct virtqueue *queue);
 /* false: the rings are not in memory. */
 bool virtq_start(struct virtqueue *queue);

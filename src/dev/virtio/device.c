@@ -341,6 +341,7 @@ void virtio_device_resume(struct virtio_device *device, bool arrived)
 static struct virtio_device *device_new(struct vm *vm, const struct virtio_options *options)
 {
 	struct virtio_device *device;
+	int r = 0;
 
 	device = calloc(1, sizeof(*device) + options->queues * sizeof(device->queues[0]));
 	if (!device)
@@ -357,15 +358,19 @@ static struct virtio_device *device_new(struct vm *vm, const struct virtio_optio
 	device->config_size = options->config_size;
 	pthread_mutex_init(&device->lock, NULL);
 	pthread_mutex_init(&device->kick_lock, NULL);
+	device->id = strdup(options->id);
 	for (uint16_t q = 0; q < options->queues; q++) {
 		device->queues[q].device = device;
 		device->queues[q].index = q;
 		device->queues[q].kick_fd = -1;
 		device->queues[q].kick_addr = VIRTIO_KICK_NOWHERE;
+		r |= virtq_init(&device->queues[q]);
 	}
 	clear(device);
-	device->id = strdup(options->id);
-	return device;
+	if (device->id && r == 0)
+		return device;
+	virtio_device_destroy(device);
+	return NULL;
 }
 
 int virtio_device_create(struct vm *vm, struct pci_host *host, const struct virtio_options *options,
@@ -378,8 +383,8 @@ int virtio_device_create(struct vm *vm, struct pci_host *host, const struct virt
 	assert(options->queue_size && options->queue_size <= VIRTIO_QUEUE_SIZE_MAX);
 	assert(!(options->queue_size & (options->queue_size - 1)));
 	device = device_new(vm, options);
-	if (!device || !device->id)
-		goto fail;
+	if (!device)
+		return r;
 	r = virtio_pci_init(device, host, SUBSYSTEM(options->ops->type));
 	if (r == 0)
 		r = virtio_regs_add(device);
@@ -400,6 +405,8 @@ void virtio_device_destroy(struct virtio_device *device)
 	loop_drain(device->loop, &device->calls);
 	virtio_kicks_close(device);
 	pci_device_remove(device->pci);
+	for (unsigned q = 0; q < device->queue_count; q++)
+		virtq_finish(&device->queues[q]);
 	pthread_mutex_destroy(&device->kick_lock);
 	pthread_mutex_destroy(&device->lock);
 	free(device->id);

@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "base/util.h"
+#include "mem/txn.h"
 #include "mem/window.h"
 #include "vm/vm.h"
 
@@ -119,22 +120,26 @@ static int drop_chunk(struct vmem_blocks *blocks, unsigned chunk)
 
 int vmem_add_chunks(struct vmem_blocks *blocks, uint32_t wanted)
 {
-	uint32_t added = 0;
-	int r = 0;
+	struct mem_txn txn;
+	int r;
 
-	for (unsigned i = 0; i < blocks->chunk_count && r == 0; i++) {
-		if (!((wanted & ~blocks->chunks) >> i & 1))
-			continue;
-		r = mem_map_ram(blocks->mem, "plugged RAM", chunk_gpa(blocks, i),
-				chunk_size(blocks, i), 0);
-		if (r == 0) {
-			blocks->chunks |= 1U << i;
-			added |= 1U << i;
-		}
+	wanted &= ~blocks->chunks & bits_word_mask(0, 0, blocks->chunk_count);
+	if (!wanted)
+		return 0;
+	mem_txn_begin(&txn, blocks->mem);
+	for (uint32_t left = wanted; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctz(left);
+
+		mem_txn_map(&txn, "plugged RAM", chunk_gpa(blocks, i), chunk_size(blocks, i), 0);
 	}
-	for (unsigned i = 0; i < blocks->chunk_count && r < 0; i++)
-		if (added >> i & 1)
-			drop_chunk(blocks, i);
+	r = mem_txn_commit(&txn);
+	/* All of them, or none; or what KVM does not take back. */
+	for (uint32_t left = wanted; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctz(left);
+
+		if (mem_ptr(blocks->mem, chunk_gpa(blocks, i), 1))
+			blocks->chunks |= 1U << i;
+	}
 	return r;
 }
 

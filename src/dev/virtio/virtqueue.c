@@ -4,6 +4,7 @@
  * value is loaded once and then checked.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/util.h"
 #include "dev/virtio/core.h"
@@ -22,8 +23,36 @@ static void set(_Atomic uint16_t *p, uint16_t value)
 	atomic_store_explicit(p, value, memory_order_relaxed);
 }
 
+int virtq_init(struct virtqueue *queue)
+{
+	queue->taken = calloc(queue->device->queue_size, sizeof(*queue->taken));
+	return queue->taken ? 0 : -ENOMEM;
+}
+
+/* The addresses of a chain are not used any more. */
+static void release(struct virtqueue *queue, uint16_t head)
+{
+	mem_map_put(queue->taken[head].map);
+	queue->taken[head].map = NULL;
+}
+
+static void release_all(struct virtqueue *queue)
+{
+	for (uint16_t head = 0; queue->taken && head < queue->device->queue_size; head++)
+		release(queue, head);
+	mem_map_put(queue->map);
+	queue->map = NULL;
+}
+
+void virtq_finish(struct virtqueue *queue)
+{
+	release_all(queue);
+	free(queue->taken);
+}
+
 void virtq_clear(struct virtqueue *queue)
 {
+	release_all(queue);
 	queue->setup = (struct virtq_setup){ .size = queue->device->queue_size };
 	set(&queue->vector, VIRTIO_MSI_NO_VECTOR);
 	set(&queue->last_avail, 0);
@@ -36,27 +65,35 @@ void virtq_clear(struct virtqueue *queue)
 static bool translate(struct virtqueue *queue)
 {
 	struct mem *mem = queue->device->mem;
-	const struct mem_map *map = mem_map(mem);
-	uint64_t size = queue->ring.size;
+	const struct virtq_setup *ring = &queue->ring;
+	uint64_t size = ring->size;
+	const struct mem_map *map;
 
-	if (map == queue->map)
+	/* No other picture has the address of one that is kept. */
+	if (mem_map(mem) == queue->map)
 		return true;
-	queue->desc = mem_ptr(mem, queue->ring.desc, size * sizeof(struct virtq_desc));
-	queue->avail = mem_ptr(mem, queue->ring.driver,
-			       sizeof(struct virtq_avail) + (size + 1) * sizeof(uint16_t));
-	queue->used = mem_ptr_rw(mem, queue->ring.device,
-				 sizeof(struct virtq_used) + size * sizeof(struct virtq_used_elem) +
-					 sizeof(uint16_t));
-	if (!queue->desc || !queue->avail || !queue->used)
-		return false;
+	map = mem_map_get(mem);
+	mem_map_put(queue->map);
 	queue->map = map;
-	return true;
+	queue->desc = mem_map_ptr(map, ring->desc, size * sizeof(struct virtq_desc), false);
+	queue->avail = mem_map_ptr(map, ring->driver,
+				   sizeof(struct virtq_avail) + (size + 1) * sizeof(uint16_t),
+				   false);
+	queue->used = mem_map_ptr(map, ring->device,
+				  sizeof(struct virtq_used) +
+					  size * sizeof(struct virtq_used_elem) + sizeof(uint16_t),
+				  true);
+	if (queue->desc && queue->avail && queue->used)
+		return true;
+	mem_map_put(map);
+	queue->map = NULL;
+	return false;
 }
 
 bool virtq_start(struct virtqueue *queue)
 {
 	queue->ring = queue->setup;
-	queue->map = NULL;
+	release_all(queue);
 	queue->armed = false;
 	queue->starved = false;
 	queue->event_idx = virtio_device_features(queue->device) >> VIRTIO_F_EVENT_IDX & 1;
@@ -162,6 +199,19 @@ static bool may_take(struct virtqueue *queue)
 	return true;
 }
 
+/* The device may use the addresses until it gives the chain back, whatever becomes of the map. */
+static int keep(struct virtqueue *queue, uint16_t last, uint16_t head)
+{
+	if (queue->taken[head].map) {
+		virtio_device_broken(queue->device, "queue %u: head %u while the device has it",
+				     queue->index, head);
+		return -EPROTO;
+	}
+	queue->taken[head].map = mem_map_keep(queue->map);
+	queue->taken[last & (queue->ring.size - 1)].head = head;
+	return 0;
+}
+
 int virtq_pop(struct virtqueue *queue, struct iovec *iov, struct virtq_chain *ret_chain)
 {
 	struct virtq_chain chain = { 0 };
@@ -183,6 +233,9 @@ int virtq_pop(struct virtqueue *queue, struct iovec *iov, struct virtq_chain *re
 	r = virtq_walk(queue, iov, &chain);
 	if (r < 0)
 		return r;
+	r = keep(queue, last, chain.head);
+	if (r < 0)
+		return r;
 	set(&queue->last_avail, last + 1);
 	if (queue->dispatching)
 		queue->budget--;
@@ -192,8 +245,12 @@ int virtq_pop(struct virtqueue *queue, struct iovec *iov, struct virtq_chain *re
 
 void virtq_unpop(struct virtqueue *queue)
 {
-	if (queue->live)
-		set(&queue->last_avail, get(&queue->last_avail) - 1);
+	uint16_t last = get(&queue->last_avail) - 1;
+
+	if (!queue->live)
+		return;
+	release(queue, queue->taken[last & (queue->ring.size - 1)].head);
+	set(&queue->last_avail, last);
 }
 
 /* Release: the element, and what was written into the chain, are seen before the index. */
@@ -202,6 +259,7 @@ void virtq_push(struct virtqueue *queue, uint16_t head, uint32_t written)
 	uint16_t idx = get(&queue->used_idx);
 	struct virtq_used_elem *elem;
 
+	release(queue, head);
 	if (!is_usable(queue))
 		return;
 	/* While the descriptors are still ours. */

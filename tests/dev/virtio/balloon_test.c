@@ -155,7 +155,12 @@ START_TEST(test_statistics_come_when_asked_for)
 	balloon_refresh(balloon);
 	ck_assert_uint_eq(used_index(&d, STATS), 1);
 	send(STATS, BUFFER_AT, sizeof(stats), 0);
-	send(STATS, BUFFER_AT, sizeof(stats), 0); /* a driver that has two */
+	/* A driver that has two. */
+	put_desc(f.vm, DESC_AT(STATS), 1,
+		 (struct virtq_desc){ BUFFER_AT, sizeof(stats), 0, 0 });
+	offer(&d, STATS, 1);
+	notify(&d, STATS);
+	turn(f.vm);
 	ck_assert_uint_eq(used_index(&d, STATS), 2);
 	teardown();
 }

@@ -474,7 +474,7 @@ START_TEST(test_large_region_has_few_chunks_and_wide_registers)
 	ck_assert_uint_eq(plug(0, 1), VIRTIO_MEM_RESP_ACK);
 	ck_assert_uint_eq(plug(size / BLOCK - 1, 1), VIRTIO_MEM_RESP_ACK);
 	ck_assert_uint_eq(regions(), 3);
-	ck_assert_uint_eq(mem_map(vm_mem(f.vm))->regions[1].size, 32 * GIB);
+	ck_assert_uint_eq(mem_map_at(mem_map(vm_mem(f.vm)), 1)->size, 32 * GIB);
 	register_named(f.vm, "memory.plugged262144");
 	bytes = save_registers(f.vm, &list, &total);
 	teardown();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Split queues: what a driver may do, and everything that a hostile one can. */
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "dev/virtio/echo.h"
 #include "mem/dirty.h"
@@ -466,9 +467,10 @@ END_TEST
 START_TEST(test_event_asks_for_the_next_chain_when_empty)
 {
 	setup(EVENT_IDX);
-	desc(0, BUFFER_AT, 8, 0, 0);
-	for (unsigned i = 0; i < 3; i++)
-		offer(&e.driver, 0, 0);
+	for (uint16_t i = 0; i < 4; i++)
+		desc(i, BUFFER_AT, 8, 0, 0);
+	for (uint16_t i = 0; i < 3; i++)
+		offer(&e.driver, 0, i);
 	ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
 	ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
 	ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
@@ -476,13 +478,60 @@ START_TEST(test_event_asks_for_the_next_chain_when_empty)
 	ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 0);
 	ck_assert_uint_eq(avail_event_of(&e.driver, 0), 3);
 	virtq_set_notify(e.queue, false);
-	offer(&e.driver, 0, 0);
+	offer(&e.driver, 0, 3);
 	ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
 	ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 0);
 	ck_assert_uint_eq(avail_event_of(&e.driver, 0), 3); /* still not to notify */
 	virtq_set_notify(e.queue, true);
 	ck_assert_uint_eq(avail_event_of(&e.driver, 0), 4);
 	ck_assert_uint_eq(get16(e.pci.vm, USED_AT(0)), 0);
+	echo_finish(&e);
+}
+END_TEST
+
+START_TEST(test_head_that_the_device_has_breaks_the_device)
+{
+	setup(0);
+	desc(2, BUFFER_AT, 8, 0, 0);
+	offer(&e.driver, 0, 2);
+	offer(&e.driver, 0, 2);
+	ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
+	expect_broken("head 2 while the device has it");
+}
+END_TEST
+
+static bool is_mapped(const void *hva)
+{
+	unsigned char present;
+
+	return mincore((void *)(uintptr_t)hva, GUEST_PAGE_SIZE, &present) == 0;
+}
+
+/* A request may be the kernel's by then: its addresses must not become somebody else's. */
+START_TEST(test_chain_keeps_its_addresses_though_the_memory_goes)
+{
+	const gpa_t gone = 64 * GIB;
+	struct mem *mem;
+	void *hva;
+
+	setup(0);
+	mem = vm_mem(e.pci.vm);
+	for (int give_back = 0; give_back < 2; give_back++) {
+		ck_assert_int_eq(mem_map_ram(mem, "gone", gone, GUEST_PAGE_SIZE, 0), 0);
+		desc(1, gone, 8, VIRTQ_DESC_F_WRITE, 0);
+		offer(&e.driver, 0, 1);
+		ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
+		hva = chain.in[0].iov_base;
+		ck_assert_int_eq(mem_unmap(mem, gone), 0);
+		ck_assert(virtq_has_work(e.queue) == false);
+		ck_assert(is_mapped(hva));
+		memset(hva, 1, 8);
+		if (give_back)
+			virtq_unpop(e.queue);
+		else
+			virtq_push(e.queue, 1, 8);
+		ck_assert(!is_mapped(hva));
+	}
 	echo_finish(&e);
 }
 END_TEST
@@ -505,7 +554,7 @@ END_TEST
 /* Whether the page is dirty; it is clean afterwards. */
 static bool was_written(gpa_t gpa)
 {
-	const struct mem_region *region = &mem_map(vm_mem(e.pci.vm))->regions[0];
+	const struct mem_region *region = mem_map_at(mem_map(vm_mem(e.pci.vm)), 0);
 	uint64_t bitmap[1024] = { 0 }, page = gpa / GUEST_PAGE_SIZE;
 
 	ck_assert_uint_le(mem_dirty_words(region), ARRAY_SIZE(bitmap));
@@ -519,7 +568,7 @@ static bool was_written(gpa_t gpa)
 
 static void track(void)
 {
-	const struct mem_region *region = &mem_map(vm_mem(e.pci.vm))->regions[0];
+	const struct mem_region *region = mem_map_at(mem_map(vm_mem(e.pci.vm)), 0);
 	uint64_t all[1024];
 
 	memset(all, 0xff, sizeof(all));
@@ -572,14 +621,14 @@ START_TEST(test_used_ring_is_dirty_where_it_was_written)
 	common_write(&e.driver, COMMON(queue_enable), 1, 2);
 	set_status(&e.driver, ALL_OK);
 	TURN_UNTIL(e.pci.vm, e.starts > 0);
-	desc(0, BUFFER_AT, 16, 0, 0);
-	for (unsigned i = 0; i < 2; i++) {
-		offer(&e.driver, 0, 0);
+	for (uint16_t i = 0; i < 2; i++) {
+		desc(i, BUFFER_AT, 16, 0, 0);
+		offer(&e.driver, 0, i);
 		ck_assert_int_eq(virtq_pop(e.queue, iov, &chain), 1);
 	}
 	virtq_push(e.queue, 0, 0);
 	track();
-	virtq_push(e.queue, 0, 0); /* the second element lies in the second page */
+	virtq_push(e.queue, 1, 0); /* the second element lies in the second page */
 	ck_assert(was_written(used));
 	ck_assert(was_written(used + 8));
 	virtq_set_notify(e.queue, false);
@@ -625,4 +674,5 @@ CHECK_MAIN("virtqueue", test_writable_buffers_are_dirty_when_the_chain_is_return
 	   test_rings_that_lost_their_memory_break, test_endless_work_is_done_in_bursts,
 	   test_interrupt_follows_the_flag, test_interrupt_follows_the_event,
 	   test_queue_without_a_vector_sets_isr, test_notifications_are_switched_by_the_flag,
-	   test_event_asks_for_the_next_chain_when_empty, test_iov_copies_at_an_offset)
+	   test_event_asks_for_the_next_chain_when_empty, test_head_that_the_device_has_breaks_the_device,
+	   test_chain_keeps_its_addresses_though_the_memory_goes, test_iov_copies_at_an_offset)
