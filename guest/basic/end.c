@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ends in the way that its command line names: poweroff, reset, panic, fault, spin. */
-#include <abi/pvh.h>
-
 #include "lib/guest.h"
 
 static bool is(const char *a, const char *b)
@@ -15,17 +13,18 @@ static bool is(const char *a, const char *b)
 
 void guest_main(const void *info)
 {
-	const struct hvm_start_info *start = info;
-	const char *how = (const char *)(uintptr_t)start->cmdline_paddr;
+	const char *how = guest_cmdline(info);
 
 	guest_puts(how);
 	guest_puts("\n");
 	if (is(how, "reset"))
 		guest_reset();
+#ifndef __aarch64__
 	if (is(how, "panic"))
 		guest_panic();
 	if (is(how, "fault"))
 		guest_triple_fault();
+#endif
 	while (is(how, "spin"))
 		cpu_relax();
 }

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Starts every other CPU by its x2APIC id, which may be above 255, and waits for all of them. */
-#include <abi/pvh.h>
-
+/* Starts every other CPU by its id, which on x86 may be above 255, and waits for all of them. */
 #include "lib/guest.h"
-
-#define CPUID_TOPOLOGY 0x0b
 
 static uint32_t arrived;
 
@@ -17,28 +13,21 @@ static uint32_t number(const char *s)
 	return n;
 }
 
-static uint32_t apic_id(void)
-{
-	uint32_t eax = CPUID_TOPOLOGY, ebx, ecx = 0, edx;
-
-	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-	return edx;
-}
-
 void guest_ap_main(uint32_t n)
 {
 	(void)n;
-	__atomic_fetch_add(&arrived, 1 + (apic_id() << 16), __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&arrived, 1 + (guest_cpu_id() << 16), __ATOMIC_SEQ_CST);
 }
 
 /* The command line is the number of CPUs. */
 void guest_main(const void *info)
 {
-	const struct hvm_start_info *start = info;
-	uint32_t cpus = number((const char *)(uintptr_t)start->cmdline_paddr);
+	uint32_t cpus = number(guest_cmdline(info));
 	uint32_t sum = 0;
 
+#ifndef __aarch64__
 	guest_x2apic();
+#endif
 	for (uint32_t id = 1; id < cpus; id++) {
 		sum += 1 + (id << 16);
 		guest_start_cpu(id);

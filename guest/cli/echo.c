@@ -2,8 +2,8 @@
 /* Says "ready", then every byte that it reads from the serial port, until an x. */
 #include "lib/guest.h"
 
-#define UART	  0x3f8
-#define UART_LSR  (UART + 5)
+#define UART_RBR  0
+#define UART_LSR  5
 #define LSR_READY 0x01
 
 void guest_main(const void *info)
@@ -13,9 +13,9 @@ void guest_main(const void *info)
 	(void)info;
 	guest_puts("ready\n");
 	while (text[0] != 'x') {
-		while (!(inb(UART_LSR) & LSR_READY))
+		while (!(uart_read(UART_LSR) & LSR_READY))
 			cpu_relax();
-		text[0] = (char)inb(UART);
+		text[0] = (char)uart_read(UART_RBR);
 		guest_puts(text);
 	}
 	guest_puts("\n");

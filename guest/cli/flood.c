@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Says as many numbered lines as its command line asks for: far more than a pipe holds. */
-#include <abi/pvh.h>
-
 #include "lib/guest.h"
 
 static uint32_t number(const char *s)
@@ -15,8 +13,7 @@ static uint32_t number(const char *s)
 
 void guest_main(const void *info)
 {
-	const struct hvm_start_info *start = info;
-	uint32_t lines = number((const char *)(uintptr_t)start->cmdline_paddr);
+	uint32_t lines = number(guest_cmdline(info));
 
 	for (uint32_t i = 0; i < lines; i++) {
 		guest_puts("line ");

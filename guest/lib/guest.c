@@ -2,6 +2,8 @@
 /* The machine as a guest program sees it. */
 #include "lib/guest.h"
 
+#include <abi/pvh.h>
+
 /* src/machine/x86.c: where the machine has its ports */
 #define SERIAL_PORT        0x3f8
 #define SLEEP_CONTROL_PORT 0x600
@@ -9,6 +11,8 @@
 #define PVPANIC_PORT       0x505
 
 #define SLEEP_S5 (5 << 2 | 1 << 5) /* ACPI 4.8.3.7: SLP_TYP 5, SLP_EN */
+
+#define CPUID_TOPOLOGY 0x0b
 
 #define MSR_APIC_BASE  0x1b
 #define MSR_X2APIC_ICR 0x830
@@ -38,6 +42,13 @@ void *memset(void *to, int v, size_t n)
 
 	__asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(v) : "memory");
 	return start;
+}
+
+const char *guest_cmdline(const void *info)
+{
+	const struct hvm_start_info *start = info;
+
+	return (const char *)(uintptr_t)start->cmdline_paddr;
 }
 
 void guest_puts(const char *s)
@@ -112,6 +123,14 @@ void guest_triple_fault(void)
 void guest_x2apic(void)
 {
 	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_EN | APIC_BASE_EXTD);
+}
+
+uint32_t guest_cpu_id(void)
+{
+	uint32_t eax = CPUID_TOPOLOGY, ebx, ecx = 0, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	return edx;
 }
 
 void guest_start_cpu(uint32_t apic_id)

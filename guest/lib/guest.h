@@ -7,8 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Supplied by the program. info is the hvm_start_info (abi/pvh.h). Returning switches off. */
+/*
+ * Supplied by the program. info is the hvm_start_info (abi/pvh.h), on arm64 the device tree. Returning
+ * switches off.
+ */
 void guest_main(const void *info);
+const char *guest_cmdline(const void *info);
 
 /* Supplied by a program that starts other CPUs; n counts them from 0, in order of arrival. */
 void guest_ap_main(uint32_t n);
@@ -24,10 +28,27 @@ void guest_triple_fault(void) __attribute__((noreturn));
 /* S5; returns on a machine that is not ferry's. */
 void guest_try_poweroff(void);
 
+/* Its APIC id; on arm64 the number by which KVM counts. */
+uint32_t guest_cpu_id(void);
+/* Starts the CPU with that id (INIT, SIPI, SIPI; or PSCI); it calls guest_ap_main(). */
+void guest_start_cpu(uint32_t id);
+
+#ifdef __aarch64__
+#include "lib/arm64/cpu.h"
+
+/* The CPU's address in messages and calls: MPIDR_EL1's affinity. */
+uint64_t guest_cpu_address(uint32_t id);
+/* PSCI CPU_OFF, of this CPU. */
+void guest_stop_cpu(void) __attribute__((noreturn));
+
+/*
+ * Supplied by a program that takes exceptions: vector counts from 0 in VBAR_EL1's table, registers are
+ * x0 to x18, then x29 and x30. Returning goes back.
+ */
+void guest_exception(uint32_t vector, uint64_t *registers);
+#else
 /* Switches this CPU's LAPIC to x2APIC mode. */
 void guest_x2apic(void);
-/* Starts the CPU with that APIC id (INIT, SIPI, SIPI); it calls guest_ap_main(). */
-void guest_start_cpu(uint32_t apic_id);
 
 static inline void outb(uint16_t port, uint8_t v)
 {
@@ -77,5 +98,12 @@ static inline void cpu_relax(void)
 {
 	__asm__ volatile("pause");
 }
+
+/* The serial port's registers. */
+static inline uint8_t uart_read(uint16_t offset)
+{
+	return inb((uint16_t)(0x3f8 + offset));
+}
+#endif
 
 #endif

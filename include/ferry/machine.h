@@ -52,6 +52,13 @@ enum machine_xen_engine {
 /* Whether there can be Xen guests of that version: 0 or -EINVAL, with the reason. */
 int machine_xen_check(uint32_t version);
 
+/* arm64: whether firmware has SDEI, by which events reach a CPU that has masked interrupts. */
+enum machine_sdei {
+	MACHINE_SDEI_AUTO, /* where the host's kernel can */
+	MACHINE_SDEI_ON,
+	MACHINE_SDEI_OFF,
+};
+
 enum machine_hyperv_engine {
 	MACHINE_HYPERV_AUTO,
 	MACHINE_HYPERV_KERNEL,	 /* KVM's own */
@@ -94,6 +101,7 @@ struct machine_options {
 	/* The version of Xen that the guest sees, major << 16 | minor; 0: it sees KVM. x86 only. */
 	uint32_t xen_version;
 	enum machine_xen_engine xen_engine;
+	enum machine_sdei sdei;
 	/*
 	 * Hyper-V features by QEMU's names with commas between them; what they need comes with them.
 	 * "": those that suit most guests; NULL: the guest sees KVM. x86 only.
@@ -257,6 +265,12 @@ void machine_flush(struct machine *machine);
 void machine_console_size(struct machine *machine, uint16_t columns, uint16_t rows);
 /* Presses the ACPI power button. */
 void machine_power_button(struct machine *machine);
+/*
+ * Triggers an SDEI event of the guest's; a private one on that vCPU (abi/sdei.h has the numbers). Any
+ * thread. -ENODEV: the machine has no SDEI; -ENOENT: no such event; -EINVAL: no such vCPU; -ENXIO:
+ * the guest has not registered it.
+ */
+int machine_sdei_inject(struct machine *machine, uint32_t event, uint32_t vcpu);
 /*
  * Asks the balloon to leave the guest that many bytes. -ENODEV without a balloon; -ERANGE; -EBUSY
  * while the machine is held.

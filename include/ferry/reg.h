@@ -49,11 +49,18 @@ enum reg_bank_number {
 	REG_BANK_PCI = 0x28,
 	REG_BANK_MSIX = 0x29,
 	REG_BANK_VIRTIO = 0x30,
+	REG_BANK_PL031 = 0x38,
+	REG_BANK_PL061 = 0x39,
+	REG_BANK_GIC_DIST = 0x3a,
+	REG_BANK_GIC_CPU = 0x3b,
+	REG_BANK_GIC_ITS = 0x3c,
 	REG_BANK_XEN = 0x40,
 	REG_BANK_XEN_VCPU = 0x41,
 	REG_BANK_XEN_PAGES = 0x42,
 	REG_BANK_HYPERV = 0x48,
 	REG_BANK_HYPERV_VP = 0x49,
+	REG_BANK_SDEI = 0x50,
+	REG_BANK_SDEI_SHARED = 0x51,
 };
 
 /* A register is named by (vcpu, id); REG_VM stands for the whole VM. */

@@ -19,6 +19,7 @@
 static const struct verb {
 	const char *name;
 	const char *param; /* the one that VALUE becomes; a size. NULL: no VALUE */
+	bool number;	   /* no size, but a number such as 0x40000000 */
 	bool asks;	   /* VALUE may be left out */
 	bool ends;	   /* the VM's end is waited for */
 	bool inhibits;	   /* VALUE is a vCPU, and on or off follows; or status */
@@ -27,6 +28,7 @@ static const struct verb {
 	{ .name = "resume" },	    { .name = "stop", .ends = true },
 	{ .name = "power-button" }, { .name = "balloon", .param = "target" },
 	{ .name = "memory", .param = "size", .asks = true }, { .name = "version" },
+	{ .name = "sdei-inject", .param = "event", .number = true },
 	{ .name = "hyperv-inhibit", .inhibits = true },
 };
 
@@ -37,7 +39,7 @@ struct ctl {
 	uint64_t size;
 	uint64_t vcpu;
 	const char *onoff; /* NULL: neither was given */
-	bool json, force;
+	bool json, force, has_vcpu;
 };
 
 static int set_json(void *target, const char *value, bool on)
@@ -52,6 +54,25 @@ static int set_force(void *target, const char *value, bool on)
 	(void)value;
 	((struct ctl *)target)->force = on;
 	return 0;
+}
+
+static int read_number(const char *word, uint64_t *ret_number)
+{
+	char *end;
+
+	errno = 0;
+	*ret_number = strtoull(word, &end, 0);
+	if (errno || end == word || *end || *word == '-' || *ret_number > UINT32_MAX)
+		return because(-EINVAL, "\"%s\" is no number of 32 bits", word);
+	return 0;
+}
+
+static int set_vcpu(void *target, const char *value, bool on)
+{
+	struct ctl *ctl = target;
+
+	ctl->has_vcpu = on;
+	return read_number(value, &ctl->vcpu);
 }
 
 static int set_verb(struct ctl *ctl, const char *word)
@@ -77,7 +98,7 @@ static int set_value(struct ctl *ctl, const char *word)
 
 	if (!ctl->verb->param)
 		return because(-EINVAL, "%s takes no value, such as \"%s\"", ctl->verb->name, word);
-	err = value_size(word, &ctl->size);
+	err = ctl->verb->number ? read_number(word, &ctl->size) : value_size(word, &ctl->size);
 	ctl->value = word;
 	if (!err && ctl->size > INT64_MAX)
 		err = because(-EINVAL, "%s is more than any VM has", word);
@@ -184,6 +205,9 @@ static struct json_object *params_of(const struct ctl *ctl)
 	} else if (ctl->value && ctl->verb->param) {
 		json_object_object_add(params, ctl->verb->param,
 				       json_object_new_int64((int64_t)ctl->size));
+		if (ctl->has_vcpu)
+			json_object_object_add(params, "vcpu",
+					       json_object_new_int64((int64_t)ctl->vcpu));
 	} else {
 		json_object_put(params);
 		return NULL;
@@ -217,13 +241,16 @@ static int run_ctl(const struct command *self, int argc, char **argv)
 	int err = command_parse(self, argc, argv, &ctl);
 
 	if (err == COMMAND_GO_ON && ctl.verb->param && !ctl.verb->asks && !ctl.value)
-		err = because(-EINVAL, "%s needs a size, such as 'ferry ctl %s %s 256M'",
-			      ctl.verb->name, ctl.name, ctl.verb->name);
+		err = because(-EINVAL, "%s needs a %s, such as 'ferry ctl %s %s %s'", ctl.verb->name,
+			      ctl.verb->number ? "number" : "size", ctl.name, ctl.verb->name,
+			      ctl.verb->number ? "0x40000000" : "256M");
 	if (err == COMMAND_GO_ON && ctl.verb->inhibits &&
 	    (!ctl.value || (ctl.onoff && !ctl.onoff[0])))
 		err = because(-EINVAL, "hyperv-inhibit needs a vCPU and on or off, or status");
 	if (err == COMMAND_GO_ON && ctl.force && strcmp(ctl.verb->name, "resume") != 0)
 		err = because(-EINVAL, "--force belongs to resume, not to %s", ctl.verb->name);
+	if (err == COMMAND_GO_ON && ctl.has_vcpu && !ctl.verb->number)
+		err = because(-EINVAL, "--vcpu belongs to sdei-inject, not to %s", ctl.verb->name);
 	if (err < 0)
 		return command_failed(STATUS_USAGE, err);
 	if (err == COMMAND_DONE)
@@ -235,6 +262,7 @@ static int run_ctl(const struct command *self, int argc, char **argv)
 static const struct command_option options[] = {
 	{ "json", NULL, "print the answer as JSON", NULL, 0, set_json },
 	{ "force", NULL, "resume a VM in doubt: it runs nowhere else", NULL, 0, set_force },
+	{ "vcpu", "N", "whose private event sdei-inject triggers (0)", "1", 0, set_vcpu },
 };
 
 static const char *const notes[] = {
@@ -247,6 +275,7 @@ static const char *const notes[] = {
 	"  balloon SIZE  leave the guest SIZE of its memory (needs 'run --balloon')",
 	"  memory [SIZE] ask the guest to have SIZE of memory, or say what it has",
 	"                (needs 'run --memory SIZE,max=SIZE')",
+	"  sdei-inject EVENT  trigger an SDEI event that the arm64 guest has registered",
 	"  hyperv-inhibit VCPU on|off, hyperv-inhibit status",
 	"                let vCPUs wait that flush that one's TLB (needs 'run --hyperv')",
 	"  version       the ferry that runs it",

@@ -171,6 +171,19 @@ static int set_exit_port(void *target, const char *value, bool on)
 	return 0;
 }
 
+static int set_sdei(void *target, const char *value, bool on)
+{
+	static const char *const names[] = { "auto", "on", "off", NULL };
+	struct run_options *options = target;
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	(void)on;
+	if (!err)
+		options->machine.sdei = (enum machine_sdei)choice;
+	return err;
+}
+
 static int set_hyperv(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
@@ -388,6 +401,8 @@ static const struct command_option option_table[] = {
 	  OPTION_OPTIONAL | OPTION_MACHINE, set_xen },
 	{ "xen-engine", "KIND", "who serves a Xen guest: auto, kernel or portable (auto)", "portable",
 	  OPTION_RARE, set_xen_engine },
+	{ "sdei", "HOW", "arm64: events by firmware: auto, on or off (auto)", "on", OPTION_MACHINE |
+	  OPTION_RARE, set_sdei },
 	{ "hyperv", "FEATURES", "let the guest see Hyper-V, not KVM", "default,spinlocks=8191",
 	  OPTION_OPTIONAL | OPTION_MACHINE, set_hyperv },
 	{ "hyperv-engine", "WHICH", "who plays Hyper-V: auto, kernel or portable (auto)", "portable",

@@ -162,6 +162,23 @@ static int do_power_button(void *self, struct json_object *params, struct json_o
 	return 0;
 }
 
+/* vcpu: 0 without; of a shared event it says nothing. */
+static int do_sdei_inject(void *self, struct json_object *params, struct json_object **ret_result)
+{
+	struct control *control = ((struct control_client *)self)->control;
+	int64_t event = json_object_get_int64(json_object_object_get(params, "event"));
+	int64_t vcpu = json_object_get_int64(json_object_object_get(params, "vcpu"));
+	int err;
+
+	if (event < 0 || event > UINT32_MAX || vcpu < 0 || vcpu > UINT32_MAX)
+		return because(-EINVAL, "event and vcpu are numbers of 32 bits");
+	err = machine_sdei_inject(control->machine, (uint32_t)event, (uint32_t)vcpu);
+	if (err)
+		return err;
+	*ret_result = json_object_new_object();
+	return 0;
+}
+
 static int do_balloon(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	struct control *control = ((struct control_client *)self)->control;
@@ -242,6 +259,9 @@ const struct rpc_method control_methods[] = {
 	{ .name = "stop", .call = do_stop },
 	{ .name = "power-button", .call = do_power_button },
 	{ .name = "balloon", .params = { { "target", json_type_int, true } }, .call = do_balloon },
+	{ .name = "sdei-inject",
+	  .params = { { "event", json_type_int, true }, { "vcpu", json_type_int, false } },
+	  .call = do_sdei_inject },
 	{ .name = "memory", .params = { { "size", json_type_int, false } }, .call = do_memory },
 	{ .name = "hyperv-inhibit",
 	  .params = { { "vcpu", json_type_int, false }, { "on", json_type_boolean, false } },

@@ -404,9 +404,18 @@ void serial_go_on(struct serial *serial, bool arrived)
 	kicked(&serial->kick);
 }
 
+/* Where it is: the bus, and the place on it. */
+static struct bus *bus_of(const struct serial *serial, uint64_t *ret_base)
+{
+	*ret_base = serial->options.port ? serial->options.port : serial->options.address;
+	return serial->options.port ? vm_pio(serial->vm) : vm_mmio(serial->vm);
+}
+
 int serial_create(struct vm *vm, const struct serial_options *options, struct serial **ret_serial)
 {
 	struct serial *serial = calloc(1, sizeof(*serial));
+	struct bus *bus;
+	uint64_t base;
 	int r;
 
 	if (!serial)
@@ -421,7 +430,8 @@ int serial_create(struct vm *vm, const struct serial_options *options, struct se
 	r = irq_pulse_init(&serial->irq, vm, options->gsi);
 	if (r < 0)
 		goto fail;
-	r = bus_add(vm_pio(vm), "serial", options->port, SERIAL_PORTS, &port_ops, serial);
+	bus = bus_of(serial, &base);
+	r = bus_add(bus, "serial", base, SERIAL_PORTS, &port_ops, serial);
 	if (r < 0)
 		goto fail;
 	serial->claimed = true;
@@ -434,10 +444,15 @@ fail:
 
 void serial_destroy(struct serial *serial)
 {
+	struct bus *bus;
+	uint64_t base;
+
 	if (!serial)
 		return;
-	if (serial->claimed)
-		bus_remove(vm_pio(serial->vm), serial->options.port);
+	if (serial->claimed) {
+		bus = bus_of(serial, &base);
+		bus_remove(bus, base);
+	}
 	kick_finish(&serial->kick);
 	loop_timer_disarm(serial->loop, &serial->timer);
 	irq_pulse_finish(&serial->irq);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A 16550A serial port (National Semiconductor PC16550D data sheet, table II) on eight I/O ports.
+/*
+ * A 16550A serial port (National Semiconductor PC16550D data sheet, table II) on eight I/O ports, or on
+ * eight bytes of memory where the machine has no ports.
  */
 #ifndef DEV_SERIAL_H
 #define DEV_SERIAL_H
@@ -13,7 +15,8 @@ struct serial;
 struct reg_file;
 
 struct serial_options {
-	uint16_t port; /* the first of eight */
+	uint16_t port; /* the first of eight; 0: none */
+	uint32_t address; /* without ports: a multiple of 64 KiB */
 	uint32_t gsi;  /* edge-triggered */
 	/*
 	 * Takes what the guest sent; returns how many bytes it took. After a short count it is not
@@ -26,15 +29,15 @@ struct serial_options {
 	void *self;
 };
 
-/* Claims the ports. -EEXIST: they are taken; -errno of the interrupt. */
+/* Claims the ports, or the address. -EEXIST: they are taken; -errno of the interrupt. */
 int serial_create(struct vm *vm, const struct serial_options *options, struct serial **ret_serial);
 /* On the loop's thread (or when it does not run), the vCPUs stopped. What was not sent is lost: see
  * serial_flush(). NULL is fine. */
 void serial_destroy(struct serial *serial);
 
 /*
- * The bank of this port: bank REG_BANK_SERIAL, number = first port << 16 | register offset of the
- * data sheet. Field: enum serial_field. Restoring may be done in any order. -errno of
+ * The bank of this port: bank REG_BANK_SERIAL, number = first port << 16, or address, | register offset
+ * of the data sheet. Field: enum serial_field. Restoring may be done in any order. -errno of
  * reg_file_add().
  */
 int serial_add_bank(struct serial *serial, struct reg_file *file);

@@ -48,7 +48,7 @@ static const struct serial_reg {
 static uint64_t reg_id(const struct serial *serial, const struct serial_reg *reg)
 {
 	return REG_ID(REG_BANK_SERIAL, reg->field, reg->size_log2,
-		      (uint32_t)serial->options.port << 16 | reg->offset);
+		      serial_number(serial) | reg->offset);
 }
 
 static const struct serial_reg *find(const struct serial *serial, uint64_t id)
@@ -199,7 +199,7 @@ static int name_of(void *self, struct reg_key key, char *name, size_t size)
 
 	if (!reg)
 		return -ENOENT;
-	if (serial->options.port == SERIAL_COM1)
+	if (serial->options.port == SERIAL_COM1 || !serial->options.port)
 		snprintf(name, size, "%s", reg->name);
 	else
 		snprintf(name, size, "%x.%s", serial->options.port, reg->name);
@@ -218,6 +218,5 @@ static const struct reg_bank serial_bank = {
 
 int serial_add_bank(struct serial *serial, struct reg_file *file)
 {
-	return reg_file_add(file, &serial_bank, 0xffff0000u, (uint64_t)serial->options.port << 16,
-			    serial);
+	return reg_file_add(file, &serial_bank, 0xffff0000u, serial_number(serial), serial);
 }

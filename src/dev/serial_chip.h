@@ -83,7 +83,7 @@ struct serial {
 	struct vm *vm;
 	struct loop *loop;
 	struct serial_options options;
-	bool claimed; /* the ports */
+	bool claimed; /* the ports, or the address */
 	struct irq_pulse irq;
 	struct kick kick;	 /* vCPU threads: output began, or input has room */
 	struct loop_timer timer; /* loop thread: the next look at the transmit buffer */
@@ -103,6 +103,13 @@ struct serial {
 	bool tx_watched; /* the loop looks at the buffer by itself: no kick is needed */
 	bool tx_refused; /* the console takes nothing until serial_output_ready() */
 };
+
+/* What its registers are numbered from: 64 Ki numbers are its own. */
+static inline uint32_t serial_number(const struct serial *serial)
+{
+	return serial->options.port ? (uint32_t)serial->options.port << 16 :
+				      serial->options.address;
+}
 
 /* With the lock held. The first raises the interrupt where its output rose, the second does not. */
 void serial_update_irq(struct serial *serial);

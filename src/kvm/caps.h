@@ -19,6 +19,7 @@ struct kvm_caps {
 	int split_irqchip;
 	/* arm64 */
 	int arm_vm_ipa_size, arm_psci_0_2, one_reg, arm_sve, arm_mte;
+	int arm_ptrauth_address, arm_ptrauth_generic, arm_inject_ext_dabt, arm_nisv_to_user, msi_devid;
 };
 
 /* One line of the table that kvm_caps_read() works through. */

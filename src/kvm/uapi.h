@@ -23,6 +23,25 @@ struct kvm_hyperv_tlb_flush_inhibit {
 #define KVM_HYPERV_SET_TLB_FLUSH_INHIBIT _IOW(KVMIO, 0xd6, struct kvm_hyperv_tlb_flush_inhibit)
 #endif
 
+/* arch/arm64/include/uapi/asm/kvm.h of 6.4: groups and attributes of the VM, see devices/vm.rst */
+#ifndef KVM_ARM_VM_SMCCC_CTRL
+#define KVM_ARM_VM_SMCCC_CTRL	0
+#define KVM_ARM_VM_SMCCC_FILTER 0
+
+enum kvm_smccc_filter_action {
+	KVM_SMCCC_FILTER_HANDLE = 0,
+	KVM_SMCCC_FILTER_DENY,
+	KVM_SMCCC_FILTER_FWD_TO_USER,
+};
+
+struct kvm_smccc_filter {
+	__u32 base;
+	__u32 nr_functions;
+	__u8 action;
+	__u8 pad[15];
+};
+#endif
+
 /* linux/kvm.h hides these from other architectures; the numbers are the same everywhere. */
 #ifndef KVM_CAP_PIT2
 #define KVM_CAP_PIT2 33

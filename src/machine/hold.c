@@ -10,9 +10,7 @@
 #include <ferry/error.h>
 
 #include "base/clock.h"
-#include "dev/acpi_pm.h"
 #include "dev/pci/pci.h"
-#include "dev/rtc.h"
 #include "dev/serial.h"
 #include "dev/virtio/blk.h"
 #include "dev/virtio/console.h"
@@ -162,7 +160,7 @@ static void stop_the_rest(struct machine *machine)
 	machine->hold.at_rest = true;
 	machine_xen_hold(machine);
 	serial_hold(machine->serial);
-	rtc_hold(machine->rtc);
+	machine_own_hold(machine);
 	if (machine->console)
 		console_hold(machine->console);
 }
@@ -219,12 +217,10 @@ static void go_on(struct machine *machine, bool arrived)
 		return;
 	machine->hold.at_rest = false;
 	pci_host_resume(machine->pci, arrived);
-	rtc_go_on(machine->rtc, arrived);
+	machine_own_go_on(machine, arrived);
 	serial_go_on(machine->serial, arrived);
 	if (machine->console)
 		console_go_on(machine->console);
-	if (arrived)
-		acpi_pm_arrived(machine->pm);
 	for (size_t i = 0; arrived && i < machine->net_count; i++)
 		net_announce(machine->nets[i]);
 	catch_up(machine);

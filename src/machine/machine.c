@@ -8,7 +8,6 @@
 #include <ferry/error.h>
 
 #include "base/util.h"
-#include "dev/acpi_pm.h"
 #include "dev/serial.h"
 #include "dev/virtio/balloon.h"
 #include "dev/virtio/console.h"
@@ -132,7 +131,7 @@ void machine_power_button(struct machine *machine)
 	if (machine->hold.at_rest)
 		machine->hold.power_button = true;
 	else
-		acpi_pm_power_button(machine->pm);
+		machine_own_power_button(machine);
 }
 
 int machine_balloon(struct machine *machine, uint64_t bytes)

@@ -15,10 +15,13 @@ struct disk_image;
 struct hyperv;
 struct net;
 struct pci_host;
+struct pl031;
+struct pl061;
 struct pvpanic;
 struct exit_port;
 struct rng;
 struct rtc;
+struct sdei;
 struct serial;
 struct vmem;
 struct vmem_blocks;
@@ -79,6 +82,9 @@ struct machine {
 	struct acpi_pm *pm;
 	struct pvpanic *pvpanic;
 	struct exit_port *exit_port;
+	struct pl031 *pl031;
+	struct pl061 *pl061;
+	struct sdei *sdei;
 	struct pci_host *pci;
 	struct rng *rng;
 	struct balloon *balloon;
@@ -108,6 +114,14 @@ int machine_map_memory(struct machine *machine, struct mem *mem);
 extern const struct machine_part machine_parts[];
 extern const size_t machine_parts_count;
 
+/*
+ * What differs: its clock and its power button come to rest, and go on; the button is pressed. Loop
+ * thread.
+ */
+void machine_own_hold(struct machine *machine);
+void machine_own_go_on(struct machine *machine, bool arrived);
+void machine_own_power_button(struct machine *machine);
+
 /* hold.c */
 void machine_hold_init(struct machine *machine);
 void machine_hold_finish(struct machine *machine);
@@ -136,7 +150,8 @@ int machine_add_disks(struct machine *machine);
 void machine_remove_disks(struct machine *machine);
 int machine_add_nets(struct machine *machine);
 void machine_remove_nets(struct machine *machine);
-int machine_add_serial(struct machine *machine, uint16_t port, uint32_t gsi);
+/* On ports, or without (0) at an address. */
+int machine_add_serial(struct machine *machine, uint16_t port, uint32_t address, uint32_t gsi);
 void machine_remove_serial(struct machine *machine);
 
 #endif

@@ -54,10 +54,11 @@ static void serial_room(void *self)
 		machine->input_ready(machine->self, MACHINE_CONSOLE_SERIAL);
 }
 
-int machine_add_serial(struct machine *machine, uint16_t port, uint32_t gsi)
+int machine_add_serial(struct machine *machine, uint16_t port, uint32_t address, uint32_t gsi)
 {
 	const struct serial_options options = {
 		.port = port,
+		.address = address,
 		.gsi = gsi,
 		.output = serial_out,
 		.input_room = serial_room,

@@ -145,6 +145,8 @@ static int add_xen_banks(struct machine *machine)
 
 static int add_vm(struct machine *machine)
 {
+	if (machine->options->sdei == MACHINE_SDEI_ON)
+		return because(-EINVAL, "--sdei: only arm64 machines have it");
 	return vm_bank_add(machine->vm);
 }
 
@@ -209,7 +211,7 @@ static int add_hyperv_vps(struct machine *machine)
 
 static int add_serial(struct machine *machine)
 {
-	return machine_add_serial(machine, SERIAL_PORT, SERIAL_GSI);
+	return machine_add_serial(machine, SERIAL_PORT, 0, SERIAL_GSI);
 }
 
 static int add_rtc(struct machine *machine)
@@ -370,6 +372,29 @@ static int add_kernel(struct machine *machine)
 	if (r == 0 && machine->xen)
 		xen_find_stubs(machine->xen, LAYOUT_HIGH, machine->low_end - LAYOUT_HIGH);
 	return r < 0 ? r : arch_vcpu_set_entry(&machine->vm->vcpus[0], &entry);
+}
+
+int machine_sdei_inject(struct machine *machine, uint32_t event, uint32_t vcpu)
+{
+	(void)machine, (void)event, (void)vcpu;
+	return because(-ENODEV, "only arm64 machines have SDEI");
+}
+
+void machine_own_hold(struct machine *machine)
+{
+	rtc_hold(machine->rtc);
+}
+
+void machine_own_go_on(struct machine *machine, bool arrived)
+{
+	rtc_go_on(machine->rtc, arrived);
+	if (arrived)
+		acpi_pm_arrived(machine->pm);
+}
+
+void machine_own_power_button(struct machine *machine)
+{
+	acpi_pm_power_button(machine->pm);
 }
 
 /* In the order in which registers are restored. */

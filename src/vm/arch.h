@@ -18,7 +18,9 @@
 struct vm;
 struct vcpu;
 struct kvm_irq_routing_entry;
-struct kvm_irq_routing_msi;
+
+/* The type that KVM_CREATE_VM is given, by what /dev/kvm offers. */
+long arch_vm_type(int kvm);
 
 /*
  * Before any vCPU: what a VM needs besides its descriptor (irqchip, special pages). -EOPNOTSUPP with
@@ -65,7 +67,11 @@ void arch_vcpu_describe(struct vcpu *vcpu, char *buf, size_t size);
 uint32_t arch_irq_default_routes(struct vm *vm, struct kvm_irq_routing_entry *entries, uint32_t max);
 /* GSIs below this belong to the irqchip's pins. */
 uint32_t arch_irq_first_msi_gsi(struct vm *vm);
-/* A device's MSI as KVM wants it. */
-void arch_irq_msi(struct vm *vm, uint64_t address, uint32_t data, struct kvm_irq_routing_msi *msi);
+/*
+ * A device's MSI as KVM wants it: type, flags and message of a route. device: the requester id by
+ * which an interrupt controller tells devices apart (PCIe: bus, device, function).
+ */
+void arch_irq_msi(struct vm *vm, uint32_t device, uint64_t address, uint32_t data,
+		  struct kvm_irq_routing_entry *ret_entry);
 
 #endif

@@ -106,11 +106,11 @@ static int take_gsi(struct vm *vm, uint32_t *ret_gsi)
 	return because(-ENOSPC, "all %u interrupt routes of KVM are in use", routes->gsi_max);
 }
 
-int irq_msi_init(struct irq_msi *msi, struct vm *vm)
+int irq_msi_init(struct irq_msi *msi, struct vm *vm, uint32_t device)
 {
 	int r;
 
-	*msi = (struct irq_msi){ .vm = vm, .fd = -1 };
+	*msi = (struct irq_msi){ .vm = vm, .device = device, .fd = -1 };
 	pthread_mutex_lock(&vm->irqs.lock);
 	r = take_gsi(vm, &msi->gsi);
 	pthread_mutex_unlock(&vm->irqs.lock);
@@ -160,26 +160,34 @@ static int grow(struct irq_routes *routes)
 	return 0;
 }
 
+static bool is_same_message(const struct kvm_irq_routing_entry *a,
+			    const struct kvm_irq_routing_entry *b)
+{
+	const struct kvm_irq_routing_msi *x = &a->u.msi, *y = &b->u.msi;
+
+	return a->flags == b->flags && x->address_lo == y->address_lo &&
+	       x->address_hi == y->address_hi && x->data == y->data && x->devid == y->devid;
+}
+
 /* Puts the message into the table; on failure the table is what it was. */
-static int set_route(struct vm *vm, uint32_t gsi, const struct kvm_irq_routing_msi *message)
+static int set_route(struct vm *vm, const struct kvm_irq_routing_entry *route)
 {
 	struct irq_routes *routes = &vm->irqs;
-	struct kvm_irq_routing_entry *entry = find_route(routes, gsi);
-	struct kvm_irq_routing_entry old;
+	struct kvm_irq_routing_entry *entry = find_route(routes, route->gsi);
+	struct kvm_irq_routing_entry old = { 0 };
 	int r;
 
-	if (entry && memcmp(&entry->u.msi, message, sizeof(*message)) == 0)
+	if (entry && is_same_message(entry, route))
 		return 0;
-	if (!entry) {
+	if (entry) {
+		old = *entry;
+	} else {
 		r = grow(routes);
 		if (r < 0)
 			return r;
 		entry = &routes->entries[routes->count++];
-		*entry = (struct kvm_irq_routing_entry){ .gsi = gsi };
 	}
-	old = *entry;
-	entry->type = KVM_IRQ_ROUTING_MSI;
-	entry->u.msi = *message;
+	*entry = *route;
 	r = commit(vm);
 	if (r == 0)
 		return 0;
@@ -192,12 +200,12 @@ static int set_route(struct vm *vm, uint32_t gsi, const struct kvm_irq_routing_m
 int irq_msi_route(struct irq_msi *msi, uint64_t address, uint32_t data)
 {
 	struct irq_routes *routes = &msi->vm->irqs;
-	struct kvm_irq_routing_msi message = { 0 };
+	struct kvm_irq_routing_entry route = { .gsi = msi->gsi };
 	int r;
 
-	arch_irq_msi(msi->vm, address, data, &message);
+	arch_irq_msi(msi->vm, msi->device, address, data, &route);
 	pthread_mutex_lock(&routes->lock);
-	r = set_route(msi->vm, msi->gsi, &message);
+	r = set_route(msi->vm, &route);
 	if (r == 0 && !msi->routed) {
 		r = attach(msi->vm, msi->gsi, msi->fd, true);
 		msi->routed = r == 0;

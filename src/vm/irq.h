@@ -26,13 +26,14 @@ void irq_pulse_raise(struct irq_pulse *pulse);
 /* One MSI vector of a device: an eventfd, and a GSI routed to a message. fd is -1 while unused. */
 struct irq_msi {
 	struct vm *vm;
+	uint32_t device;
 	uint32_t gsi;
 	int fd;
 	bool routed; /* under irq_routes.lock */
 };
 
-/* Takes a GSI and an eventfd. -ENOSPC: no GSI is left. */
-int irq_msi_init(struct irq_msi *msi, struct vm *vm);
+/* Takes a GSI and an eventfd. device: see arch_irq_msi(). -ENOSPC: no GSI is left. */
+int irq_msi_init(struct irq_msi *msi, struct vm *vm, uint32_t device);
 void irq_msi_finish(struct irq_msi *msi);
 
 /* Routes the vector to a message; raising it before that is lost. Any thread. -EINVAL by KVM. */

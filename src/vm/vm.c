@@ -111,7 +111,7 @@ static int create_kvm_parts(struct vm *vm, const struct vm_options *options)
 	if (r < 0)
 		return r;
 	do /* a signal or the ring's work for this thread: nothing was made */
-		vm->fd = kvm_create_vm(vm->kvm_fd, 0);
+		vm->fd = kvm_create_vm(vm->kvm_fd, arch_vm_type(vm->kvm_fd));
 	while (vm->fd == -EINTR);
 	if (vm->fd < 0)
 		return because(vm->fd, "KVM_CREATE_VM: %s", strerror(-vm->fd));

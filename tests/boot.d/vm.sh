@@ -6,7 +6,7 @@
 # shellcheck disable=SC2154
 
 slowdown=${FERRY_TEST_SLOWDOWN:-1}
-ferry=build/release/ferry
+ferry=${FERRY:-build/release/ferry}
 vm_name=
 vm_count=0
 
@@ -20,7 +20,7 @@ vm_start() {
     rm -f "$work/in"
     mkfifo "$work/in"
     exec {vm_to}<>"$work/in"
-    exec {vm_from}< <(exec $ferry run --name "$vm_name" "$@" <"$work/in" 2>&1)
+    exec {vm_from}< <(exec "$ferry" run --name "$vm_name" "$@" <"$work/in" 2>&1)
     vm_pid=$!
 }
 
@@ -111,7 +111,7 @@ vm_says() {
 }
 
 vm_ctl() {
-    timeout $((3 * slowdown)) $ferry ctl "$vm_name" "$@"
+    timeout $((3 * slowdown)) "$ferry" ctl "$vm_name" "$@"
 }
 
 # vm_ends STATUS: it ends by itself, with that status.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A VM without KVM: ports, a loop, and interrupts that are counted. Defines what devices link to.
+/* A VM without KVM: ports, addresses, a loop, and interrupts that are counted. Defines what devices link to.
  */
 #ifndef TESTS_DEV_FAKE_VM_H
 #define TESTS_DEV_FAKE_VM_H
@@ -25,7 +25,7 @@ struct bus {
 };
 
 struct vm {
-	struct bus pio;
+	struct bus pio, mmio;
 	struct loop *loop;
 	struct reg_file regs;
 	enum vm_end ended;
@@ -52,6 +52,7 @@ static inline void fake_vm_init(struct vm *vm)
 static inline void fake_vm_finish(struct vm *vm)
 {
 	ck_assert_uint_eq(vm->pio.count, 0);
+	ck_assert_uint_eq(vm->mmio.count, 0);
 	reg_file_finish(&vm->regs);
 	loop_destroy(vm->loop);
 }
@@ -86,6 +87,30 @@ static inline struct fake_range *fake_port(struct vm *vm, uint16_t port)
 	ck_abort_msg("nobody owns port %#x", port);
 }
 
+static inline struct fake_range *fake_mmio(struct vm *vm, uint64_t address)
+{
+	for (unsigned i = 0; i < vm->mmio.count; i++)
+		if (address - vm->mmio.ranges[i].base < vm->mmio.ranges[i].len)
+			return &vm->mmio.ranges[i];
+	ck_abort_msg("nobody owns address %#llx", (unsigned long long)address);
+}
+
+static inline uint32_t readl(struct vm *vm, uint64_t address)
+{
+	struct fake_range *range = fake_mmio(vm, address);
+	uint32_t value = ~0U;
+
+	range->ops->read(range->self, address - range->base, &value, 4);
+	return value;
+}
+
+static inline void writel(struct vm *vm, uint64_t address, uint32_t value)
+{
+	struct fake_range *range = fake_mmio(vm, address);
+
+	range->ops->write(range->self, address - range->base, &value, 4);
+}
+
 static inline uint8_t inb(struct vm *vm, uint16_t port)
 {
 	struct fake_range *range = fake_port(vm, port);
@@ -105,6 +130,11 @@ static inline void outb(struct vm *vm, uint16_t port, uint8_t value)
 struct bus *vm_pio(struct vm *vm)
 {
 	return &vm->pio;
+}
+
+struct bus *vm_mmio(struct vm *vm)
+{
+	return &vm->mmio;
 }
 
 struct loop *vm_loop(struct vm *vm)

@@ -4,6 +4,19 @@
 
 #include "image.h"
 
+/* Where the machine's 32-bit BARs and its RAM begin, and where its MSIs go (src/machine). */
+#ifdef __aarch64__
+#define BARS 0x10000000U
+#define RAM  0x40000000U
+#define MSIS 0x08090040U
+#define BLESSED BLESSED_DIR "/arm64-0.1"
+#else
+#define BARS 0xc0000000U
+#define RAM  0U
+#define MSIS 0xfee00000U
+#define BLESSED BLESSED_DIR "/x86-0.1"
+#endif
+
 static struct test_machine t;
 
 /* hyperv: what the guest sees of it, or NULL. */
@@ -149,19 +162,29 @@ static void bring_drivers_up(struct reg_file *regs, const struct image *image)
 		const char *name;
 		uint64_t value;
 	} registers[] = {
-		{ "pci.00:01.0.bar0", 0xc0008000 }, /* they have exchanged their places */
-		{ "pci.00:02.0.bar0", 0xc0000000 },
-		{ "pci.00:02.0.bar1", 0xc1000000 },
+		{ "pci.00:01.0.bar0", BARS + 0x8000 }, /* they have exchanged their places */
+		{ "pci.00:02.0.bar0", BARS },
+		{ "pci.00:02.0.bar1", BARS + 0x1000000 },
 		{ "pci.00:02.0.command", 0x00100406 },
 		{ "pci.00:02.0.msix_control", 0x80028811 },
-		{ "msix.00:02.0.vector1", 0xfee00000 }, /* unmasked; but it may not interrupt */
+		{ "msix.00:02.0.vector1", MSIS }, /* unmasked; but it may not interrupt */
 		{ "msix.00:02.0.pending0", 2 },
+#ifdef __aarch64__
+		{ "sdei.unmasked", 1 },
+		{ "sdei.event0x40000000.status", 0xb },
+		{ "sdei.event0x40000000.entry", 0x40000000 },
+		{ "sdei.normal.event", 0x140000000 },
+		{ "sdei.normal.x17", 17 },
+		{ "sdei_shared.event0x40000002.status", 1 },
+		{ "sdei_shared.event0x40000002.flags", 1 },
+#else
 		{ "hyperv_vp.intercept_suspend", 2 },
+#endif
 		{ "virtio.00:01.0.queue0.size", 16 },
 		{ "virtio.00:01.0.queue0.msix_vector", 1 },
-		{ "virtio.00:01.0.queue0.desc", 0x100000 },
-		{ "virtio.00:01.0.queue0.driver", 0x101000 },
-		{ "virtio.00:01.0.queue0.device", 0x102000 },
+		{ "virtio.00:01.0.queue0.desc", RAM + 0x100000 },
+		{ "virtio.00:01.0.queue0.driver", RAM + 0x101000 },
+		{ "virtio.00:01.0.queue0.device", RAM + 0x102000 },
 		{ "virtio.00:01.0.queue0.last_avail", 7 },
 		{ "virtio.00:01.0.queue0.used_idx", 6 },
 		{ "virtio.00:01.0.queue0.enable", 1 },
@@ -229,7 +252,7 @@ START_TEST(test_list_contains_the_blessed_list_of_each_release)
 {
 	struct reg_list list = { 0 };
 	char line[128];
-	FILE *blessed = fopen(BLESSED_DIR "/x86-0.1", "r");
+	FILE *blessed = fopen(BLESSED, "r");
 
 	ck_assert_ptr_nonnull(blessed);
 	create_used_machine(NULL);

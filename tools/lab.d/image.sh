@@ -16,7 +16,8 @@ SYSROOT_PACKAGES="busybox-static libc6 libgcc-s1
     liburing2 liburing-dev libxxhash0 libxxhash-dev libzstd1 libzstd-dev zlib1g zlib1g-dev
     libgnutls30 libgnutls28-dev libnettle8 libhogweed6 nettle-dev libgmp10 libp11-kit0
     libp11-kit-dev libffi8 libtasn1-6 libtasn1-6-dev libidn2-0 libidn2-dev libunistring2
-    check libsubunit0 libsubunit-dev"
+    check libsubunit0 libsubunit-dev
+    passt bash libtinfo6"
 
 # copy_modules KERNEL_DIR TO MODULE…: them and what they need, uncompressed, numbered in order.
 copy_modules() {

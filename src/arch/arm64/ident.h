@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ID registers and feature bitmaps: what the guest is told of its CPU. */
+/* What the guest is told of its CPU and its firmware. */
 #ifndef ARCH_ARM64_IDENT_H
 #define ARCH_ARM64_IDENT_H
 
 struct vm;
 
-/* Restored before everything else, and fixed at the first run. -EOPNOTSUPP until the port is there. */
-int arm64_ident_bank_add(struct vm *vm);
+/*
+ * KVM's firmware pseudo-registers: PSCI's version, workarounds, bitmaps of hypercalls
+ * (fw-pseudo-registers.rst). Restored before everything else, and fixed at the first run.
+ */
+int arm64_fw_bank_add(struct vm *vm);
 
 #endif

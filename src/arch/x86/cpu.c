@@ -72,6 +72,12 @@ static int create_irqchip(struct vm *vm)
 	return r < 0 ? because(r, "KVM_CREATE_IRQCHIP: %s", strerror(-r)) : 0;
 }
 
+long arch_vm_type(int kvm)
+{
+	(void)kvm;
+	return 0;
+}
+
 int arch_vm_init(struct vm *vm)
 {
 	int r = set_special_pages(vm);

@@ -40,14 +40,19 @@ uint32_t arch_irq_first_msi_gsi(struct vm *vm)
  * KVM_FEATURE_MSI_EXT_DEST_ID put seven more into 11..5; KVM_CAP_X2APIC_API takes bits 31..8 of the
  * id in the upper half of the address (api.rst, KVM_IRQ_ROUTING_MSI).
  */
-void arch_irq_msi(struct vm *vm, uint64_t address, uint32_t data, struct kvm_irq_routing_msi *msi)
+void arch_irq_msi(struct vm *vm, uint32_t device, uint64_t address, uint32_t data,
+		  struct kvm_irq_routing_entry *ret_entry)
 {
 	uint32_t low = (uint32_t)address;
 	uint32_t high = 0;
 
+	(void)device;
 	if (vm->arch.extended_destination) {
 		high = (low >> 5 & 0x7f) << 8;
 		low &= ~0xfe0U;
 	}
-	*msi = (struct kvm_irq_routing_msi){ .address_lo = low, .address_hi = high, .data = data };
+	ret_entry->type = KVM_IRQ_ROUTING_MSI;
+	ret_entry->flags = 0;
+	ret_entry->u.msi = (struct kvm_irq_routing_msi){ .address_lo = low, .address_hi = high,
+							 .data = data };
 }

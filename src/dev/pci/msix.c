@@ -68,7 +68,7 @@ static int make_ready(struct pci_device *device, struct msix_vector *vector)
 	int r;
 
 	if (!vector->ready) {
-		r = irq_msi_init(&vector->msi, device->host->vm);
+		r = irq_msi_init(&vector->msi, device->host->vm, device->bdf);
 		if (r < 0)
 			return r;
 		vector->ready = true;
