@@ -89,6 +89,8 @@ static inline void test_machine_run(struct test_machine *t, const char *text, bo
 	ck_assert_int_eq(r, 0);
 	ck_assert_int_ne(vm_ended(t->vm), VM_END_STOPPED);
 	loop_timer_disarm(vm_loop(t->vm), &t->limit);
+	if (!text)
+		machine_flush(t->machine);
 }
 
 static inline void test_machine_finish(struct test_machine *t)

@@ -95,7 +95,7 @@ START_TEST(test_msrs_hypercalls_and_leaves_are_answered_by_who_registered)
 	test_machine_run(&t, NULL, true);
 	ck_assert_int_eq(vm_ended(t.vm), VM_END_POWEROFF);
 	ck_assert_uint_eq(msr, 0x123456789abcdef0);
-	ck_assert_ptr_nonnull(strstr(t.console, "msr 0xedcba9876543210f\n"));
+	ck_assert_msg(strstr(t.console, "msr 0xedcba9876543210f\n") != NULL, "%s", t.console);
 	ck_assert_ptr_nonnull(strstr(t.console, "call 0x0000000000001118\n"));
 	ck_assert_ptr_nonnull(strstr(t.console, "call 0x000000000000222a\n"));
 	ck_assert_ptr_nonnull(strstr(t.console, "leaf 0x000000000000fe44\n"));
