@@ -104,7 +104,8 @@ static bool is_gone(const struct side *side)
 
 /*
  * In post-copy the guest may run there and wait for the rest. If only the last word of the other side
- * was lost, it has all and waits for nobody.
+ * was lost, it has all and waits for nobody. If it is dead there, or was never told to run, an operator
+ * has it go on where it came from.
  */
 static bool recovered(struct side *source, struct side *dest, struct outcome *outcome,
 		      const char **ret_why)
@@ -114,8 +115,13 @@ static bool recovered(struct side *source, struct side *dest, struct outcome *ou
 				    sizeof(outcome->source_text));
 	outcome->dest = result_of(dest, "arrival ", SIDE_PATIENCE_MS, outcome->dest_text,
 				  sizeof(outcome->dest_text));
-	*ret_why = "it could not be recovered";
-	return outcome->dest == MIGRATE_ARRIVED && check(dest, ret_why);
+	if (outcome->dest == MIGRATE_ARRIVED) {
+		seen[RAN_THERE]++;
+		return check(dest, ret_why);
+	}
+	seen[FORCED]++;
+	*ret_why = "it could not be recovered, and may run there";
+	return (outcome->dest == MIGRATE_NOT_ARRIVED || is_gone(dest)) && force(source, ret_why);
 }
 
 /* Killed was the process in which the guest ran, or had its memory; the other must have noticed. */
@@ -133,10 +139,8 @@ static bool judge(struct side *source, struct side *dest, const struct plan *pla
 {
 	bool in_parts = plan->way == WAY_POSTCOPY;
 
-	if (outcome->source == MIGRATE_BROKEN && !is_gone(dest)) {
-		seen[RAN_THERE]++;
+	if (outcome->source == MIGRATE_BROKEN)
 		return recovered(source, dest, outcome, ret_why);
-	}
 	if (outcome->dest == MIGRATE_ARRIVED) {
 		seen[RAN_THERE]++;
 		*ret_why = "it runs on both sides";
