@@ -218,29 +218,30 @@ int config_load(const char *path, struct json_object **ret_root)
 	return *ret_root ? 0 : -EINVAL;
 }
 
-static int find_key(const struct command *command, const char *key,
-		    const struct command_option **ret_option, bool *ret_on)
+/* NULL, with a text: there is no such key. */
+static const struct command_option *find_key(const struct command *command, const char *key,
+					     bool *ret_on)
 {
 	const struct command_option *option =
 		command_option_find(command, key, strlen(key), ret_on);
 
-	if (!option)
-		return command_option_unknown(command, "", key, strlen(key));
-	if (option->flags & OPTION_NO_FILE)
-		return because(-EINVAL, "%s belongs on the command line of 'ferry %s'",
-			       option->name, command->name);
-	*ret_option = option;
-	return 0;
+	if (!option) {
+		command_option_unknown(command, "", key, strlen(key));
+	} else if (option->flags & OPTION_NO_FILE) {
+		because(-EINVAL, "%s belongs on the command line of 'ferry %s'", option->name,
+			command->name);
+		option = NULL;
+	}
+	return option;
 }
 
 int config_set(const struct command *command, const char *key, struct json_object *value,
 	       void *target)
 {
-	const struct command_option *option;
-	bool on;
-	int err = find_key(command, key, &option, &on);
+	bool on = true;
+	const struct command_option *option = find_key(command, key, &on);
 
-	return err ? err : set_key(option, on, value, target);
+	return option ? set_key(option, on, value, target) : -EINVAL;
 }
 
 int config_read(const char *path, const struct command *command,
@@ -254,12 +255,14 @@ int config_read(const char *path, const struct command *command,
 		return err;
 	json_object_object_foreach(root, key, value)
 	{
-		const struct command_option *option = NULL;
-		bool on;
+		const struct command_option *option;
+		bool on = true;
 
 		error_clear();
-		err = find_key(command, key, &option, &on);
-		if (!err && !skip(arg, option))
+		option = find_key(command, key, &on);
+		if (!option)
+			err = -EINVAL;
+		else if (!skip(arg, option))
 			err = set_key(option, on, value, target);
 		if (err)
 			break;

@@ -22,7 +22,7 @@ static bool overlaps(const struct x86_msr_trap *a, const struct x86_msr_trap *b)
 /* Bits that are zero deny, and what is denied leaves the guest; one bitmap of zeros serves all. */
 static int set_filter(struct vm *vm)
 {
-	static uint8_t none[FILTER_MSRS_MAX / 8];
+	static uint8_t none[FILTER_MSRS_MAX / 8] = { 0 };
 	struct kvm_enable_cap exits = {
 		.cap = KVM_CAP_X86_USER_SPACE_MSR,
 		.args = { KVM_MSR_EXIT_REASON_FILTER },

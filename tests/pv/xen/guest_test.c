@@ -12,7 +12,9 @@ static const uint32_t versions[] = { 0x40011, 0x40012 };
 static void run_one(const char *guest, const char *cmdline, uint32_t vcpus, uint32_t version,
 		    enum machine_xen_engine engine)
 {
+	static const char yields[] = "polls are yields\n";
 	struct test_machine t;
+	const char *said;
 	char path[512];
 
 	snprintf(path, sizeof(path), GUEST_DIR "/%s", guest);
@@ -23,7 +25,11 @@ static void run_one(const char *guest, const char *cmdline, uint32_t vcpus, uint
 	test_machine_run(&t, NULL, true);
 	vm_stop(t.vm);
 	machine_flush(t.machine);
-	ck_assert_msg(vm_ended(t.vm) == VM_END_POWEROFF && strcmp(t.console, "ok\n") == 0,
+	/* KVM answers a poll by itself, and so where it delivers no events (guest/xen/areas.c). */
+	said = t.console;
+	if (engine == MACHINE_XEN_KERNEL && strncmp(said, yields, strlen(yields)) == 0)
+		said += strlen(yields);
+	ck_assert_msg(vm_ended(t.vm) == VM_END_POWEROFF && strcmp(said, "ok\n") == 0,
 		      "%s %s, Xen %#x, %s engine: %s (%d %s)", guest, cmdline, version,
 		      machine_xen_engine_name(t.machine), t.console, vm_ended(t.vm),
 		      vm_end_text(t.vm));
