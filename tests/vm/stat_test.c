@@ -21,16 +21,17 @@ static uint64_t sum_of(const struct vcpu_stat *stat)
 	return sum;
 }
 
-/* Reads before and after, some time apart. */
+/* Reads before and after, so much time apart or more; how long all of it took. */
 static uint64_t watch(uint64_t ns)
 {
-	uint64_t begin;
+	uint64_t begin, read;
 
-	do
+	do {
+		begin = clock_now();
 		vm_stat_vcpu(t.vm, 0, &before);
-	while (!before.has_task);
-	begin = clock_now();
-	while (clock_now() < begin + ns)
+	} while (!before.has_task);
+	read = clock_now();
+	while (clock_now() < read + ns)
 		sched_yield();
 	vm_stat_vcpu(t.vm, 0, &after);
 	return clock_now() - begin;
