@@ -16,6 +16,9 @@
 /* Rounds that did not get ahead before it begins. */
 #define THROTTLE_PATIENCE 2
 
+/* A guest that stands still for no longer than this is not worth another round. */
+#define DOWNTIME_GOOD_NS (5 * 1000000ULL)
+
 /* Bytes in a round from which on its throughput is one. */
 #define ROUND_TELLING MIB
 
@@ -135,8 +138,20 @@ static bool wants_postcopy(struct migrate_source *source)
 	return source->postcopy;
 }
 
+/*
+ * The downtime that was asked for is what the guest may suffer, not what it should: as long as every
+ * round at least halves it, which is soon over, one more is better than to hold the guest now.
+ */
+static bool gets_shorter(const struct migrate_source *source, uint64_t before_ns)
+{
+	uint64_t expected = source->progress.expected_downtime_ns;
+
+	return expected > DOWNTIME_GOOD_NS && expected <= before_ns / 2;
+}
+
 static int copy_live(struct migrate_source *source)
 {
+	uint64_t before = UINT64_MAX;
 	int err;
 
 	source_set_phase(source, MIGRATE_COPYING);
@@ -147,10 +162,13 @@ static int copy_live(struct migrate_source *source)
 		if (err)
 			return err;
 		estimate(source);
-		if ((source->copier && wants_postcopy(source)) ||
-		    is_short(source, source->progress.expected_downtime_ns))
+		if (source->copier && wants_postcopy(source))
 			return 0;
-		throttle(source);
+		if (!is_short(source, source->progress.expected_downtime_ns))
+			throttle(source);
+		else if (!gets_shorter(source, before))
+			return 0;
+		before = source->progress.expected_downtime_ns;
 	}
 }
 
