@@ -185,11 +185,12 @@ static int add(struct migrate_dest *dest, struct channel *channel, enum stream_k
 
 static int accept_until(struct migrate_dest *dest, unsigned count, enum stream_kind kind)
 {
+	int timeout_ms = (int)channel_timeout_ms(dest->channel);
 	struct channel *channel;
 	int err = 0;
 
 	while (!err && dest->receiver_count < count) {
-		err = channel_accept(dest->listener, CHANNEL_TIMEOUT_MS, &channel);
+		err = channel_accept(dest->listener, timeout_ms, &channel);
 		if (err == -ETIMEDOUT || err == -ECANCELED || err == -EOPNOTSUPP)
 			return because_of(err, "connection %u of %u", dest->receiver_count + 2,
 					  dest->expected + 1);
