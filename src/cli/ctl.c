@@ -336,8 +336,7 @@ static const char *const notes[] = {
 	"  sdei-inject EVENT  trigger an SDEI event that the arm64 guest has registered",
 	"  hyperv-inhibit VCPU on|off, hyperv-inhibit status",
 	"                let vCPUs wait that flush that one's TLB (needs 'run --hyperv')",
-	"  translate VCPU ADDRESS  where a vCPU's virtual address leads, and what is there",
-	"                (of a Hyper-V guest that vCPU's TLB is not flushed meanwhile)",
+	"  translate VCPU ADDRESS  where a vCPU's address leads, and what is there",
 	"  version       the ferry that runs it",
 	NULL,
 };
@@ -348,6 +347,8 @@ static const char *const more[] = {
 	"object a line, and every verb is a method of the same name:",
 	"  {\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"status\"}",
 	"  {\"jsonrpc\": \"2.0\", \"id\": 2, \"method\": \"balloon\", \"params\": {\"target\": 268435456}}",
+	"translate (params: vcpu, address, length) reads by a vCPU's page tables while it stands still;",
+	"of a Hyper-V guest those wait meanwhile who ask to flush that vCPU's TLB.",
 	"The method stat (params: kvm) has what 'ferry stat' shows, since the VM started.",
 	"The method inspect (params: pattern) sends a notification \"register\" for each register,",
 	"and then its answer. So do snapshot (params: dir) and migrate (params: uri, and those of",
