@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Does what its command line says, one act after the other, with ';' between them: see acts[]. */
+#include <abi/pvh.h>
+
 #include "lib/guest.h"
 
-#define UART_LSR  5
+#define UART	  0x3f8
+#define UART_LSR  (UART + 5)
 #define LSR_READY 0x01
-
-/* How Linux says where it was. */
-#ifdef __aarch64__
-#define TRACE "Call trace:\r\n"
-#define IP    "pc : "
-#else
-#define TRACE "Call Trace:\r\n"
-#define IP    "RIP: 0010:"
-#endif
 
 /* What Linux prints when it panics, after a process has begun a line of its own. */
 static void act_panic(const char *text)
@@ -20,7 +14,7 @@ static void act_panic(const char *text)
 	guest_puts("[    1.000000] Kernel panic - not syncing: ");
 	guest_puts(text);
 	guest_puts("\r\n[    1.000100] CPU: 0 PID: 1 Comm: swapper/0 Not tainted 6.12.0 #1\r\n"
-		   "[    1.000200] " TRACE
+		   "[    1.000200] Call Trace:\r\n"
 		   "[    1.000300]  <TASK>\r\n"
 		   "[    1.000400]  dump_stack_lvl+0x36/0x50\r\n"
 		   "[    1.000500]  panic+0x32e/0x340\r\n"
@@ -36,8 +30,8 @@ static void act_oops(const char *text)
 {
 	guest_puts("[    2.000000] BUG: ");
 	guest_puts(text);
-	guest_puts("\n[    2.000100] " IP "foo_probe+0x12/0x40 [foo]\n"
-		   "[    2.000200] " TRACE
+	guest_puts("\n[    2.000100] RIP: 0010:foo_probe+0x12/0x40 [foo]\n"
+		   "[    2.000200] Call Trace:\n"
 		   "[    2.000300]  foo_probe+0x12/0x40 [foo]\n"
 		   "[    2.000400]  really_probe+0xde/0x340\n"
 		   "[    2.000500] ---[ end trace 0000000000000000 ]---\n");
@@ -61,9 +55,9 @@ static void act_ask(const char *text)
 
 	guest_puts(text);
 	for (;;) {
-		while (!(uart_read(UART_LSR) & LSR_READY))
+		while (!(inb(UART_LSR) & LSR_READY))
 			cpu_relax();
-		c[0] = (char)uart_read(0);
+		c[0] = (char)inb(UART);
 		if (c[0] == '\n')
 			break;
 		guest_puts(c);
@@ -101,13 +95,10 @@ static void act_reset(const char *text)
 	guest_reset();
 }
 
-/* Three faults in a row are x86's way to a reset. */
 static void act_fault(const char *text)
 {
-#ifndef __aarch64__
+	(void)text;
 	guest_triple_fault();
-#endif
-	act_reset(text);
 }
 
 static void act_pvpanic(const char *text)
@@ -154,7 +145,8 @@ static void act(const char *line)
 
 void guest_main(const void *info)
 {
-	const char *from = guest_cmdline(info);
+	const struct hvm_start_info *start = info;
+	const char *from = (const char *)(uintptr_t)start->cmdline_paddr;
 	char line[256];
 
 	while (*from) {
