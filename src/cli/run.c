@@ -212,6 +212,8 @@ static enum exit_status boot(struct run *run)
 	enum vm_end why;
 	int err = run_make(run);
 
+	if (!err && run->options.like)
+		err = run_like(run);
 	if (err)
 		return run_failed(run, STATUS_FAILED, err);
 	if (run->options.dry_run) {
