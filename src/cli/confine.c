@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,12 @@ int run_begin_thread(void *self, enum vm_thread thread)
 		return 0;
 	return sandbox_enter_thread(run->sandbox,
 				    thread == VM_THREAD_VCPU ? SANDBOX_VCPU : SANDBOX_MIGRATION);
+}
+
+/* Before glibc shrinks another arena than the first it opens a file in /proc/sys/vm. */
+void run_confine_later(void)
+{
+	mallopt(M_ARENA_MAX, 1);
 }
 
 int run_confine(struct run *run, const int *removes, size_t count)

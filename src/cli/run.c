@@ -254,6 +254,7 @@ int run_main(const struct command *self, int argc, char **argv)
 	err = run.options.cgroup ? run_join_cgroup(run.options.cgroup) : 0;
 	if (err)
 		return run_failed(&run, STATUS_FAILED, err);
+	run_confine_later();
 	if (run.options.incoming)
 		return run_incoming(&run);
 	if (run.options.restore)

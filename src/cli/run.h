@@ -40,8 +40,10 @@ enum exit_status run_incoming(struct run *run);
 /* restore.c: from a snapshot. */
 enum exit_status run_restore(struct run *run);
 
+/* confine.c: before there is a second thread, what has to be for the sandbox that comes later. */
+void run_confine_later(void);
 /*
- * confine.c: everything is open, and there is one thread: from here on there is the sandbox, unless the
+ * Everything is open, and there is one thread: from here on there is the sandbox, unless the
  * options say otherwise. removes are at most RUN_REMOVES_MAX open directories. -errno: this process is of
  * no more use.
  */

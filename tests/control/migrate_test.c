@@ -142,14 +142,14 @@ static void send_with(int to, const char *line, int len, int fd)
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr header;
-	} control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
+	} rights = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
 				  .cmsg_type = SCM_RIGHTS } };
 	struct iovec part = { .iov_base = (char *)line, .iov_len = (size_t)len };
 	const struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1,
-					.msg_control = &control,
-					.msg_controllen = sizeof(control) };
+					.msg_control = &rights,
+					.msg_controllen = sizeof(rights) };
 
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	memcpy(CMSG_DATA(&rights.header), &fd, sizeof(fd));
 	ck_assert_int_eq(sendmsg(to, &message, 0), len);
 }
 

@@ -13,7 +13,7 @@
 #include "fuzz/reseal.h"
 #include "migrate/bytes.h"
 #include "migrate/move.h"
-#include "migrate/snapshot.h"
+#include "migrate/save.h"
 
 #define LEVEL	 19
 #define FILE_MAX (8 * MIB)
