@@ -21,10 +21,19 @@
 #define PIECE	262144
 #define FD_FIRST 3
 
+/* The other side takes connections in the VM's order: each waits until the one before it has been made. */
+struct order {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned made; /* lock */
+};
+
 /* One connection: a thread each way, of which the first ends the other. */
 struct line {
 	const char *uri;
 	const struct channel_options *options;
+	struct order *order;
+	unsigned number;
 	int fd; /* the VM's */
 	struct channel *channel;
 	pthread_t up, down;
@@ -85,17 +94,41 @@ static void pass_up(const struct line *line)
 	}
 }
 
+static bool has_something_to_say(const struct line *line)
+{
+	char first;
+	ssize_t n;
+
+	do
+		n = recv(line->fd, &first, 1, MSG_PEEK);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+/* Until the VM has something to say the other side need not know. */
+static void connect_in_order(struct line *line)
+{
+	struct order *order = line->order;
+	bool is_used = line->channel || has_something_to_say(line);
+
+	pthread_mutex_lock(&order->lock);
+	while (order->made < line->number)
+		pthread_cond_wait(&order->changed, &order->lock);
+	pthread_mutex_unlock(&order->lock);
+	if (is_used && !line->channel &&
+	    channel_connect(line->uri, line->options, &line->channel) < 0)
+		line->channel = NULL;
+	pthread_mutex_lock(&order->lock);
+	order->made++;
+	pthread_cond_broadcast(&order->changed);
+	pthread_mutex_unlock(&order->lock);
+}
+
 static void *up_main(void *arg)
 {
 	struct line *line = arg;
-	char first;
 
-	/* Until the VM has something to say the other side need not know. */
-	while (!line->channel && recv(line->fd, &first, 1, MSG_PEEK) < 0 && errno == EINTR)
-		;
-	if (!line->channel && (recv(line->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) <= 0 ||
-			       channel_connect(line->uri, line->options, &line->channel) < 0))
-		line->channel = NULL;
+	connect_in_order(line);
 	if (line->channel && pthread_create(&line->down, NULL, down_main, line) == 0) {
 		pass_up(line);
 		channel_shutdown(line->channel);
@@ -132,12 +165,14 @@ static void leave(const int *fds, unsigned count, int report)
 static void relay(const char *uri, const struct channel_options *options, const int *fds,
 		  unsigned count, int to_report)
 {
+	struct order order = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 	struct report report = { 0 };
 	struct line *lines = calloc(count, sizeof(*lines));
 
 	leave(fds, count, to_report);
 	for (unsigned i = 0; lines && i < count; i++)
-		lines[i] = (struct line){ .uri = uri, .options = options, .fd = fds[i] };
+		lines[i] = (struct line){ .uri = uri, .options = options, .order = &order,
+					  .number = i, .fd = fds[i] };
 	report.err = lines ? channel_connect(uri, options, &lines[0].channel) : -ENOMEM;
 	snprintf(report.text, sizeof(report.text), "%s", error_text(report.err));
 	if (write(to_report, &report, sizeof(report)) != sizeof(report) || report.err)
