@@ -230,7 +230,7 @@ static int ask_ready(struct control_session *session)
 /* As params of a migration or as what the VM says of it: both have the same names. */
 static int dial_as(struct migrate *migrate, struct json_object *how, const char *uri)
 {
-	const struct channel_options options = {
+	const struct channel_options way = {
 		.tls = json_object_get_string(json_object_object_get(how, "tls")),
 		.insecure_plaintext = json_object_get_boolean(
 			json_object_object_get(how, "insecure_plaintext")),
@@ -239,7 +239,7 @@ static int dial_as(struct migrate *migrate, struct json_object *how, const char 
 	uint64_t count = connections ? json_object_get_uint64(connections) : 1;
 
 	return dial_open(&migrate->dial, uri,
-			 (unsigned)min_u64(count, MIGRATE_CONNECTIONS_MAX), &options);
+			 (unsigned)min_u64(count, MIGRATE_CONNECTIONS_MAX), &way);
 }
 
 static int begin(void *self, struct control_session *session, struct json_object *params)

@@ -178,9 +178,9 @@ static void relay(const char *uri, const struct channel_options *options, const 
 	if (write(to_report, &report, sizeof(report)) != sizeof(report) || report.err)
 		return;
 	close(to_report);
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; lines && i < count; i++)
 		lines[i].has_up = pthread_create(&lines[i].up, NULL, up_main, &lines[i]) == 0;
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; lines && i < count; i++)
 		if (lines[i].has_up)
 			pthread_join(lines[i].up, NULL);
 }
@@ -226,7 +226,7 @@ static int start(const char *uri, const struct channel_options *options, const i
 
 int relay_open(const char *uri, const struct channel_options *options, int *fds, unsigned count)
 {
-	int theirs[MIGRATE_CONNECTIONS_MAX + 1];
+	int theirs[MIGRATE_CONNECTIONS_MAX + 1] = { 0 };
 	unsigned made;
 	int err = make_pairs(fds, theirs, count, &made);
 

@@ -67,10 +67,10 @@ static enum exit_status ask(const struct transfer *transfer, struct control_sess
 	}
 	if (transfer->end)
 		err = transfer->end(transfer->self, err);
-	if (err)
+	if (err) {
 		json_object_put(result);
-	if (err)
 		return fail(transfer, control_error_data(session), err);
+	}
 	if (transfer->json)
 		print_json(result);
 	else

@@ -97,7 +97,7 @@ int channel_address_name(const struct sockaddr_storage *address, char *name, siz
 
 int channel_peer_host(int fd, char *host, size_t size)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = { 0 };
 	socklen_t len = sizeof(address);
 
 	if (getpeername(fd, (struct sockaddr *)&address, &len) < 0)

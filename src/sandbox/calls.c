@@ -24,8 +24,8 @@
 
 #define ONE(index, mask, value)	 .arg_count = 1, .args = { { index, mask, value } }
 #define TWO(i, m, v, j, n, w)	 .arg_count = 2, .args = { { i, m, v }, { j, n, w } }
-#define SPECIAL(kind)		 .special = kind, .arg_count = 1
-#define SPECIAL_AND(kind, j, n, w) .special = kind, .arg_count = 2, .args = { { 0 }, { j, n, w } }
+#define SPECIAL(kind)		 .special = (kind), .arg_count = 1
+#define SPECIAL_AND(kind, j, n, w) .special = (kind), .arg_count = 2, .args = { { 0 }, { j, n, w } }
 
 /* asm-generic/ioctl.h: whose an ioctl is stands in the second byte. */
 #define TYPE(type) ONE(1, 0xff00, (uint64_t)(type) << 8)

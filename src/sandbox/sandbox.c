@@ -35,19 +35,24 @@ bool sandbox_is_built(void)
 /* Those that there are now: none is started later. Where the kernel does not tell, none can be ended. */
 static void find_children(struct sandbox_values *values)
 {
-	FILE *file = fopen("/proc/self/task/self/children", "re");
-	char path[64];
-	int pid;
+	char path[64], text[SANDBOX_CHILDREN * 12] = "", *at = text, *end;
+	long pid;
+	FILE *file;
 
-	if (!file) {
-		snprintf(path, sizeof(path), "/proc/self/task/%d/children", values->pid);
-		file = fopen(path, "re");
-	}
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", values->pid);
+	file = fopen(path, "re");
 	if (!file)
 		return;
-	while (values->child_count < SANDBOX_CHILDREN && fscanf(file, "%d", &pid) == 1)
-		values->children[values->child_count++] = pid;
+	if (!fgets(text, sizeof(text), file))
+		text[0] = '\0';
 	fclose(file);
+	while (values->child_count < SANDBOX_CHILDREN) {
+		pid = strtol(at, &end, 10);
+		if (end == at)
+			break;
+		values->children[values->child_count++] = (int)pid;
+		at = end;
+	}
 }
 
 /* The loop's last: it allows to load the others. */

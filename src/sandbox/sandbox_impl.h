@@ -35,10 +35,9 @@ struct sandbox_arg {
 
 /* A line of the table: the call is allowed, or with these arguments only. Lines add up. */
 struct sandbox_call {
+	const char *name, *why;
 	int number; /* libseccomp's, negative where the architecture has it not */
-	const char *name;
 	unsigned threads; /* 1 << enum sandbox_thread */
-	const char *why;
 	enum sandbox_special special;
 	unsigned arg_count;
 	struct sandbox_arg args[SANDBOX_ARGS];
