@@ -170,6 +170,9 @@ int channel_read(struct channel *channel, void *buf, size_t len);
 /* What there is, at least a byte, within the channel's own time; 0: the peer has closed. */
 ssize_t channel_read_some(struct channel *channel, void *buf, size_t len);
 
+/* How long a step of it may make no progress. */
+unsigned channel_timeout_ms(const struct channel *channel);
+
 /*
  * 1: there is something to read, or the peer has closed (which the next read tells); 0: not within
  * timeout_ms (-1: for ever). -ECANCELED, or TLS's -EBADMSG, -EPROTO. What TLS holds already counts.

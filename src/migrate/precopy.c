@@ -149,6 +149,19 @@ static bool gets_shorter(const struct migrate_source *source, uint64_t before_ns
 	return expected > DOWNTIME_GOOD_NS && expected <= before_ns / 2;
 }
 
+/* The guest may be held: what is left goes then, or is fetched by who runs it. */
+static bool is_enough(struct migrate_source *source, uint64_t before_ns)
+{
+	bool postcopy = source->copier && wants_postcopy(source);
+
+	/* Who asks for it on the way has waited long enough. */
+	if (postcopy && !source->options.postcopy)
+		return true;
+	if (!postcopy && !is_short(source, source->progress.expected_downtime_ns))
+		return false;
+	return !gets_shorter(source, before_ns);
+}
+
 static int copy_live(struct migrate_source *source)
 {
 	uint64_t before = UINT64_MAX;
@@ -162,13 +175,11 @@ static int copy_live(struct migrate_source *source)
 		if (err)
 			return err;
 		estimate(source);
-		if (source->copier && wants_postcopy(source))
-			return 0;
-		if (!is_short(source, source->progress.expected_downtime_ns))
-			throttle(source);
-		else if (!gets_shorter(source, before))
+		if (is_enough(source, before))
 			return 0;
 		before = source->progress.expected_downtime_ns;
+		if (!source->postcopy && !is_short(source, before))
+			throttle(source);
 	}
 }
 
