@@ -8,13 +8,15 @@
 #include "fuzz/fuzz.h"
 #include "fuzz/ops.h"
 
+#include <abi/virtio.h>
+#include <ferry/error.h>
 #include <ferry/machine.h>
+#include <ferry/vm.h>
 
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "abi/virtio.h"
 #include "boot/images.h"
 #include "dev/virtio/core.h"
 #include "io/loop.h"

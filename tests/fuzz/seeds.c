@@ -5,10 +5,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "boot/images.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/guest.h"
 #include "fuzz/ops.h"
+#include "fuzz/seeds.h"
+#include "migrate/bytes.h"
 #include "migrate/hello.h"
 #include "migrate/pages.h"
 #include "migrate/regions.h"
@@ -26,8 +27,7 @@ static void check(int err)
 		abort();
 }
 
-static void write_seed(const char *dir, const char *target, const char *name,
-		       const struct buffer *seed)
+void write_bytes(const char *dir, const char *target, const char *name, const void *data, size_t size)
 {
 	char path[4096];
 	FILE *file;
@@ -36,10 +36,16 @@ static void write_seed(const char *dir, const char *target, const char *name,
 	mkdir(path, 0777);
 	snprintf(path, sizeof(path), "%s/%s/%s", dir, target, name);
 	file = fopen(path, "w");
-	if (!file || fwrite(seed->data, 1, seed->size, file) != seed->size || fclose(file) != 0) {
+	if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0) {
 		perror(path);
 		exit(1);
 	}
+}
+
+static void write_seed(const char *dir, const char *target, const char *name,
+		       const struct buffer *seed)
+{
+	write_bytes(dir, target, name, seed->data, seed->size);
 }
 
 static void add_lists(const struct stream *stream)
@@ -257,33 +263,6 @@ static void make_machine_seed(const char *dir)
 	}
 	write_seed(dir, "machine", "all", &seed);
 	buffer_finish(&seed);
-}
-
-static void make_boot_seed(const char *dir, const char *name, struct bytes image)
-{
-	struct buffer seed = { 0 };
-
-	check(buffer_add(&seed, "\1", 1));
-	check(buffer_add(&seed, image.data, image.size));
-	write_seed(dir, "boot", name, &seed);
-	buffer_finish(&seed);
-	free(image.data);
-}
-
-static void make_boot_seeds(const char *dir)
-{
-	static const char *const names[] = { "zstd", "lz4", "xz", "lzma", "gzip", "none" };
-
-	make_boot_seed(dir, "vmlinux", make_vmlinux(true));
-	make_boot_seed(dir, "vmlinux64", make_vmlinux(false));
-	make_boot_seed(dir, "elf32", make_elf32(true));
-	for (int packing = 0; packing < PACKINGS && packing < (int)ARRAY_SIZE(names); packing++) {
-		struct bytes elf = make_vmlinux(true), payload = pack(&elf, (enum packing)packing);
-
-		make_boot_seed(dir, names[packing], make_bzimage(&payload));
-		free(elf.data);
-		free(payload.data);
-	}
 }
 
 int main(int argc, char **argv)
