@@ -225,6 +225,9 @@ static int check_options(const struct blk_options *options)
 	if (options->serial && strlen(options->serial) > VIRTIO_BLK_ID_LEN)
 		return because(-EINVAL, "%s: the serial number '%s' is longer than %u characters",
 			       options->path, options->serial, VIRTIO_BLK_ID_LEN);
+	if (options->overlay && (options->readonly || options->direct))
+		return because(-EINVAL, "%s: an overlay is written, and through the page cache",
+			       options->path);
 	return 0;
 }
 

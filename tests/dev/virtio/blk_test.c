@@ -887,6 +887,8 @@ START_TEST(test_an_overlay_goes_on_where_it_was)
 	memset(data, 7, 512);
 	ck_assert_uint_eq(write_disk(3, data, 512), VIRTIO_BLK_S_OK);
 	blk_destroy(blk);
+	fake_vm_finish(&vm);
+	fake_vm_init(&vm);
 	ck_assert_int_eq(blk_create(&vm, NULL, &options, &blk), 0);
 	device = fake_device;
 	ck_assert_uint_eq(read_disk(3, data, 1024), VIRTIO_BLK_S_OK);
