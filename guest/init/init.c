@@ -60,7 +60,7 @@ static void ask_for_command(void)
 	raw.c_iflag = 0;
 	raw.c_lflag = 0;
 	call(SYS_ioctl, 0, TCSETS, (long)&raw);
-	say("\nferry-init: which command?\n");
+	say("\nferry-init: waiting for a command\n");
 	for (char digit; (digit = read_byte()) >= '0' && digit <= '9';)
 		len = len * 10 + (size_t)(digit - '0');
 	if (len >= sizeof(command))

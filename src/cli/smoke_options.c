@@ -373,7 +373,7 @@ const struct command_option smoke_option_table[SMOKE_OPTIONS] = {
 	  OPTION_RARE, set_migrate_every },
 	{ "run", "CMD", "run this by the guest's /bin/sh; its status decides", "make check",
 	  0, set_run },
-	{ "root", "DIR|TAR", "a directory or tarball as the initial RAM disk", "rootfs", 0,
+	{ "root", "FILE|DIR", "a tarball or directory as the initial RAM disk", "rootfs", 0,
 	  set_root },
 	{ "kernel", "FILE", "the same as KERNEL; in a file", "vmlinuz", OPTION_RARE, set_kernel },
 	{ "name", "NAME", "what the test is called in reports (the kernel's name)", "boot",

@@ -362,7 +362,7 @@ static int type_command(const struct smoke_options *options, struct smoke_test *
 static int begin_warm(struct smoke_planner *planner, const struct smoke_options *options,
 		      struct smoke_test *test)
 {
-	const char *pattern = options->warm ? options->warm : SMOKE_INIT_ASKS "$";
+	const char *pattern = options->warm ? options->warm : "^" SMOKE_INIT_ASKS "$";
 	int err = options->command ? type_command(options, test) : 0;
 
 	test->warm = find_boot(&planner->tests, test, pattern);

@@ -17,6 +17,6 @@ extern const size_t smoke_init_size;
  * Without a command in the initial RAM disk it asks for one with this line, and reads from the console:
  * its length in decimal digits, a newline, and its bytes.
  */
-#define SMOKE_INIT_ASKS "ferry-init: which command?"
+#define SMOKE_INIT_ASKS "ferry-init: waiting for a command"
 
 #endif
