@@ -235,7 +235,7 @@ static int make_root(const char *path, struct smoke_root *ret_root)
 /* Containers have their first process where distributions have it. */
 static int add_root(struct smoke_planner *planner, struct smoke_options *options)
 {
-	struct smoke_root root;
+	struct smoke_root root = { .fd = -1 };
 	int err = 0;
 
 	if (!find_made(planner, options->root, &root)) {
@@ -254,7 +254,7 @@ static int add_root(struct smoke_planner *planner, struct smoke_options *options
 /* One that asks for its command is the same for all. */
 static int add_init(struct smoke_planner *planner, struct smoke_options *options)
 {
-	struct smoke_root root;
+	struct smoke_root root = { .fd = -1 };
 	int err = 0;
 
 	if (strlen(options->command) > SMOKE_COMMAND_MAX)

@@ -107,7 +107,7 @@ static int make_overlay(int from)
 	int fd = make_nameless();
 	int err = fd >= 0 && from >= 0 ? copy_file(fd, from) : 0;
 
-	if (!err)
+	if (fd < 0 || !err)
 		return fd;
 	close(fd);
 	return err;
@@ -120,14 +120,12 @@ int smoke_overlays_make(struct smoke_overlays *overlays, const struct smoke_disk
 	if (!overlays->fds)
 		return because(-ENOMEM, "out of memory");
 	for (size_t i = 0; i < disks->count; i++) {
-		int fd = -1;
+		int origin = from && i < from->count ? from->fds[i] : -1;
+		int fd = disks->all[i].is_overlaid ? make_overlay(origin) : -1;
 
-		if (disks->all[i].is_overlaid) {
-			fd = make_overlay(from && i < from->count ? from->fds[i] : -1);
-			if (fd < 0) {
-				smoke_overlays_finish(overlays);
-				return fd;
-			}
+		if (disks->all[i].is_overlaid && fd < 0) {
+			smoke_overlays_finish(overlays);
+			return fd;
 		}
 		overlays->fds[overlays->count++] = fd;
 	}

@@ -66,9 +66,9 @@ static int start_child(struct smoke_guest *guest)
 
 static void plan_move(struct smoke_guest *guest)
 {
-	double seconds = guest->test->move_every;
+	double every = guest->test->move_every;
 
-	guest->move_at = seconds > 0 ? guest->now + (uint64_t)(seconds * 1e9) : UINT64_MAX;
+	guest->move_at = every > 0 ? guest->now + (uint64_t)(every * 1e9) : UINT64_MAX;
 }
 
 static void boot(struct smoke_guest *guest)

@@ -115,7 +115,7 @@ static int add_send(struct smoke_rules *rules, size_t after, char *text, size_t 
 int smoke_rules_send(struct smoke_rules *rules, const char *text)
 {
 	char *copy = malloc(strlen(text) + 1);
-	size_t len;
+	size_t len = 0;
 	int err;
 
 	if (!copy)

@@ -44,6 +44,7 @@ static int clean_name(const char *given, char name[NAME_MAX_HERE])
 {
 	size_t len = 0;
 
+	name[0] = '\0';
 	for (const char *at = given; *at;) {
 		size_t part = strcspn(at, "/");
 
@@ -184,8 +185,11 @@ static int take(struct tarball *tar, struct archive_entry *from)
 	const char *given = tar->library.entry_pathname(from);
 	char name[NAME_MAX_HERE];
 	const char *slash;
-	int err = given ? clean_name(given, name) : because(-EINVAL, "an entry without a name");
+	int err;
 
+	if (!given)
+		return because(-EINVAL, "an entry without a name");
+	err = clean_name(given, name);
 	if (err)
 		return err;
 	if (strcmp(name, "oci-layout") == 0 || strcmp(name, "manifest.json") == 0)
