@@ -18,6 +18,8 @@ FERRY = BUILD / "ferry"
 FLOOR = MADE / "floor"
 TRANSFER = MADE / "transfer"
 SLOTS = BUILD / "tests/bench-slots"
+INHIBIT = BUILD / "tests/bench-inhibit"
+FLUSHER = BUILD / "guest/hyperv/flush"
 ORACLE = BUILD / "guest/migrate/oracle"
 INITRD = MADE / "initrd"
 INITRD_DISK = MADE / "initrd-disk"
@@ -65,7 +67,7 @@ def kernel():
 
 def build_ferry():
     """The release build: ferry and the guests."""
-    targets = ["ferry-bin"] + [f"guest-bench-{g}" for g in ("first", "pio", "mmio")]
+    targets = ["ferry-bin"] + [f"guest-bench-{g}" for g in ("first", "pio", "mmio", "flush")]
     targets.append("guest-migrate-oracle")
     output(TREE / "tests/build", "release", *targets)
 
@@ -131,6 +133,11 @@ def make_tests():
     many = [{"name": f"test {n}", "run": "/bin/busybox true"} for n in range(20)]
     MANY.write_text(json.dumps({"timeout": 600, "tests": many}), encoding="utf-8")
     TWO.write_text(json.dumps({"tests": [{"name": "one"}, {"name": "other"}]}), encoding="utf-8")
+
+
+def build_inhibit():
+    """What inhibits vCPUs."""
+    output("cmake", "--build", BUILD, "--target", "bench-inhibit", "guest-hyperv-flush")
 
 
 def build(seconds):
