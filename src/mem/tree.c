@@ -12,7 +12,7 @@
 #include "mem/mem_impl.h"
 
 /* Enough for a step on any map that KVM has slots for. */
-#define POOL_KEPT 512
+#define POOL_KEPT 1024
 
 struct mem_record *mem_record_create(const struct mem_region *region)
 {
@@ -48,16 +48,32 @@ struct mem_node *mem_tree_get(struct mem_node *root)
 	return root;
 }
 
-void mem_tree_put(struct mem_node *root)
+static void give(struct mem_pool *pool, struct mem_node *node)
+{
+	if (!pool) {
+		free(node);
+		return;
+	}
+	node->left = pool->spare;
+	pool->spare = node;
+	pool->count++;
+}
+
+void mem_tree_put_to(struct mem_pool *pool, struct mem_node *root)
 {
 	while (root && atomic_fetch_sub(&root->refs, 1) == 1) {
 		struct mem_node *right = root->right;
 
-		mem_tree_put(root->left);
+		mem_tree_put_to(pool, root->left);
 		mem_record_put(root->record);
-		free(root);
+		give(pool, root);
 		root = right;
 	}
+}
+
+void mem_tree_put(struct mem_node *root)
+{
+	mem_tree_put_to(NULL, root);
 }
 
 /* The least count of regions doubles with two levels, and more (AVL: 1.44 log2). */
@@ -275,6 +291,61 @@ struct mem_node *mem_tree_remove(struct mem_pool *pool, enum mem_order order, st
 		root->right = cut_first(pool, order, root->right, &root->record);
 	}
 	return balance(pool, order, root);
+}
+
+size_t mem_tree_count(const struct mem_node *root)
+{
+	return root ? root->count : 0;
+}
+
+struct mem_node *mem_tree_replace(struct mem_pool *pool, enum mem_order order,
+				  struct mem_node *root, const struct mem_region *region,
+				  struct mem_record *record)
+{
+	root = own(pool, root);
+	if (is_before(order, region, &root->record->region)) {
+		root->left = mem_tree_replace(pool, order, root->left, region, record);
+	} else if (is_before(order, &root->record->region, region)) {
+		root->right = mem_tree_replace(pool, order, root->right, region, record);
+	} else {
+		mem_record_put(root->record);
+		root->record = mem_record_get(record);
+	}
+	update(order, root);
+	return root;
+}
+
+/* The last one that is lower than the region, and the first that is higher. */
+static void find_neighbours(const struct mem_node *root, enum mem_order order,
+			    const struct mem_region *region, const struct mem_region **ret_lower,
+			    const struct mem_region **ret_higher)
+{
+	const struct mem_node *below = root, *above = root;
+
+	while (below) {
+		bool is_lower = is_before(order, &below->record->region, region);
+
+		if (is_lower)
+			*ret_lower = &below->record->region;
+		below = is_lower ? below->right : below->left;
+	}
+	while (above) {
+		bool is_higher = is_before(order, region, &above->record->region);
+
+		if (is_higher)
+			*ret_higher = &above->record->region;
+		above = is_higher ? above->left : above->right;
+	}
+}
+
+bool mem_tree_fits(const struct mem_node *root, enum mem_order order,
+		   const struct mem_region *region, const struct mem_region *instead)
+{
+	const struct mem_region *lower = NULL, *higher = NULL;
+
+	find_neighbours(root, order, region, &lower, &higher);
+	return (!lower || is_before(order, lower, instead)) &&
+	       (!higher || is_before(order, instead, higher));
 }
 
 const struct mem_region *mem_tree_at(const struct mem_node *root, size_t i)
