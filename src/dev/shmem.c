@@ -47,23 +47,31 @@ static void registers_write(void *self, uint64_t offset, const void *data, unsig
 
 static const struct bus_ops registers_ops = { .read = registers_read, .write = registers_write };
 
+static int fit_file(int fd, const struct shmem_options *options)
+{
+	struct stat st;
+	int r = fstat(fd, &st);
+
+	if (r == 0 && !S_ISREG(st.st_mode))
+		return because(-EINVAL, "shared memory %s is not a file", options->path);
+	if (r == 0 && st.st_size && (uint64_t)st.st_size < options->size)
+		return because(-EINVAL, "shared memory %s has %llu bytes, and %llu are needed",
+			       options->path, (unsigned long long)st.st_size,
+			       (unsigned long long)options->size);
+	if (r == 0 && !st.st_size)
+		r = ftruncate(fd, (off_t)options->size);
+	return r < 0 ? because(-errno, "shared memory %s: %s", options->path, strerror(errno)) : 0;
+}
+
 static int open_file(const struct shmem_options *options)
 {
 	int fd = open(options->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	struct stat st;
-	int r = 0;
+	int r;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		r = because(-errno, "shared memory %s: %s", options->path, strerror(errno));
-	else if (!S_ISREG(st.st_mode))
-		r = because(-EINVAL, "shared memory %s is not a file", options->path);
-	else if (st.st_size && (uint64_t)st.st_size < options->size)
-		r = because(-EINVAL, "shared memory %s has %llu bytes, and %llu are needed",
-			    options->path, (unsigned long long)st.st_size,
-			    (unsigned long long)options->size);
-	else if (!st.st_size && ftruncate(fd, (off_t)options->size) < 0)
-		r = because(-errno, "shared memory %s: %s", options->path, strerror(errno));
-	if (r < 0 && fd >= 0)
+	if (fd < 0)
+		return because(-errno, "shared memory %s: %s", options->path, strerror(errno));
+	r = fit_file(fd, options);
+	if (r < 0)
 		close(fd);
 	return r < 0 ? r : fd;
 }
