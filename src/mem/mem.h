@@ -63,7 +63,8 @@ struct mem_map {
 	uint64_t total; /* sum of all sizes, bytes */
 	/* mem's own, see mem/tree.h. */
 	_Atomic unsigned refs;
-	struct mem_node *by_gpa, *by_hva;
+	struct mem_node *by_gpa;
+	struct mem_node *by_hva, *aliases_by_hva; /* all but the aliases, and those */
 	struct mem_node *foreign; /* by gpa */
 	struct mem_map *next; /* retired; mem's lock */
 };

@@ -38,6 +38,7 @@ static void put(struct mem_pool *pool, struct mem_map *map)
 		return;
 	mem_tree_put_to(pool, map->by_gpa);
 	mem_tree_put_to(pool, map->by_hva);
+	mem_tree_put_to(pool, map->aliases_by_hva);
 	mem_tree_put_to(pool, map->foreign);
 	free(map);
 }
@@ -69,9 +70,14 @@ const struct mem_region *mem_map_next_hva(const struct mem_map *map, const struc
 					  const void *from, uint64_t len)
 {
 	uintptr_t at = (uintptr_t)from;
+	uint64_t last = at + min_u64(len - 1, UINT64_MAX - at);
+	const struct mem_region *own, *alias;
 
-	return mem_tree_next(map->by_hva, BY_HVA, after, at,
-			     at + min_u64(len - 1, UINT64_MAX - at));
+	own = mem_tree_next(map->by_hva, BY_HVA, after, at, last);
+	alias = mem_tree_next(map->aliases_by_hva, BY_HVA, after, at, last);
+	if (!own || !alias)
+		return own ? own : alias;
+	return mem_tree_is_before(BY_HVA, own, alias) ? own : alias;
 }
 
 const struct mem_region *mem_map_find(const struct mem_map *map, gpa_t gpa)
@@ -103,20 +109,29 @@ int mem_map_edit(struct mem *mem, size_t edits, struct mem_map **ret_map)
 		.refs = 1,
 		.by_gpa = mem_tree_get(from->by_gpa),
 		.by_hva = mem_tree_get(from->by_hva),
+		.aliases_by_hva = mem_tree_get(from->aliases_by_hva),
 		.foreign = mem_tree_get(from->foreign),
 	};
 	*ret_map = map;
 	return 0;
 }
 
+/* Few maps have aliases, and few of those many: they come and go without the others. */
+static struct mem_node **hva_tree_of(struct mem_map *map, const struct mem_record *record)
+{
+	return record->region.flags & MEM_ALIAS ? &map->aliases_by_hva : &map->by_hva;
+}
+
 void mem_map_insert(struct mem *mem, struct mem_map *map, struct mem_record *record)
 {
+	struct mem_node **by_hva = hva_tree_of(map, record);
+
 	if (record->region.flags & MEM_FOREIGN) {
 		map->foreign = mem_tree_insert(mem->pool, BY_GPA, map->foreign, record);
 		return;
 	}
 	map->by_gpa = mem_tree_insert(mem->pool, BY_GPA, map->by_gpa, record);
-	map->by_hva = mem_tree_insert(mem->pool, BY_HVA, map->by_hva, record);
+	*by_hva = mem_tree_insert(mem->pool, BY_HVA, *by_hva, record);
 	map->count++;
 	map->total += record->region.size;
 	map->aliases += (record->region.flags & MEM_ALIAS) != 0;
@@ -125,12 +140,14 @@ void mem_map_insert(struct mem *mem, struct mem_map *map, struct mem_record *rec
 /* The caller has a reference to the record: the tree's may be the last one else. */
 void mem_map_remove(struct mem *mem, struct mem_map *map, struct mem_record *record)
 {
+	struct mem_node **by_hva = hva_tree_of(map, record);
+
 	if (record->region.flags & MEM_FOREIGN) {
 		map->foreign = mem_tree_remove(mem->pool, BY_GPA, map->foreign, &record->region);
 		return;
 	}
 	map->by_gpa = mem_tree_remove(mem->pool, BY_GPA, map->by_gpa, &record->region);
-	map->by_hva = mem_tree_remove(mem->pool, BY_HVA, map->by_hva, &record->region);
+	*by_hva = mem_tree_remove(mem->pool, BY_HVA, *by_hva, &record->region);
 	map->count--;
 	map->total -= record->region.size;
 	map->aliases -= (record->region.flags & MEM_ALIAS) != 0;
@@ -148,12 +165,14 @@ static struct mem_node *replace(struct mem *mem, enum mem_order order, struct me
 void mem_map_replace(struct mem *mem, struct mem_map *map, struct mem_record *from,
 		     struct mem_record *to)
 {
+	struct mem_node **by_hva = hva_tree_of(map, from);
+
 	if (from->region.flags & MEM_FOREIGN) {
 		map->foreign = replace(mem, BY_GPA, map->foreign, from, to);
 		return;
 	}
 	map->by_gpa = replace(mem, BY_GPA, map->by_gpa, from, to);
-	map->by_hva = replace(mem, BY_HVA, map->by_hva, from, to);
+	*by_hva = replace(mem, BY_HVA, *by_hva, from, to);
 }
 
 /* A region of either kind. */

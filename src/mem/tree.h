@@ -68,6 +68,9 @@ struct mem_node *mem_tree_insert(struct mem_pool *pool, enum mem_order order, st
 struct mem_node *mem_tree_remove(struct mem_pool *pool, enum mem_order order, struct mem_node *root,
 				 const struct mem_region *region);
 
+/* Whether one comes before the other. */
+bool mem_tree_is_before(enum mem_order order, const struct mem_region *a,
+			const struct mem_region *b);
 /* Whether another could be in the region's place; and puts it there. */
 bool mem_tree_fits(const struct mem_node *root, enum mem_order order,
 		   const struct mem_region *region, const struct mem_region *instead);
