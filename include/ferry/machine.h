@@ -97,6 +97,9 @@ struct machine_options {
 	size_t net_count;
 	const char *rng_source; /* NULL: getrandom(2); "": no virtio-rng */
 	bool balloon;
+	/* A file that the guest has as memory behind a PCI BAR, and its size (dev/shmem.h). NULL: none. */
+	const char *shmem;
+	uint64_t shmem_size;
 	bool exit_port; /* x86: port 0xf4, by which a test program ends the machine */
 	bool virtio_console;
 	/* The version of Xen that the guest sees, major << 16 | minor; 0: it sees KVM. x86 only. */
