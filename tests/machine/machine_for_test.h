@@ -73,10 +73,11 @@ static inline void test_machine_create(struct test_machine *t, const char *guest
 							      .vm.vcpus = vcpus });
 }
 
-/* Runs the guest, at most 20 s, until its console says text (NULL: until it has ended). */
-static inline void test_machine_run(struct test_machine *t, const char *text, bool start)
+/* Runs the guest, at most so long, until its console says text (NULL: until it has ended). */
+static inline void test_machine_run_for(struct test_machine *t, const char *text, bool start,
+					unsigned seconds)
 {
-	int r = loop_timer_arm(vm_loop(t->vm), &t->limit, 20000000000ULL, test_too_late);
+	int r = loop_timer_arm(vm_loop(t->vm), &t->limit, seconds * 1000000000ULL, test_too_late);
 
 	ck_assert_int_eq(r, 0);
 	t->until = text;
@@ -91,6 +92,11 @@ static inline void test_machine_run(struct test_machine *t, const char *text, bo
 	loop_timer_disarm(vm_loop(t->vm), &t->limit);
 	if (!text)
 		machine_flush(t->machine);
+}
+
+static inline void test_machine_run(struct test_machine *t, const char *text, bool start)
+{
+	test_machine_run_for(t, text, start, 20);
 }
 
 static inline void test_machine_finish(struct test_machine *t)

@@ -188,12 +188,10 @@ static int set_param(struct xen *xen, uint32_t number, uint64_t value)
 	if (xen->param[number] == value)
 		return 0;
 	if (number == HVM_PARAM_CALLBACK_IRQ) {
-		bool vector = value >> XEN_CALLBACK_TYPE_SHIFT == XEN_CALLBACK_TYPE_VECTOR;
-
-		xen->callback_vector = vector ? (uint8_t)value : 0;
-		r = xen->engine->set_callback(xen);
+		r = xen_via_set(xen, value);
 		if (r < 0)
-			return because(r, "xen: the guest's callback vector needs the kernel's engine");
+			return because_of(r, "xen: the guest's way of upcalls, %#llx",
+					  (unsigned long long)value);
 	}
 	xen->param[number] = value;
 	return 0;

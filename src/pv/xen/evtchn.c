@@ -91,6 +91,14 @@ void xen_upcall(struct xen_vcpu *v)
 	vcpu_unblock(v->vcpu);
 }
 
+void xen_upcall_again(struct xen_vcpu *v)
+{
+	const uint8_t *info = xen_vcpu_info(v);
+
+	if (info && __atomic_load_n(info, __ATOMIC_SEQ_CST))
+		v->xen->engine->upcall(v);
+}
+
 void xen_rescan(struct xen_vcpu *v)
 {
 	uint8_t *info = xen_vcpu_info(v);

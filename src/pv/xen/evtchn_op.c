@@ -164,6 +164,7 @@ static int64_t bind_vcpu(struct xen_call *call, void *arg)
 	if (channel->state == EVTCHNSTAT_virq && !xen_virq_is_global(channel->number))
 		return -XEN_EINVAL;
 	channel->vcpu = op->vcpu;
+	xen_senders_changed(call->xen, op->port);
 	/* KVM knows an interdomain port by the one that sends to it. */
 	if (channel->state == EVTCHNSTAT_interdomain && !channel->notify)
 		call->xen->engine->port_changed(call->xen, channel->number);

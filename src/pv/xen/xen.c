@@ -71,6 +71,7 @@ static int choose_engine(struct xen *xen, enum xen_engine engine)
 static void copy_options(struct xen *xen, const struct xen_options *options)
 {
 	xen->version = options->version ? options->version : XEN_VERSION_DEFAULT;
+	xen->intx_gsi = options->intx_gsi;
 	xen->range_count = min_u64(options->range_count, XEN_RANGES_MAX);
 	memcpy(xen->ranges, options->ranges, xen->range_count * sizeof(*xen->ranges));
 	xen->say = options->say;
@@ -108,6 +109,8 @@ int xen_create(struct vm *vm, const struct xen_options *options, struct xen **re
 	if (r == 0)
 		r = xen_page_init(&xen->shared);
 	if (r == 0)
+		r = xen_via_init(xen);
+	if (r == 0)
 		r = choose_engine(xen, options->engine);
 	for (uint32_t i = 0; r == 0 && i < xen->vcpu_count; i++)
 		r = set_cpuid(xen, &vm->vcpus[i]);
@@ -127,6 +130,7 @@ void xen_destroy(struct xen *xen)
 	if (!xen)
 		return;
 	xen_timer_finish(xen);
+	xen_via_finish(xen);
 	xen_ports_finish(xen);
 	xen_page_finish(&xen->shared);
 	pthread_mutex_destroy(&xen->lock);
@@ -215,9 +219,8 @@ void xen_soft_reset(struct xen *xen)
 	}
 	xen_shared_info_map(xen, XEN_NO_GFN);
 	memset(xen->shared.own, 0, XEN_PAGE_SIZE);
-	xen->callback_vector = 0;
 	xen->param[HVM_PARAM_CALLBACK_IRQ] = 0;
-	xen->engine->set_callback(xen);
+	xen_via_set(xen, 0);
 	xen->engine->choose_delivery(xen);
 	xen_unlock(xen);
 	xen_sync(xen);
