@@ -14,8 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ferry/error.h>
 #include <ferry/machine.h>
 
+#include "base/util.h"
 #include "io/loop.h"
 #include "kvm/kvm_x86.h"
 #include "machine/machine.h"
