@@ -26,8 +26,6 @@
 #define LIMIT 200000000U
 #define NS_PER_MS 1000000ULL
 
-struct interrupt_frame;
-
 struct gate {
 	uint16_t low, selector, attributes, middle;
 	uint32_t high, reserved;
@@ -38,8 +36,11 @@ static volatile uint32_t upcalls, left; /* left: so often the handler leaves wha
 static uint32_t port;
 static uint64_t rounds;
 
-/* A line may be up a moment longer than what is pending. */
-static void take(void)
+void take(void);
+void take_and_acknowledge(void);
+
+/* Called by the gates, with interrupts off. A line may be up a moment longer than what is pending. */
+void take(void)
 {
 	struct xen_vcpu_info_64 *info = &xen_info_64()->vcpu_info[0];
 
@@ -55,20 +56,26 @@ static void take(void)
 	__atomic_exchange_n(&xen_info_64()->evtchn_pending[0], 0, __ATOMIC_SEQ_CST);
 }
 
-static void __attribute__((interrupt)) with_eoi(struct interrupt_frame *frame)
+void take_and_acknowledge(void)
 {
-	(void)frame;
 	take();
 	wrmsr(MSR_X2APIC_EOI, 0);
 }
 
-static void __attribute__((interrupt)) without_eoi(struct interrupt_frame *frame)
-{
-	(void)frame;
-	take();
-}
+void gate_with_eoi(void);
+void gate_without_eoi(void);
 
-static void set_gate(uint8_t vector, void (*handler)(struct interrupt_frame *frame))
+#define GATE(name, fn)                                                                             \
+	name ":\n"                                                                                 \
+	"	push %rax; push %rcx; push %rdx; push %rsi; push %rdi\n"                           \
+	"	push %r8; push %r9; push %r10; push %r11\n"                                        \
+	"	call " fn "\n"                                                                     \
+	"	pop %r11; pop %r10; pop %r9; pop %r8\n"                                            \
+	"	pop %rdi; pop %rsi; pop %rdx; pop %rcx; pop %rax\n"                                \
+	"	iretq\n"
+__asm__(".text\n" GATE("gate_with_eoi", "take_and_acknowledge") GATE("gate_without_eoi", "take"));
+
+static void set_gate(uint8_t vector, void (*handler)(void))
 {
 	uint64_t to = (uintptr_t)handler;
 	uint16_t code;
@@ -85,9 +92,9 @@ static void init(void)
 		uint64_t base;
 	} __attribute__((packed)) pointer = { sizeof(idt) - 1, (uintptr_t)idt };
 
-	set_gate(LINE_VECTOR, with_eoi);
-	set_gate(OWN_VECTOR, with_eoi);
-	set_gate(DOMAIN_VECTOR, without_eoi);
+	set_gate(LINE_VECTOR, gate_with_eoi);
+	set_gate(OWN_VECTOR, gate_with_eoi);
+	set_gate(DOMAIN_VECTOR, gate_without_eoi);
 	__asm__ volatile("lidt %0" : : "m"(pointer) : "memory");
 	/* The first lines are the PIC's as well. */
 	outb(0x21, 0xff);
