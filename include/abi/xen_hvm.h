@@ -98,6 +98,7 @@ ABI_SIZE(struct xen_feature_info, 8);
 #define XENFEAT_auto_translated_physmap	  (1u << 2)
 #define XENFEAT_hvm_callback_vector	  (1u << 8)
 #define XENFEAT_hvm_safe_pvclock	  (1u << 9)
+#define XENFEAT_hvm_pirqs		  (1u << 10)
 #define XENFEAT_memory_op_vnode_supported (1u << 13)
 #define XENFEAT_not_direct_mapped	  (1u << 16)
 

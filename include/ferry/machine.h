@@ -108,6 +108,7 @@ struct machine_options {
 	uint32_t xen_version;
 	enum machine_xen_engine xen_engine;
 	enum machine_xen_entry xen_entry;
+	bool xen_pirqs; /* the guest may take devices' interrupts as events */
 	enum machine_sdei sdei;
 	/*
 	 * Hyper-V features by QEMU's names with commas between them; what they need comes with them.

@@ -305,6 +305,15 @@ static int set_xen_engine(void *target, const char *value, bool on)
 	return err;
 }
 
+static int set_xen_pirqs(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)value;
+	options->machine.xen_pirqs = on;
+	return 0;
+}
+
 static int set_xen_entry(void *target, const char *value, bool on)
 {
 	static const char *const names[] = { "pvh", "hvm", NULL };
@@ -416,6 +425,8 @@ static const struct command_option option_table[] = {
 	  OPTION_RARE, set_xen_engine },
 	{ "xen-entry", "KIND", "what kind of domain a Xen guest is: pvh or hvm (pvh)", "hvm",
 	  OPTION_MACHINE | OPTION_RARE, set_xen_entry },
+	{ "xen-pirqs", NULL, "a Xen guest may take devices' interrupts as events", NULL,
+	  OPTION_MACHINE | OPTION_RARE, set_xen_pirqs },
 	{ "sdei", "HOW", "arm64: events by firmware: auto, on or off (auto)", "on", OPTION_MACHINE |
 	  OPTION_RARE, set_sdei },
 	{ "hyperv", "FEATURES", "let the guest see Hyper-V, not KVM", "default,spinlocks=8191",
@@ -494,7 +505,8 @@ static const char *const more[] = {
 	"says), else ferry's own: --xen-engine=kernel or portable insists on one. A guest may be",
 	"restored and moved from one to the other. Its devices are the machine's, by virtio. With",
 	"--xen-entry=hvm Linux is entered as by a boot loader, takes itself for an HVM domain and finds",
-	"Xen's platform device; else by PVH, without one.",
+	"Xen's platform device; else by PVH, without one. With --xen-pirqs devices' interrupts may come",
+	"as events (XENFEAT_hvm_pirqs), which Xen's default is not.",
 	"",
 	"A guest from elsewhere. --incoming waits for what 'ferry migrate' sends, and --restore takes",
 	"what 'ferry snapshot' wrote, which must stay as it is while the guest runs. Both bring a",

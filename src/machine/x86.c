@@ -142,6 +142,7 @@ static int add_xen(struct machine *machine)
 		.engine = (enum xen_engine)machine->options->xen_engine,
 		.ranges = ranges,
 		.range_count = high ? ARRAY_SIZE(ranges) : ARRAY_SIZE(ranges) - 1,
+		.pirqs = machine->options->xen_pirqs,
 		.intx_gsi = intx_gsi,
 		.say = say,
 		.self = machine,

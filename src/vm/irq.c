@@ -58,8 +58,17 @@ void irq_pulse_finish(struct irq_pulse *pulse)
 	pulse->fd = -1;
 }
 
+void irq_divert_set(struct vm *vm, const struct irq_divert *divert)
+{
+	vm->irqs.divert = *divert;
+}
+
 void irq_pulse_raise(struct irq_pulse *pulse)
 {
+	const struct irq_divert *divert = &pulse->vm->irqs.divert;
+
+	if (divert->line && divert->line(divert->self, pulse->gsi))
+		return;
 	signal_fd(pulse->fd);
 }
 
@@ -311,6 +320,8 @@ int irq_msi_route(struct irq_msi *msi, uint64_t address, uint32_t data)
 	struct kvm_irq_routing_entry route = { .gsi = msi->gsi };
 	int r;
 
+	msi->address = address;
+	msi->data = data;
 	arch_irq_msi(msi->vm, msi->device, address, data, &route);
 	r = apply_route(msi, &route);
 	if (r < 0)
@@ -363,6 +374,11 @@ void irq_msi_finish(struct irq_msi *msi)
 
 void irq_msi_raise(struct irq_msi *msi)
 {
+	const struct irq_divert *divert = &msi->vm->irqs.divert;
+
+	if (divert->message && msi->address &&
+	    divert->message(divert->self, msi->address, msi->data))
+		return;
 	signal_fd(msi->fd);
 }
 

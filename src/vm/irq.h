@@ -54,6 +54,8 @@ struct irq_msi {
 	uint32_t gsi;
 	int fd;
 	bool routed; /* under irq_routes.lock */
+	uint64_t address; /* to which it is routed, and what is said there; its user's lock */
+	uint32_t data;
 };
 
 /* Takes a GSI and an eventfd. device: see arch_irq_msi(). -ENOSPC: no GSI is left. */
@@ -76,6 +78,18 @@ void irq_msi_raise(struct irq_msi *msi);
 int irq_ioeventfd_add(struct vm *vm, bool pio, uint64_t addr, unsigned len, int fd);
 int irq_ioeventfd_remove(struct vm *vm, bool pio, uint64_t addr, unsigned len, int fd);
 
+/*
+ * A personality that takes devices' interrupts itself: it is asked before one is raised. True: it was
+ * taken. Any thread, under the device's lock.
+ */
+struct irq_divert {
+	bool (*line)(void *self, uint32_t gsi);
+	bool (*message)(void *self, uint64_t address, uint32_t data);
+	void *self;
+};
+/* Before the VM runs; copied. */
+void irq_divert_set(struct vm *vm, const struct irq_divert *divert);
+
 /* The VM's routing table; lock covers entries and KVM_SET_GSI_ROUTING. */
 struct irq_routes {
 	pthread_mutex_t lock;
@@ -84,6 +98,7 @@ struct irq_routes {
 	uint32_t capacity;
 	uint64_t *gsi_used; /* bitmap */
 	uint32_t gsi_max;
+	struct irq_divert divert; /* fixed once the VM runs */
 };
 int irq_routes_init(struct vm *vm);
 void irq_routes_finish(struct vm *vm);

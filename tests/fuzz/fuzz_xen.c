@@ -40,6 +40,8 @@ static const struct machine_options options = {
 	.blank = true,
 	.xen_version = MACHINE_XEN_VERSION,
 	.xen_engine = MACHINE_XEN_PORTABLE,
+	.xen_entry = MACHINE_XEN_ENTRY_HVM,
+	.xen_pirqs = true,
 };
 
 static size_t drop(void *self, enum machine_console console, const void *buf, size_t len)

@@ -185,6 +185,8 @@ void xen_port_restored(struct xen *xen, uint32_t port)
 			v = 0;
 		xen->vcpus[v].virq_port[channel->number] = port;
 	}
+	if (channel->state == EVTCHNSTAT_pirq)
+		xen_pirq_bind(xen, channel->number, port);
 	xen_port_bound(xen, port);
 }
 
@@ -207,6 +209,8 @@ void xen_port_forget(struct xen *xen, uint32_t port)
 
 	if (channel->state == EVTCHNSTAT_virq)
 		unbind_virq(xen, channel->number, port);
+	if (channel->state == EVTCHNSTAT_pirq)
+		xen_pirq_bind(xen, channel->number, 0);
 	channel->state = EVTCHNSTAT_closed;
 	channel->notify = NULL;
 	xen->engine->port_changed(xen, port);

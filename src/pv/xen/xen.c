@@ -72,6 +72,7 @@ static void copy_options(struct xen *xen, const struct xen_options *options)
 {
 	xen->version = options->version ? options->version : XEN_VERSION_DEFAULT;
 	xen->intx_gsi = options->intx_gsi;
+	xen->pirqs.offered = options->pirqs;
 	xen->range_count = min_u64(options->range_count, XEN_RANGES_MAX);
 	memcpy(xen->ranges, options->ranges, xen->range_count * sizeof(*xen->ranges));
 	xen->say = options->say;
@@ -105,6 +106,7 @@ int xen_create(struct vm *vm, const struct xen_options *options, struct xen **re
 	xen->hypercall_page = XEN_NO_GPA;
 	copy_options(xen, options);
 	xen_ports_init(xen);
+	xen_pirqs_init(xen);
 	r = init_vcpus(xen);
 	if (r == 0)
 		r = xen_page_init(&xen->shared);
@@ -206,6 +208,7 @@ void xen_soft_reset(struct xen *xen)
 {
 	xen_lock(xen);
 	xen_ports_reset(xen);
+	xen_pirqs_reset(xen);
 	for (uint32_t i = 0; i < xen->vcpu_count; i++) {
 		struct xen_vcpu *v = &xen->vcpus[i];
 

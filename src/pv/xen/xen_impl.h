@@ -18,6 +18,7 @@
 #include "mem/mem.h"
 #include "pv/xen/engine.h"
 #include "pv/xen/evtchn.h"
+#include "pv/xen/pirq.h"
 #include "pv/xen/sender.h"
 #include "pv/xen/xen.h"
 #include "vm/irq.h"
@@ -127,6 +128,7 @@ struct xen {
 	struct xen_page shared;
 	uint64_t param[XEN_HVM_PARAMS];
 	struct xen_ports ports;
+	struct xen_pirqs pirqs;
 	uint64_t hypercall_page; /* gpa, or XEN_NO_GPA */
 	uint64_t stubs[XEN_STUBS_MAX]; /* gpa of a patched or patchable inline call; 0: none */
 	struct xen_sender *senders;

@@ -47,7 +47,8 @@ static void create(struct test_machine *t, const char *guest, const char *cmdlin
 							      .vm.vcpus = vcpus,
 							      .xen_version = version,
 							      .xen_engine = engine,
-							      .xen_entry = MACHINE_XEN_ENTRY_HVM });
+							      .xen_entry = MACHINE_XEN_ENTRY_HVM,
+							      .xen_pirqs = strcmp(guest, "xen/pirqs") == 0 });
 }
 
 static void finish(struct test_machine *t, const char *guest, const char *cmdline, uint32_t version,
@@ -206,6 +207,54 @@ START_TEST(test_no_event_from_outside_is_lost_while_vcpu_info_moves)
 	run_outside(versions[0], MACHINE_XEN_PORTABLE);
 	if (has_kernel_engine())
 		run_outside(versions[1], MACHINE_XEN_KERNEL);
+}
+END_TEST
+
+struct sender {
+	struct test_machine *t;
+	struct irq_msi msi;
+};
+
+/* As a device that the guest has told to send its messages to a PIRQ. */
+static void *send_message(void *arg)
+{
+	struct sender *sender = arg;
+	struct xen *xen = sender->t->machine->xen;
+	uint64_t pirq = 0;
+
+	while (!pirq && vm_ended(sender->t->vm) == VM_END_NONE) {
+		xen_lock(xen);
+		pirq = xen->param[HVM_PARAM_VM_GENERATION_ID_ADDR];
+		xen_unlock(xen);
+		sched_yield();
+	}
+	if (pirq && irq_msi_route(&sender->msi, 0xfee00000 | pirq << 12, 0x4300) == 0)
+		irq_msi_raise(&sender->msi);
+	return NULL;
+}
+
+static void run_pirqs(enum machine_xen_engine engine)
+{
+	struct test_machine t;
+	struct sender sender = { .t = &t };
+	pthread_t thread;
+
+	create(&t, "xen/pirqs", "", 1, versions[0], engine);
+	ck_assert_int_eq(irq_msi_init(&sender.msi, t.vm, 0), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, send_message, &sender), 0);
+	test_machine_run(&t, NULL, true);
+	vm_stop(t.vm);
+	machine_flush(t.machine);
+	pthread_join(thread, NULL);
+	irq_msi_finish(&sender.msi);
+	finish(&t, "xen/pirqs", "", versions[0], engine);
+}
+
+START_TEST(test_lines_and_messages_of_devices_are_events)
+{
+	run_pirqs(MACHINE_XEN_PORTABLE);
+	if (has_kernel_engine())
+		run_pirqs(MACHINE_XEN_KERNEL);
 }
 END_TEST
 
@@ -384,6 +433,7 @@ CHECK_MAIN_KVM("xen guests", test_hostile_hypercalls_are_all_answered,
 	       test_no_event_is_lost_while_vcpu_info_moves,
 	       test_no_timer_is_lost_while_vcpu_info_moves,
 	       test_no_event_from_outside_is_lost_while_vcpu_info_moves,
+	       test_lines_and_messages_of_devices_are_events,
 	       test_an_upcall_comes_by_the_vcpus_vector,
 	       test_an_upcall_comes_by_the_domains_vector_which_nobody_acknowledges,
 	       test_an_upcall_comes_by_a_gsi_that_stays_up,
