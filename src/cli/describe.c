@@ -145,6 +145,8 @@ int describe_machine(const struct run_options *options, char **ret_text)
 		add_text(root, "xen-entry", "hvm");
 	if (machine->xen_version && machine->xen_pirqs)
 		add_switch(root, "xen-pirqs", true);
+	if (machine->vm.cpu)
+		add_text(root, "cpu", machine->vm.cpu);
 	if (machine->exit_port)
 		add_switch(root, "exit-port", true);
 	add_text(root, "console", machine->virtio_console ? "virtio" : "serial");

@@ -58,18 +58,18 @@ void irq_pulse_finish(struct irq_pulse *pulse)
 	pulse->fd = -1;
 }
 
-void irq_divert_set(struct vm *vm, const struct irq_divert *divert)
-{
-	vm->irqs.divert = *divert;
-}
-
 void irq_pulse_raise(struct irq_pulse *pulse)
 {
-	const struct irq_divert *divert = &pulse->vm->irqs.divert;
+	const struct irq_routes *routes = &pulse->vm->irqs;
 
-	if (divert->line && divert->line(divert->self, pulse->gsi))
-		return;
-	signal_fd(pulse->fd);
+	if (!routes->divert || !routes->divert(routes->divert_self, pulse->gsi))
+		signal_fd(pulse->fd);
+}
+
+void irq_pulse_divert(struct vm *vm, bool (*fn)(void *self, uint32_t gsi), void *self)
+{
+	vm->irqs.divert_self = self;
+	vm->irqs.divert = fn;
 }
 
 static int attach_level(struct irq_level *level, bool on)
@@ -372,12 +372,19 @@ void irq_msi_finish(struct irq_msi *msi)
 	*msi = (struct irq_msi){ .fd = -1 };
 }
 
+void irq_msi_divert(struct vm *vm, bool (*fn)(void *self, uint64_t address, uint32_t data),
+		    void *self)
+{
+	vm->irqs.divert_message_self = self;
+	vm->irqs.divert_message = fn;
+}
+
 void irq_msi_raise(struct irq_msi *msi)
 {
-	const struct irq_divert *divert = &msi->vm->irqs.divert;
+	const struct irq_routes *routes = &msi->vm->irqs;
 
-	if (divert->message && msi->address &&
-	    divert->message(divert->self, msi->address, msi->data))
+	if (routes->divert_message && msi->address &&
+	    routes->divert_message(routes->divert_message_self, msi->address, msi->data))
 		return;
 	signal_fd(msi->fd);
 }

@@ -26,6 +26,12 @@ void irq_pulse_finish(struct irq_pulse *pulse);
 void irq_pulse_raise(struct irq_pulse *pulse);
 
 /*
+ * Lets fn have what devices raise on lines: true: it is the interrupt's end; false: KVM gets it.
+ * One a VM, before anything is raised. Any thread, with locks of the device's held.
+ */
+void irq_pulse_divert(struct vm *vm, bool (*fn)(void *self, uint32_t gsi), void *self);
+
+/*
  * A level-triggered line that somebody holds up until the guest has done something: KVM takes it down when
  * the guest acknowledges the interrupt, and calls acked on the loop's thread, which raises it again as
  * long as there is a reason (KVM_IRQFD_FLAG_RESAMPLE, api.rst 4.75).
@@ -71,24 +77,16 @@ void irq_msi_unroute(struct irq_msi *msi);
 /* Any thread. */
 void irq_msi_raise(struct irq_msi *msi);
 
+/* As irq_pulse_divert(), of messages: where they are routed to, and what is said there. */
+void irq_msi_divert(struct vm *vm, bool (*fn)(void *self, uint64_t address, uint32_t data),
+		    void *self);
+
 /*
- * A guest's store of len bytes at addr becomes a signal on fd instead of an exit (ioeventfd). len 0:
- * any length. pio: the address is a port. -EEXIST, -ENOSPC, -EINVAL by KVM.
+ * A guest's store of len bytes at addr becomes a signal on fd instead of an exit (ioeventfd). len
+ * 0: any length. pio: the address is a port. -EEXIST, -ENOSPC, -EINVAL by KVM.
  */
 int irq_ioeventfd_add(struct vm *vm, bool pio, uint64_t addr, unsigned len, int fd);
 int irq_ioeventfd_remove(struct vm *vm, bool pio, uint64_t addr, unsigned len, int fd);
-
-/*
- * A personality that takes devices' interrupts itself: it is asked before one is raised. True: it was
- * taken. Any thread, under the device's lock.
- */
-struct irq_divert {
-	bool (*line)(void *self, uint32_t gsi);
-	bool (*message)(void *self, uint64_t address, uint32_t data);
-	void *self;
-};
-/* Before the VM runs; copied. */
-void irq_divert_set(struct vm *vm, const struct irq_divert *divert);
 
 /* The VM's routing table; lock covers entries and KVM_SET_GSI_ROUTING. */
 struct irq_routes {
@@ -98,7 +96,10 @@ struct irq_routes {
 	uint32_t capacity;
 	uint64_t *gsi_used; /* bitmap */
 	uint32_t gsi_max;
-	struct irq_divert divert; /* fixed once the VM runs */
+	bool (*divert)(void *self, uint32_t gsi); /* with its self: fixed once the VM has run */
+	void *divert_self;
+	bool (*divert_message)(void *self, uint64_t address, uint32_t data); /* likewise */
+	void *divert_message_self;
 };
 int irq_routes_init(struct vm *vm);
 void irq_routes_finish(struct vm *vm);

@@ -62,10 +62,10 @@ static bool message(void *self, uint64_t address, uint32_t data)
 
 void xen_pirqs_init(struct xen *xen)
 {
-	const struct irq_divert divert = { .line = line, .message = message, .self = xen };
-
-	if (xen->pirqs.offered)
-		irq_divert_set(xen->vm, &divert);
+	if (!xen->pirqs.offered)
+		return;
+	irq_pulse_divert(xen->vm, line, xen);
+	irq_msi_divert(xen->vm, message, xen);
 }
 
 void xen_pirq_bind(struct xen *xen, uint32_t pirq, uint32_t port)

@@ -12,23 +12,13 @@
 
 /*
  * So often vcpu_info moves in a storm: a hundred times, or with FERRY_TEST_LONG ten thousand times, for which
- * a guest under emulation needs minutes.
+ * a guest under emulation needs minutes (CK_TIMEOUT_MULTIPLIER).
  */
-static bool is_long(void)
-{
-	return getenv("FERRY_TEST_LONG") != NULL;
-}
-
-static unsigned seconds(void)
-{
-	return is_long() ? 600 : 20;
-}
-
 static const char *rounds(const char *test)
 {
 	static char cmdline[64];
 
-	snprintf(cmdline, sizeof(cmdline), "test=%s rounds=%d", test, is_long() ? 10000 : 100);
+	snprintf(cmdline, sizeof(cmdline), "test=%s rounds=%d", test, getenv("FERRY_TEST_LONG") ? 10000 : 100);
 	return cmdline;
 }
 
@@ -74,7 +64,7 @@ static void run_one(const char *guest, const char *cmdline, uint32_t vcpus, uint
 	struct test_machine t;
 
 	create(&t, guest, cmdline, vcpus, version, engine);
-	test_machine_run_for(&t, NULL, true, seconds());
+	test_machine_run(&t, NULL, true);
 	vm_stop(t.vm);
 	machine_flush(t.machine);
 	finish(&t, guest, cmdline, version, engine);
@@ -192,7 +182,7 @@ static void run_outside(uint32_t version, enum machine_xen_engine engine)
 	for (uint32_t i = 0; i < PORTS; i++)
 		ck_assert_int_eq(xen_sender_init(&outside.senders[i], t.machine->xen, i + 1), 0);
 	ck_assert_int_eq(pthread_create(&outside.thread, NULL, storm_from_outside, &outside), 0);
-	test_machine_run_for(&t, NULL, true, seconds());
+	test_machine_run(&t, NULL, true);
 	vm_stop(t.vm);
 	machine_flush(t.machine);
 	pthread_join(outside.thread, NULL);
