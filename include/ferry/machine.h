@@ -41,6 +41,12 @@ enum machine_clock {
 	MACHINE_CLOCK_FREEZE,  /* nothing: its clocks go on where they stood */
 };
 
+/* What kind of domain a Xen guest is, which is how its Linux is entered; HVM has the platform device. */
+enum machine_xen_entry {
+	MACHINE_XEN_ENTRY_PVH, /* where it has that entry */
+	MACHINE_XEN_ENTRY_HVM,
+};
+
 enum machine_xen_engine {
 	MACHINE_XEN_AUTO,
 	MACHINE_XEN_KERNEL,   /* KVM's own */
@@ -105,6 +111,8 @@ struct machine_options {
 	/* The version of Xen that the guest sees, major << 16 | minor; 0: it sees KVM. x86 only. */
 	uint32_t xen_version;
 	enum machine_xen_engine xen_engine;
+	enum machine_xen_entry xen_entry;
+	bool xen_pirqs; /* the guest may take devices' interrupts as events */
 	enum machine_sdei sdei;
 	/*
 	 * arm64: what firmware is at the most, so that the guest sees the same on every host:

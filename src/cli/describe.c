@@ -155,6 +155,10 @@ int describe_machine(const struct run_options *options, char **ret_text)
 	add_switch(root, "balloon", machine->balloon);
 	if (machine->xen_version)
 		add_xen(root, machine->xen_version);
+	if (machine->xen_version && machine->xen_entry == MACHINE_XEN_ENTRY_HVM)
+		add_text(root, "xen-entry", "hvm");
+	if (machine->xen_version && machine->xen_pirqs)
+		add_switch(root, "xen-pirqs", true);
 	if (machine->vm.cpu)
 		add_text(root, "cpu", machine->vm.cpu);
 	if (machine->exit_port)
