@@ -9,7 +9,14 @@
 
 #include <ferry/vm.h>
 
+/* What a disk or a network is to the guest. */
+enum machine_bus {
+	MACHINE_BUS_VIRTIO, /* a PCI function */
+	MACHINE_BUS_XEN,    /* a paravirtual device of Xen's; of Xen guests only */
+};
+
 struct machine_disk {
+	enum machine_bus bus;
 	const char *path;
 	bool readonly;
 	bool direct;         /* O_DIRECT */
@@ -23,6 +30,7 @@ enum machine_net_kind {
 };
 
 struct machine_net {
+	enum machine_bus bus;
 	enum machine_net_kind kind;
 	const char *tap; /* interface name */
 	uint8_t mac[6];  /* all zero: made from the VM's name and the device's number */
@@ -31,6 +39,7 @@ struct machine_net {
 enum machine_console {
 	MACHINE_CONSOLE_SERIAL, /* the 16550, ttyS0 */
 	MACHINE_CONSOLE_VIRTIO, /* virtio-console, hvc0 */
+	MACHINE_CONSOLE_XEN,	/* the PV console of a Xen guest, hvc0 */
 	MACHINE_CONSOLES,
 };
 
@@ -97,7 +106,8 @@ struct machine_options {
 	const char *rng_source; /* NULL: getrandom(2); "": no virtio-rng */
 	bool balloon;
 	bool exit_port; /* x86: port 0xf4, by which a test program ends the machine */
-	bool virtio_console;
+	/* Which is for people; virtio-console and Xen's need not be there otherwise. */
+	enum machine_console console;
 	/* The version of Xen that the guest sees, major << 16 | minor; 0: it sees KVM. x86 only. */
 	uint32_t xen_version;
 	enum machine_xen_engine xen_engine;

@@ -18,6 +18,7 @@
 #include "dev/virtio/mem_blocks.h"
 #include "dev/virtio/net.h"
 #include "dev/virtio/rng.h"
+#include "io/disk.h"
 #include "vm/vm.h"
 
 #define MEMORY_MIN (2 * MIB)
@@ -74,40 +75,59 @@ void machine_remove_serial(struct machine *machine)
 	serial_destroy(machine->serial);
 }
 
-static void add_store(struct machine *machine, const char *id, struct blk *blk)
+static void add_store(struct machine *machine, const char *id, struct disk *disk)
 {
 	struct machine_store *store = &machine->stores[machine->store_count++];
 
 	snprintf(store->id, sizeof(store->id), "%s", id);
-	store->image = blk_image(blk);
+	store->image = &disk->image;
+}
+
+static int add_virtio_disk(struct machine *machine, const struct machine_disk *disk, const char *id,
+			   struct disk **ret_disk)
+{
+	const struct blk_options options = {
+		.id = id,
+		.path = disk->path,
+		.readonly = disk->readonly,
+		.direct = disk->direct,
+		.queues = disk->queues,
+		.serial = disk->serial,
+		.unlocked = machine->options->blank,
+	};
+	struct blk **blk = &machine->blks[machine->blk_count];
+	int r = blk_create(machine->vm, machine->pci, &options, blk);
+
+	if (r < 0)
+		return r;
+	machine->blk_count++;
+	*ret_disk = blk_disk(*blk);
+	return 0;
 }
 
 int machine_add_disks(struct machine *machine)
 {
 	const struct machine_options *options = machine->options;
+	unsigned xen_disks = 0;
 	char id[32];
 	int r = 0;
 
+	machine->blks = calloc(options->disk_count + 1, sizeof(*machine->blks));
 	machine->disks = calloc(options->disk_count + 1, sizeof(*machine->disks));
 	machine->stores = calloc(options->disk_count + 1, sizeof(*machine->stores));
-	if (!machine->disks || !machine->stores)
+	if (!machine->blks || !machine->disks || !machine->stores)
 		return -ENOMEM;
 	for (size_t i = 0; i < options->disk_count && r == 0; i++) {
-		const struct machine_disk *disk = &options->disks[i];
-		struct blk_options blk = {
-			.id = id,
-			.path = disk->path,
-			.readonly = disk->readonly,
-			.direct = disk->direct,
-			.queues = disk->queues,
-			.serial = disk->serial,
-			.unlocked = options->blank,
-		};
+		const struct machine_disk *given = &options->disks[i];
+		struct disk **disk = &machine->disks[i];
 
 		snprintf(id, sizeof(id), "disk%zu", i);
-		r = blk_create(machine->vm, machine->pci, &blk, &machine->disks[i]);
-		if (r == 0 && !disk->readonly)
-			add_store(machine, id, machine->disks[i]);
+		if (given->bus == MACHINE_BUS_XEN)
+			r = machine_xen_add_disk(machine, given, id, xen_disks++, disk);
+		else
+			r = add_virtio_disk(machine, given, id, disk);
+		if (r == 0 && !given->readonly)
+			add_store(machine, id, *disk);
 		if (r == 0)
 			machine->disk_count++;
 	}
@@ -117,8 +137,9 @@ int machine_add_disks(struct machine *machine)
 void machine_remove_disks(struct machine *machine)
 {
 	free(machine->stores);
-	while (machine->disk_count > 0)
-		blk_destroy(machine->disks[--machine->disk_count]);
+	while (machine->blk_count > 0)
+		blk_destroy(machine->blks[--machine->blk_count]);
+	free(machine->blks);
 	free(machine->disks);
 }
 
@@ -202,7 +223,7 @@ int machine_add_console(struct machine *machine)
 		.self = machine,
 	};
 
-	if (!machine->options->virtio_console)
+	if (machine->options->console != MACHINE_CONSOLE_VIRTIO)
 		return 0;
 	return console_create(machine->vm, machine->pci, &options, &machine->console);
 }

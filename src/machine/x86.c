@@ -37,6 +37,7 @@
 #define IOAPIC_BASE 0xfec00000UL
 #define LAPIC_BASE  0xfee00000UL
 #define HIGH_BASE   (4 * GIB)
+#define XEN_PAGES   0xfeff8000UL /* the console's and Xenstore's, where Xen's tools put them */
 #define MMIO64_SIZE (64 * GIB)
 #define PLUG_ALIGN  (2 * GIB)
 
@@ -106,6 +107,21 @@ static void say(void *self, const char *text, size_t len)
 		bus_write(&machine->vm->pio, SERIAL_PORT, text + i, 1);
 }
 
+static size_t xen_console_out(void *self, const void *buf, size_t len)
+{
+	struct machine *machine = self;
+
+	return machine->output ? machine->output(machine->self, MACHINE_CONSOLE_XEN, buf, len) : len;
+}
+
+static void xen_console_room(void *self)
+{
+	struct machine *machine = self;
+
+	if (machine->input_ready)
+		machine->input_ready(machine->self, MACHINE_CONSOLE_XEN);
+}
+
 /* RAM as the guest is told of it; the kernel's ranges (add_kernel) have the reserved ones too. */
 static int add_xen(struct machine *machine)
 {
@@ -123,6 +139,9 @@ static int add_xen(struct machine *machine)
 		.ranges = ranges,
 		.range_count = high ? ARRAY_SIZE(ranges) : ARRAY_SIZE(ranges) - 1,
 		.say = say,
+		.console_output = xen_console_out,
+		.console_room = xen_console_room,
+		.pages = XEN_PAGES,
 		.self = machine,
 	};
 	int r;

@@ -264,6 +264,8 @@ int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), vo
 {
 	struct xen_evtchn *channel = xen_port(xen, port);
 
+	if (channel && channel->notify == notify && channel->self == self)
+		return 0;
 	if (!channel || channel->remote != XEN_FERRY_DOMID || channel->notify ||
 	    (channel->state != EVTCHNSTAT_unbound && channel->state != EVTCHNSTAT_interdomain))
 		return because(-EINVAL, "xen: event channel %u is not for a back end", port);
@@ -273,11 +275,11 @@ int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), vo
 	return 0;
 }
 
-void xen_port_unbind(struct xen *xen, uint32_t port)
+void xen_port_unbind(struct xen *xen, uint32_t port, const void *self)
 {
 	struct xen_evtchn *channel = find(xen, port);
 
-	if (!channel || !channel->notify)
+	if (!channel || !channel->notify || channel->self != self)
 		return;
 	channel->state = EVTCHNSTAT_unbound;
 	channel->notify = NULL;

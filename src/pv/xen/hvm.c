@@ -6,6 +6,7 @@
 #include "base/util.h"
 #include "kvm/kvm_x86.h"
 #include "pv/xen/hypercall.h"
+#include "pv/xen/store_port.h"
 
 #define CR4_PGE	   (1ULL << 7)
 #define VECTOR_MIN 0x10
@@ -66,6 +67,8 @@ static int64_t param_op(struct xen_call *call, bool set)
 		r = set_callback(call, op.value);
 	if (set && r == 0)
 		xen->param[op.index] = op.value;
+	if (set && (op.index == HVM_PARAM_STORE_EVTCHN || op.index == HVM_PARAM_CONSOLE_EVTCHN))
+		xen_special_ports_bind(xen);
 	op.value = xen->param[op.index];
 	xen_unlock(xen);
 	if (r < 0)
