@@ -48,7 +48,8 @@ struct xen_evtchn *xen_port_get(struct xen *xen, uint32_t port);
 uint32_t xen_port_limit(const struct xen *xen);
 void xen_port_free(struct xen *xen, uint32_t port);
 void xen_ports_reset(struct xen *xen);
-bool xen_has_ports(const struct xen *xen);
+/* Whether something may have been said that nobody has looked at. */
+bool xen_has_ports(struct xen *xen);
 /* For registers: nothing but the record is gone; and one was filled. */
 void xen_port_forget(struct xen *xen, uint32_t port);
 void xen_port_restored(struct xen *xen, uint32_t port);
