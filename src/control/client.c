@@ -18,31 +18,35 @@
 #include "control/path.h"
 
 struct control_session {
-	FILE *stream; /* for reading; writes go to its descriptor */
+	int fd;
 	char *name;
-	char *line;
-	size_t line_size;
+	char *in; /* what came: first the line that was taken last, line_len bytes, then what follows */
+	size_t line_len, in_len, in_size;
 	struct json_object *error_data;
 };
 
-static int session_init(struct control_session *session, const char *name, int *fd)
+static int session_create(const char *name, int fd, struct control_session **ret_session)
 {
 	struct timeval patience = { .tv_sec = CONTROL_ANSWER_SECONDS };
+	struct control_session *session = calloc(1, sizeof(*session));
 
-	setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	session->name = strdup(name);
-	session->stream = session->name ? fdopen(*fd, "r") : NULL;
-	if (!session->stream)
+	if (!session)
 		return because(-ENOMEM, "out of memory");
-	*fd = -1;
+	session->name = strdup(name);
+	if (!session->name) {
+		free(session);
+		return because(-ENOMEM, "out of memory");
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	session->fd = fd;
+	*ret_session = session;
 	return 0;
 }
 
 int control_open(const char *name, struct control_session **ret_session)
 {
 	AUTO_CLOSE int fd = -1;
-	struct control_session *session;
 	int err = control_connect(name, &fd);
 
 	if (err == -ECONNREFUSED)
@@ -52,26 +56,19 @@ int control_open(const char *name, struct control_session **ret_session)
 			       name);
 	if (err)
 		return err;
-	session = calloc(1, sizeof(*session));
-	if (!session)
-		return because(-ENOMEM, "out of memory");
-	err = session_init(session, name, &fd);
-	if (err) {
-		control_close(session);
-		return err;
-	}
-	*ret_session = session;
-	return 0;
+	err = session_create(name, fd, ret_session);
+	if (!err)
+		fd_take(&fd);
+	return err;
 }
 
 void control_close(struct control_session *session)
 {
 	if (!session)
 		return;
-	if (session->stream)
-		fclose(session->stream);
+	close(session->fd);
 	free(session->name);
-	free(session->line);
+	free(session->in);
 	json_object_put(session->error_data);
 	free(session);
 }
@@ -96,7 +93,9 @@ static int send_request(struct control_session *session, const char *method,
 	if (!line)
 		return because(-ENOMEM, "out of memory");
 	for (len = strlen(line); sent < len; sent += (size_t)n) {
-		n = send(fileno(session->stream), line + sent, len - sent, MSG_NOSIGNAL);
+		do {
+			n = send(session->fd, line + sent, len - sent, MSG_NOSIGNAL);
+		} while (n < 0 && errno == EINTR);
 		if (n < 0)
 			return because(-EPIPE, "cannot ask %s: %s", session->name,
 				       errno == EAGAIN ? "it does not listen" : strerror(errno));
@@ -104,19 +103,72 @@ static int send_request(struct control_session *session, const char *method,
 	return 0;
 }
 
+/*
+ * More of what the VM says. 1; 0: it has closed its side; -ETIMEDOUT. A socket that has timeouts is never
+ * restarted by the kernel (signal(7)), and its work for a ring of io_uring interrupts a thread like a signal.
+ */
+static int receive(struct control_session *session)
+{
+	size_t size = session->in_size ? 2 * session->in_size : 4096;
+	char *grown;
+	ssize_t n;
+
+	if (session->in_len == session->in_size) {
+		grown = realloc(session->in, size);
+		if (!grown)
+			return because(-ENOMEM, "out of memory");
+		session->in = grown;
+		session->in_size = size;
+	}
+	do {
+		n = recv(session->fd, session->in + session->in_len,
+			 session->in_size - session->in_len, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return because(-ETIMEDOUT, "%s does not answer", session->name);
+	if (n <= 0)
+		return 0;
+	session->in_len += (size_t)n;
+	return 1;
+}
+
+/* The next line is at "in". As receive(). */
+static int next_line(struct control_session *session)
+{
+	size_t seen = 0;
+	char *end = NULL;
+	int r;
+
+	session->in_len -= session->line_len;
+	if (session->in_len)
+		memmove(session->in, session->in + session->line_len, session->in_len);
+	session->line_len = 0;
+	for (;;) {
+		if (session->in_len > seen)
+			end = memchr(session->in + seen, '\n', session->in_len - seen);
+		if (end)
+			break;
+		seen = session->in_len;
+		r = receive(session);
+		if (r <= 0)
+			return r;
+	}
+	*end = '\0';
+	session->line_len = (size_t)(end - session->in) + 1;
+	return 1;
+}
+
 /* One line of the VM as an object, which the caller puts. */
 static int read_object(struct control_session *session, struct json_object **ret_object)
 {
 	struct json_object *object;
-	ssize_t len;
+	int r = next_line(session);
 
-	errno = 0;
-	len = getline(&session->line, &session->line_size, session->stream);
-	if (len < 0 && errno == EAGAIN)
-		return because(-ETIMEDOUT, "%s does not answer", session->name);
-	if (len < 0)
+	if (r < 0)
+		return r;
+	if (r == 0)
 		return because(-EPIPE, "%s ended before it answered", session->name);
-	object = json_tokener_parse(session->line);
+	object = json_tokener_parse(session->in);
 	if (!json_object_is_type(object, json_type_object)) {
 		json_object_put(object);
 		return because(-EPROTO, "%s gave an answer that is not JSON-RPC", session->name);
@@ -175,13 +227,12 @@ struct json_object *control_error_data(const struct control_session *session)
 
 int control_wait_end(struct control_session *session)
 {
-	ssize_t len;
+	int r;
 
 	do {
-		errno = 0;
-		len = getline(&session->line, &session->line_size, session->stream);
-	} while (len >= 0);
-	return errno == EAGAIN ? because(-ETIMEDOUT, "%s does not end", session->name) : 0;
+		r = next_line(session);
+	} while (r > 0);
+	return r == -ETIMEDOUT ? because(-ETIMEDOUT, "%s does not end", session->name) : r;
 }
 
 static int is_socket_name(const struct dirent *entry)

@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -97,13 +99,32 @@ int control_address(const char *name, struct sockaddr_un *ret_address)
 	return 0;
 }
 
+/*
+ * A process that ended leaves the socket listening for as long as the kernel takes down its rings of
+ * io_uring, which hold it: connections are made then that nobody will answer.
+ */
+static bool listener_has_ended(int fd)
+{
+	AUTO_CLOSE int process = -1;
+	struct ucred listener;
+	socklen_t len = sizeof(listener);
+
+	/* Its pid is 0 where this pid namespace does not see it. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &len) != 0 || listener.pid <= 0)
+		return false;
+	process = pidfd_open(listener.pid, 0);
+	if (process < 0)
+		return errno == ESRCH;
+	return poll(&(struct pollfd){ .fd = process, .events = POLLIN }, 1, 0) > 0;
+}
+
 /* flags: SOCK_NONBLOCK, or 0 to wait a while for a place in the VM's queue. */
 static int connect_to(const char *name, int flags, int *ret_fd)
 {
 	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	struct timeval patience = { .tv_sec = 5 };
 	struct sockaddr_un address;
-	int err = control_address(name, &address);
+	int r, err = control_address(name, &address);
 
 	if (err)
 		return err;
@@ -111,7 +132,12 @@ static int connect_to(const char *name, int flags, int *ret_fd)
 		return because(-errno, "socket: %s", strerror(errno));
 	/* connect(2) on a unix socket waits as long as sending does. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+	do {
+		r = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	} while (r != 0 && errno == EINTR);
+	if (r == 0 && listener_has_ended(fd))
+		return because(-ECONNREFUSED, "who listened at %s has ended", address.sun_path);
+	if (r != 0)
 		return because(-errno, "cannot connect to %s: %s", address.sun_path,
 			       errno == EAGAIN ? "too many wait already" : strerror(errno));
 	*ret_fd = fd_take(&fd);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,7 +16,7 @@
 #include "dev/primecell.h"
 #include "io/kick.h"
 #include "io/loop.h"
-#include "reg/reg_file.h"
+#include "reg/reg_table.h"
 #include "vm/irq.h"
 
 /* DDI 0224B, table 3-1 */
@@ -50,6 +49,7 @@ struct pl031 {
 	struct irq_pulse irq;
 	struct kick kick;	 /* vCPU threads: the alarm is another one */
 	struct loop_timer timer; /* loop thread: when to look for a match */
+	struct reg_table regs;
 
 	pthread_mutex_t lock; /* all below */
 	bool held;
@@ -265,45 +265,20 @@ void pl031_destroy(struct pl031 *rtc)
 	free(rtc);
 }
 
-/* In the order of restoring. */
-static const struct pl031_reg {
-	const char *name;
-	uint8_t field, size_log2, offset;
-} regs[] = {
-	{ "ahead", PL031_FIELD_AHEAD, 3, LR },
-	{ "seen", PL031_FIELD_SEEN, 2, DR },
-	{ "mr", PL031_FIELD_REGISTER, 2, MR },
-	{ "imsc", PL031_FIELD_REGISTER, 2, IMSC },
-	{ "ris", PL031_FIELD_REGISTER, 2, RIS },
+#define ROW(name, field, size_log2, offset) \
+	name, REG_ID(REG_BANK_PL031, PL031_FIELD_##field, size_log2, offset)
+
+static const struct reg_row rows[] = {
+	{ ROW("ahead", AHEAD, 3, LR), 0 },
+	{ ROW("seen", SEEN, 2, DR), REG_TIME },
+	{ ROW("mr", REGISTER, 2, MR), 0 },
+	{ ROW("imsc", REGISTER, 2, IMSC), 0 },
+	{ ROW("ris", REGISTER, 2, RIS), 0 },
 };
 
-static uint64_t reg_id(const struct pl031_reg *reg)
+static uint32_t word_of(const struct pl031 *rtc, uint32_t offset)
 {
-	return REG_ID(REG_BANK_PL031, reg->field, reg->size_log2, reg->offset);
-}
-
-static const struct pl031_reg *find(uint64_t id)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(regs); i++)
-		if (reg_id(&regs[i]) == id)
-			return &regs[i];
-	return NULL;
-}
-
-static int list(void *self, uint32_t vcpu, struct reg_list *out)
-{
-	int r = 0;
-
-	(void)self;
-	for (size_t i = 0; i < ARRAY_SIZE(regs) && r == 0; i++)
-		r = reg_list_add(out, vcpu, reg_id(&regs[i]),
-				 regs[i].field == PL031_FIELD_SEEN ? REG_TIME : 0);
-	return r;
-}
-
-static uint32_t word_of(const struct pl031 *rtc, const struct pl031_reg *reg)
-{
-	switch (reg->offset) {
+	switch (offset) {
 	case DR:
 		return rtc->seen;
 	case MR:
@@ -315,22 +290,15 @@ static uint32_t word_of(const struct pl031 *rtc, const struct pl031_reg *reg)
 	}
 }
 
-static int get(void *self, struct reg_key key, void *val)
+static void get(void *self, const struct reg_row *row, void *val)
 {
-	const struct pl031_reg *reg = find(key.id);
-	struct pl031 *rtc = self;
-	uint32_t word;
+	const struct pl031 *rtc = self;
+	uint32_t word = word_of(rtc, REG_ID_NUMBER(row->id));
 
-	if (!reg)
-		return -ENOENT;
-	pthread_mutex_lock(&rtc->lock);
-	word = word_of(rtc, reg);
-	if (reg->field == PL031_FIELD_AHEAD)
+	if (REG_ID_FIELD(row->id) == PL031_FIELD_AHEAD)
 		memcpy(val, &rtc->ahead, sizeof(rtc->ahead));
 	else
 		memcpy(val, &word, sizeof(word));
-	pthread_mutex_unlock(&rtc->lock);
-	return 0;
 }
 
 static int set_ahead(struct pl031 *rtc, const void *val)
@@ -344,59 +312,43 @@ static int set_ahead(struct pl031 *rtc, const void *val)
 	return 0;
 }
 
-static int set_word(struct pl031 *rtc, const struct pl031_reg *reg, uint32_t word)
+static int set_word(struct pl031 *rtc, const struct reg_row *row, uint32_t word)
 {
-	if ((reg->offset == IMSC || reg->offset == RIS) && word > 1)
-		return because(-EINVAL, "pl031: %s cannot hold %#x", reg->name, word);
-	if (reg->offset == DR)
+	uint32_t offset = REG_ID_NUMBER(row->id);
+
+	if ((offset == IMSC || offset == RIS) && word > 1)
+		return because(-EINVAL, "pl031: %s cannot hold %#x", row->name, word);
+	if (offset == DR)
 		rtc->seen = word;
-	else if (reg->offset == MR)
+	else if (offset == MR)
 		rtc->mr = word;
-	else if (reg->offset == IMSC)
+	else if (offset == IMSC)
 		rtc->imsc = (uint8_t)word;
 	else
 		rtc->ris = (uint8_t)word;
 	return 0;
 }
 
-static int set(void *self, struct reg_key key, const void *val)
+static int set(void *self, const struct reg_row *row, const void *val)
 {
-	const struct pl031_reg *reg = find(key.id);
 	struct pl031 *rtc = self;
 	uint32_t word;
-	int r;
 
-	if (!reg)
-		return -ENOENT;
+	if (REG_ID_FIELD(row->id) == PL031_FIELD_AHEAD)
+		return set_ahead(rtc, val);
 	memcpy(&word, val, sizeof(word));
-	pthread_mutex_lock(&rtc->lock);
-	r = reg->field == PL031_FIELD_AHEAD ? set_ahead(rtc, val) : set_word(rtc, reg, word);
-	pthread_mutex_unlock(&rtc->lock);
-	return r;
-}
-
-static int name_of(void *self, struct reg_key key, char *name, size_t size)
-{
-	const struct pl031_reg *reg = find(key.id);
-
-	(void)self;
-	if (!reg)
-		return -ENOENT;
-	snprintf(name, size, "%s", reg->name);
-	return 0;
+	return set_word(rtc, row, word);
 }
 
 int pl031_add_bank(struct pl031 *rtc, struct reg_file *file)
 {
-	static const struct reg_bank bank = {
-		.name = "pl031",
-		.mask = REG_BANK_MASK,
-		.match = REG_BANK(REG_BANK_PL031),
-		.list = list,
+	rtc->regs = (struct reg_table){
+		.rows = rows,
+		.count = ARRAY_SIZE(rows),
+		.lock = &rtc->lock,
 		.get = get,
 		.set = set,
-		.name_of = name_of,
+		.self = rtc,
 	};
-
-	return reg_file_add(file, &bank, 0, 0, rtc);
+	return reg_table_add(&rtc->regs, file, "pl031", REG_BANK_PL031);
 }

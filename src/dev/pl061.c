@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +14,7 @@
 #include "base/util.h"
 #include "dev/primecell.h"
 #include "io/loop.h"
-#include "reg/reg_file.h"
+#include "reg/reg_table.h"
 #include "vm/irq.h"
 
 /* DDI 0190B, table 3-1. Bits 9..2 of an address below DIR say which pins an access is of. */
@@ -44,6 +43,7 @@ struct pl061 {
 	bool claimed;
 	struct irq_pulse irq;
 	struct loop_timer timer; /* loop thread: the button is let go */
+	struct reg_table regs;
 
 	pthread_mutex_t lock; /* all below */
 	uint8_t data, dir, is, ibe, iev, ie, edges, afsel;
@@ -250,94 +250,45 @@ void pl061_destroy(struct pl061 *gpio)
 	free(gpio);
 }
 
+#define ROW(name, offset) name, REG_ID(REG_BANK_PL061, 0, 0, offset)
+
 /* RIS: the edges that were latched, which the rest does not tell. */
-static const struct pl061_reg {
-	const char *name;
-	uint16_t offset;
-} regs[] = {
-	{ "dir", DIR },	  { "is", IS },	      { "ibe", IBE },  { "iev", IEV },
-	{ "ie", IE },	  { "afsel", AFSEL }, { "data", DATA }, { "edges", RIS },
+static const struct reg_row rows[] = {
+	{ ROW("dir", DIR), 0 },	    { ROW("is", IS), 0 },	  { ROW("ibe", IBE), 0 },
+	{ ROW("iev", IEV), 0 },	    { ROW("ie", IE), 0 },	  { ROW("afsel", AFSEL), 0 },
+	{ ROW("data", DATA), 0 },   { ROW("edges", RIS), 0 },
 };
 
-static uint64_t reg_id(const struct pl061_reg *reg)
+static uint8_t *kept(struct pl061 *gpio, const struct reg_row *row)
 {
-	return REG_ID(REG_BANK_PL061, 0, 0, reg->offset);
-}
+	uint32_t offset = REG_ID_NUMBER(row->id);
 
-static const struct pl061_reg *find(uint64_t id)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(regs); i++)
-		if (reg_id(&regs[i]) == id)
-			return &regs[i];
-	return NULL;
-}
-
-static int list(void *self, uint32_t vcpu, struct reg_list *out)
-{
-	int r = 0;
-
-	(void)self;
-	for (size_t i = 0; i < ARRAY_SIZE(regs) && r == 0; i++)
-		r = reg_list_add(out, vcpu, reg_id(&regs[i]), 0);
-	return r;
-}
-
-static uint8_t *kept(struct pl061 *gpio, const struct pl061_reg *reg)
-{
-	if (reg->offset == DATA)
+	if (offset == DATA)
 		return &gpio->data;
-	return reg->offset == RIS ? &gpio->edges : byte_of(gpio, reg->offset);
+	return offset == RIS ? &gpio->edges : byte_of(gpio, offset);
 }
 
-static int get(void *self, struct reg_key key, void *val)
+static void get(void *self, const struct reg_row *row, void *val)
 {
-	const struct pl061_reg *reg = find(key.id);
-	struct pl061 *gpio = self;
-
-	if (!reg)
-		return -ENOENT;
-	pthread_mutex_lock(&gpio->lock);
-	*(uint8_t *)val = *kept(gpio, reg);
-	pthread_mutex_unlock(&gpio->lock);
-	return 0;
+	*(uint8_t *)val = *kept(self, row);
 }
 
 /* The interrupt that went with it is in the GIC's registers: none is raised. */
-static int set(void *self, struct reg_key key, const void *val)
+static int set(void *self, const struct reg_row *row, const void *val)
 {
-	const struct pl061_reg *reg = find(key.id);
-	struct pl061 *gpio = self;
-
-	if (!reg)
-		return -ENOENT;
-	pthread_mutex_lock(&gpio->lock);
-	*kept(gpio, reg) = *(const uint8_t *)val;
-	pthread_mutex_unlock(&gpio->lock);
-	return 0;
-}
-
-static int name_of(void *self, struct reg_key key, char *name, size_t size)
-{
-	const struct pl061_reg *reg = find(key.id);
-
-	(void)self;
-	if (!reg)
-		return -ENOENT;
-	snprintf(name, size, "%s", reg->name);
+	*kept(self, row) = *(const uint8_t *)val;
 	return 0;
 }
 
 int pl061_add_bank(struct pl061 *gpio, struct reg_file *file)
 {
-	static const struct reg_bank bank = {
-		.name = "pl061",
-		.mask = REG_BANK_MASK,
-		.match = REG_BANK(REG_BANK_PL061),
-		.list = list,
+	gpio->regs = (struct reg_table){
+		.rows = rows,
+		.count = ARRAY_SIZE(rows),
+		.lock = &gpio->lock,
 		.get = get,
 		.set = set,
-		.name_of = name_of,
+		.self = gpio,
 	};
-
-	return reg_file_add(file, &bank, 0, 0, gpio);
+	return reg_table_add(&gpio->regs, file, "pl061", REG_BANK_PL061);
 }

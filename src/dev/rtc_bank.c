@@ -3,65 +3,39 @@
 #include "dev/rtc_chip.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include <ferry/error.h>
 
 #include "base/util.h"
-#include "reg/reg_file.h"
 
 #define MEMORY_SIZE (RTC_CMOS_SIZE - RTC_MEMORY)
 
 /* Further from UTC than a guest can set its clock: 25500 years. */
 #define OFFSET_MAX (1LL << 40)
 
+#define ROW(name, field, size_log2, number) \
+	name, REG_ID(REG_BANK_RTC, RTC_FIELD_##field, size_log2, number)
+
 /* Order: B says whether the held time counts. */
-static const struct rtc_reg {
-	const char *name;
-	uint8_t field, size_log2, number;
-} rtc_regs[] = {
-	{ "offset", RTC_FIELD_OFFSET, 3, 0 },
-	{ "seen", RTC_FIELD_SEEN, 3, 0 }, /* after it, which makes it now */
-	{ "seconds_alarm", RTC_FIELD_CMOS, 0, RTC_SECONDS_ALARM },
-	{ "minutes_alarm", RTC_FIELD_CMOS, 0, RTC_MINUTES_ALARM },
-	{ "hours_alarm", RTC_FIELD_CMOS, 0, RTC_HOURS_ALARM },
-	{ "a", RTC_FIELD_CMOS, 0, RTC_A },
-	{ "b", RTC_FIELD_CMOS, 0, RTC_B },
-	{ "c", RTC_FIELD_CMOS, 0, RTC_C },
-	{ "held", RTC_FIELD_HELD, 4, 0 },
-	{ "memory", RTC_FIELD_CMOS, 7, RTC_MEMORY },
-	{ "index", RTC_FIELD_CMOS, 0, RTC_INDEX_PORT },
+static const struct reg_row rows[] = {
+	{ ROW("offset", OFFSET, 3, 0), 0 },
+	{ ROW("seen", SEEN, 3, 0), REG_TIME }, /* after it, which makes it now */
+	{ ROW("seconds_alarm", CMOS, 0, RTC_SECONDS_ALARM), 0 },
+	{ ROW("minutes_alarm", CMOS, 0, RTC_MINUTES_ALARM), 0 },
+	{ ROW("hours_alarm", CMOS, 0, RTC_HOURS_ALARM), 0 },
+	{ ROW("a", CMOS, 0, RTC_A), 0 },
+	{ ROW("b", CMOS, 0, RTC_B), 0 },
+	{ ROW("c", CMOS, 0, RTC_C), 0 },
+	{ ROW("held", HELD, 4, 0), 0 },
+	{ ROW("memory", CMOS, 7, RTC_MEMORY), 0 },
+	{ ROW("index", CMOS, 0, RTC_INDEX_PORT), 0 },
 };
 
-static uint64_t reg_id(const struct rtc_reg *reg)
+static uint8_t *byte_of(struct rtc *rtc, uint32_t number)
 {
-	return REG_ID(REG_BANK_RTC, reg->field, reg->size_log2, reg->number);
-}
-
-static const struct rtc_reg *find(uint64_t id)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(rtc_regs); i++)
-		if (reg_id(&rtc_regs[i]) == id)
-			return &rtc_regs[i];
-	return NULL;
-}
-
-static int list(void *self, uint32_t vcpu, struct reg_list *out)
-{
-	int r = 0;
-
-	(void)self;
-	for (size_t i = 0; i < ARRAY_SIZE(rtc_regs) && r == 0; i++)
-		r = reg_list_add(out, vcpu, reg_id(&rtc_regs[i]),
-				 rtc_regs[i].field == RTC_FIELD_SEEN ? REG_TIME : 0);
-	return r;
-}
-
-static uint8_t *byte_of(struct rtc *rtc, const struct rtc_reg *reg)
-{
-	return reg->number == RTC_INDEX_PORT ? &rtc->index : &rtc->cmos[reg->number];
+	return number == RTC_INDEX_PORT ? &rtc->index : &rtc->cmos[number];
 }
 
 /* The ten bytes and, behind them, the century. */
@@ -88,26 +62,22 @@ static void get_memory(const struct rtc *rtc, void *val)
 	memcpy(val, memory, sizeof(memory));
 }
 
-static int get(void *self, struct reg_key key, void *val)
+static void get(void *self, const struct reg_row *row, void *val)
 {
+	unsigned field = REG_ID_FIELD(row->id);
+	uint32_t number = REG_ID_NUMBER(row->id);
 	struct rtc *rtc = self;
-	const struct rtc_reg *reg = find(key.id);
 
-	if (!reg)
-		return -ENOENT;
-	pthread_mutex_lock(&rtc->lock);
-	if (reg->field == RTC_FIELD_OFFSET)
+	if (field == RTC_FIELD_OFFSET)
 		memcpy(val, &rtc->offset, sizeof(rtc->offset));
-	else if (reg->field == RTC_FIELD_SEEN)
+	else if (field == RTC_FIELD_SEEN)
 		memcpy(val, &rtc->seen, sizeof(rtc->seen));
-	else if (reg->field == RTC_FIELD_HELD)
+	else if (field == RTC_FIELD_HELD)
 		get_held(rtc, val);
-	else if (reg->number == RTC_MEMORY)
+	else if (number == RTC_MEMORY)
 		get_memory(rtc, val);
 	else
-		*(uint8_t *)val = *byte_of(rtc, reg);
-	pthread_mutex_unlock(&rtc->lock);
-	return 0;
+		*(uint8_t *)val = *byte_of(rtc, number);
 }
 
 static int set_offset(struct rtc *rtc, const void *val)
@@ -151,62 +121,46 @@ static void set_memory(struct rtc *rtc, const void *val)
 	rtc->cmos[RTC_CENTURY] = century;
 }
 
-static int set_byte(struct rtc *rtc, const struct rtc_reg *reg, uint8_t value)
+static int set_byte(struct rtc *rtc, const struct reg_row *row, uint8_t value)
 {
-	if ((reg->number == RTC_A && (value & RTC_A_UIP)) ||
-	    (reg->number == RTC_C && (value & ~(RTC_FLAGS | RTC_IRQF))) ||
-	    (reg->number == RTC_INDEX_PORT && value >= RTC_CMOS_SIZE))
-		return because(-EINVAL, "rtc: %s cannot hold %#x", reg->name, value);
-	*byte_of(rtc, reg) = value;
+	uint32_t number = REG_ID_NUMBER(row->id);
+
+	if ((number == RTC_A && (value & RTC_A_UIP)) ||
+	    (number == RTC_C && (value & ~(RTC_FLAGS | RTC_IRQF))) ||
+	    (number == RTC_INDEX_PORT && value >= RTC_CMOS_SIZE))
+		return because(-EINVAL, "rtc: %s cannot hold %#x", row->name, value);
+	*byte_of(rtc, number) = value;
 	rtc_watch(rtc);
 	return 0;
 }
 
-static int set(void *self, struct reg_key key, const void *val)
+static int set(void *self, const struct reg_row *row, const void *val)
 {
+	unsigned field = REG_ID_FIELD(row->id);
 	struct rtc *rtc = self;
-	const struct rtc_reg *reg = find(key.id);
-	int r = 0;
 
-	if (!reg)
-		return -ENOENT;
-	pthread_mutex_lock(&rtc->lock);
-	if (reg->field == RTC_FIELD_OFFSET)
-		r = set_offset(rtc, val);
-	else if (reg->field == RTC_FIELD_SEEN)
-		r = set_seen(rtc, val);
-	else if (reg->field == RTC_FIELD_HELD)
+	if (field == RTC_FIELD_OFFSET)
+		return set_offset(rtc, val);
+	if (field == RTC_FIELD_SEEN)
+		return set_seen(rtc, val);
+	if (field == RTC_FIELD_CMOS && REG_ID_NUMBER(row->id) != RTC_MEMORY)
+		return set_byte(rtc, row, *(const uint8_t *)val);
+	if (field == RTC_FIELD_HELD)
 		set_held(rtc, val);
-	else if (reg->number == RTC_MEMORY)
-		set_memory(rtc, val);
 	else
-		r = set_byte(rtc, reg, *(const uint8_t *)val);
-	pthread_mutex_unlock(&rtc->lock);
-	return r;
-}
-
-static int name_of(void *self, struct reg_key key, char *name, size_t size)
-{
-	const struct rtc_reg *reg = find(key.id);
-
-	(void)self;
-	if (!reg)
-		return -ENOENT;
-	snprintf(name, size, "%s", reg->name);
+		set_memory(rtc, val);
 	return 0;
 }
 
-static const struct reg_bank rtc_bank = {
-	.name = "rtc",
-	.mask = REG_BANK_MASK,
-	.match = REG_BANK(REG_BANK_RTC),
-	.list = list,
-	.get = get,
-	.set = set,
-	.name_of = name_of,
-};
-
 int rtc_add_bank(struct rtc *rtc, struct reg_file *file)
 {
-	return reg_file_add(file, &rtc_bank, 0, 0, rtc);
+	rtc->regs = (struct reg_table){
+		.rows = rows,
+		.count = ARRAY_SIZE(rows),
+		.lock = &rtc->lock,
+		.get = get,
+		.set = set,
+		.self = rtc,
+	};
+	return reg_table_add(&rtc->regs, file, "rtc", REG_BANK_RTC);
 }

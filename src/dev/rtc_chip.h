@@ -9,6 +9,7 @@
 #include "dev/rtc.h"
 #include "io/kick.h"
 #include "io/loop.h"
+#include "reg/reg_table.h"
 #include "vm/irq.h"
 
 #define RTC_CMOS_SIZE 128
@@ -60,6 +61,7 @@ struct rtc {
 	struct irq_pulse irq;
 	struct kick kick;	 /* vCPU threads: an interrupt was enabled */
 	struct loop_timer timer; /* loop thread: the next change of the second */
+	struct reg_table regs;
 
 	pthread_mutex_t lock; /* all below */
 	uint8_t index;

@@ -176,6 +176,11 @@ int channel_read(struct channel *channel, void *buf, size_t len)
 	return channel_read_all(channel, buf, len);
 }
 
+unsigned channel_timeout_ms(const struct channel *channel)
+{
+	return channel->timeout_ms;
+}
+
 int channel_wait_readable(struct channel *channel, int timeout_ms)
 {
 	uint64_t deadline = timeout_ms < 0 ? UINT64_MAX : channel_now_ms() + (unsigned)timeout_ms;

@@ -150,6 +150,9 @@ int channel_write(struct channel *channel, const struct iovec *iov, unsigned cou
  */
 int channel_read(struct channel *channel, void *buf, size_t len);
 
+/* How long a step of it may make no progress. */
+unsigned channel_timeout_ms(const struct channel *channel);
+
 /*
  * 1: there is something to read, or the peer has closed (which the next read tells); 0: not within
  * timeout_ms (-1: for ever). -ECANCELED, or TLS's -EBADMSG, -EPROTO. What TLS holds already counts.

@@ -265,6 +265,7 @@ int loop_create(struct loop **ret_loop)
 	pthread_mutex_init(&loop->lock, NULL);
 	loop->messages_tail = &loop->messages;
 	loop->thread = pthread_self();
+	loop_look_init(loop);
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->wake_fd < 0) {
 		r = -errno;

@@ -127,6 +127,12 @@ void loop_lookout_add(struct loop *loop, struct loop_lookout *lookout);
 void loop_lookout_remove(struct loop *loop, struct loop_lookout *lookout);
 
 /*
+ * Work has come, and more may be about to, from a thread that cannot run while this one does, for there is
+ * one CPU: it runs first. Loop thread.
+ */
+void loop_let_others_run(struct loop *loop);
+
+/*
  * A message: fn(arg) is run on the loop's thread, in the order of the calls. Any thread; when the
  * loop does not run, it is run by the next loop_run() or loop_drain(). -ENOMEM.
  */

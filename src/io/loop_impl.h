@@ -20,6 +20,7 @@ struct loop {
 	pthread_t thread;
 	struct loop_deferred *deferred;
 	struct loop_lookout *lookouts;
+	bool may_look;	    /* somebody else can run meanwhile: there is another CPU */
 	uint64_t look_ns;   /* for how long to look before sleeping */
 	unsigned in_flight; /* ops, polls and timeouts that the kernel still has */
 	bool lasting_polls; /* a poll can have many completions (Linux 5.13) */
@@ -46,6 +47,7 @@ struct io_uring_sqe *loop_get_sqe(struct loop *loop);
  * and every lookout has had its last look, so the loop may sleep.
  */
 bool loop_look(struct loop *loop);
+void loop_look_init(struct loop *loop);
 /* After that sleep and what it was ended by: for how long there was nothing to do, in all. */
 void loop_look_learn(struct loop *loop, uint64_t idle_ns);
 uint64_t loop_now(void);

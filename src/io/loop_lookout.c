@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the loop does between having no completions and sleeping: it looks whether work comes. */
+#include <sched.h>
 #include <time.h>
 
 #include "base/util.h"
@@ -19,6 +20,20 @@ uint64_t loop_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Who looks on the only CPU keeps the work from coming. More CPUs than a set holds are several. */
+void loop_look_init(struct loop *loop)
+{
+	cpu_set_t cpus;
+
+	loop->may_look = sched_getaffinity(0, sizeof(cpus), &cpus) != 0 || CPU_COUNT(&cpus) > 1;
+}
+
+void loop_let_others_run(struct loop *loop)
+{
+	if (!loop->may_look)
+		sched_yield();
 }
 
 void loop_lookout_add(struct loop *loop, struct loop_lookout *lookout)
@@ -98,7 +113,7 @@ bool loop_look(struct loop *loop)
 /* The lookouts that are there now were brought by what ended the sleep. */
 void loop_look_learn(struct loop *loop, uint64_t idle_ns)
 {
-	if (!loop->lookouts || idle_ns >= LOOK_MAX_NS)
+	if (!loop->may_look || !loop->lookouts || idle_ns >= LOOK_MAX_NS)
 		loop->look_ns = loop->look_ns / 2 < LOOK_FIRST_NS ? 0 : loop->look_ns / 2;
 	else if (idle_ns >= loop->look_ns)
 		loop->look_ns = max_u64(LOOK_FIRST_NS, min_u64(2 * loop->look_ns, LOOK_MAX_NS));

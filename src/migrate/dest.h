@@ -52,8 +52,8 @@ enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct mi
 
 /*
  * Makes migrate_dest_run() give up, unless everything has arrived and nobody has said whether to run it:
- * -EALREADY. A guest that runs in post-copy is lost by it, once channel_listener_stop() has been called
- * too: nobody brings the rest of its memory. Any thread.
+ * -EALREADY. A guest that runs in post-copy must have ended before, for this tells its source that the rest
+ * of its memory is not needed; channel_listener_stop() is to follow, or the source could come again. Any thread.
  */
 int migrate_dest_cancel(struct migrate_dest *dest);
 

@@ -16,6 +16,9 @@
 /* Rounds that did not get ahead before it begins. */
 #define THROTTLE_PATIENCE 2
 
+/* A guest that stands still for no longer than this is not worth another round. */
+#define DOWNTIME_GOOD_NS (5 * 1000000ULL)
+
 /* Bytes in a round from which on its throughput is one. */
 #define ROUND_TELLING MIB
 
@@ -135,8 +138,33 @@ static bool wants_postcopy(struct migrate_source *source)
 	return source->postcopy;
 }
 
+/*
+ * The downtime that was asked for is what the guest may suffer, not what it should: as long as every
+ * round at least halves it, which is soon over, one more is better than to hold the guest now.
+ */
+static bool gets_shorter(const struct migrate_source *source, uint64_t before_ns)
+{
+	uint64_t expected = source->progress.expected_downtime_ns;
+
+	return expected > DOWNTIME_GOOD_NS && expected <= before_ns / 2;
+}
+
+/* The guest may be held: what is left goes then, or is fetched by who runs it. */
+static bool is_enough(struct migrate_source *source, uint64_t before_ns)
+{
+	bool postcopy = source->copier && wants_postcopy(source);
+
+	/* Who asks for it on the way has waited long enough. */
+	if (postcopy && !source->options.postcopy)
+		return true;
+	if (!postcopy && !is_short(source, source->progress.expected_downtime_ns))
+		return false;
+	return !gets_shorter(source, before_ns);
+}
+
 static int copy_live(struct migrate_source *source)
 {
+	uint64_t before = UINT64_MAX;
 	int err;
 
 	source_set_phase(source, MIGRATE_COPYING);
@@ -147,10 +175,11 @@ static int copy_live(struct migrate_source *source)
 		if (err)
 			return err;
 		estimate(source);
-		if ((source->copier && wants_postcopy(source)) ||
-		    is_short(source, source->progress.expected_downtime_ns))
+		if (is_enough(source, before))
 			return 0;
-		throttle(source);
+		before = source->progress.expected_downtime_ns;
+		if (!source->postcopy && !is_short(source, before))
+			throttle(source);
 	}
 }
 

@@ -30,6 +30,17 @@ static void end_connections(struct migrate_dest *dest)
 		channel_shutdown(dest->channel);
 }
 
+/*
+ * lock held. Pages come, and nobody needs them. The source, which reads its control connection last of all,
+ * has taken all that was sent on it before: this does not wait.
+ */
+static void end_pulling(struct migrate_dest *dest)
+{
+	if (dest->channel)
+		stream_send(&dest->control, RECORD_COMPLETE, 0, 0, NULL, 0);
+	end_connections(dest);
+}
+
 /* Without the lock while the source is told: that may take until its deadline. */
 static void tell_and_end(struct migrate_dest *dest, int err)
 {
@@ -66,7 +77,7 @@ int receivers_cancel(struct migrate_dest *dest)
 	dest->cancelled = dest->cancelled || !is_late;
 	is_first = !is_late && note_failure(dest, err);
 	if (is_first && dest->loaded)
-		end_connections(dest);
+		end_pulling(dest);
 	else
 		is_told = is_first;
 	pthread_mutex_unlock(&dest->lock);
@@ -185,11 +196,12 @@ static int add(struct migrate_dest *dest, struct channel *channel, enum stream_k
 
 static int accept_until(struct migrate_dest *dest, unsigned count, enum stream_kind kind)
 {
+	int timeout_ms = (int)channel_timeout_ms(dest->channel);
 	struct channel *channel;
 	int err = 0;
 
 	while (!err && dest->receiver_count < count) {
-		err = channel_accept(dest->listener, CHANNEL_TIMEOUT_MS, &channel);
+		err = channel_accept(dest->listener, timeout_ms, &channel);
 		if (err == -ETIMEDOUT || err == -ECANCELED || err == -EOPNOTSUPP)
 			return because_of(err, "connection %u of %u", dest->receiver_count + 2,
 					  dest->expected + 1);

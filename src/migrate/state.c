@@ -345,6 +345,28 @@ static bool is_of(enum part part, const struct reg_file *regs, struct reg_key ke
 	return part == ALL || reg_file_shapes_memory(regs, key) == (part == SHAPE);
 }
 
+static bool is_of_missing_vcpu(const struct reg_file *regs, struct reg_key key)
+{
+	return key.vcpu != REG_VM && key.vcpu >= regs->vcpus;
+}
+
+/* One reason, not one for each register of a vCPU that only one side has. */
+static int check_vcpus(const struct reg_file *regs, const struct buffer *state,
+		       struct verdict *verdict)
+{
+	struct state_entry entry;
+	uint32_t vcpus = 0;
+	size_t at = 0;
+	int r;
+
+	while ((r = state_next(state, &at, &entry)) > 0)
+		if (entry.key.vcpu != REG_VM && entry.key.vcpu >= vcpus)
+			vcpus = entry.key.vcpu + 1;
+	if (r == 0 && vcpus && vcpus != regs->vcpus)
+		verdict_refuse(verdict, "vCPUs: %u there, %u here", vcpus, regs->vcpus);
+	return r;
+}
+
 static int load(enum part part, struct reg_file *regs, const struct buffer *state,
 		const struct buffer *names, struct verdict *verdict)
 {
@@ -353,10 +375,12 @@ static int load(enum part part, struct reg_file *regs, const struct buffer *stat
 	size_t at = 0;
 	int r = batch ? 1 : -ENOMEM;
 
+	if (r > 0 && part != SHAPE && check_vcpus(regs, state, verdict) != 0)
+		return -EBADMSG;
 	while (r > 0 && (r = state_next(state, &at, &entry)) > 0 && entry.value) {
 		void *value;
 
-		if (!is_of(part, regs, entry.key))
+		if (!is_of(part, regs, entry.key) || is_of_missing_vcpu(regs, entry.key))
 			continue;
 		value = batch_add(batch, entry.key);
 		if (!value) {

@@ -66,7 +66,8 @@ int state_check_names(const struct buffer *names);
 /*
  * Writes every entry into a VM that has not run. What cannot be taken is refused in *verdict, each by
  * its name (from names, or its id), and the rest is written all the same. A register that nobody here
- * knows is left out if all its bytes are zero, as a register's reset value is.
+ * knows is left out if all its bytes are zero, as a register's reset value is. Another number of vCPUs is
+ * one refusal.
  * 0, -EBADMSG, -ENOMEM.
  */
 int state_load(struct reg_file *regs, const struct buffer *state, const struct buffer *names,

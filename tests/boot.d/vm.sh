@@ -32,18 +32,20 @@ vm_tail() {
 # are in "vm_answer" then, and the match in BASH_REMATCH. Status 1 at the end of its output, 2 when
 # it takes too long.
 vm_read() {
-    local line end=$((SECONDS + $1 * slowdown))
+    local line end=$((SECONDS + $1 * slowdown)) left
 
     vm_answer=
-    while IFS= read -r -t $((end - SECONDS)) -u "$vm_from" line; do
+    while left=$((end - SECONDS)) && [ "$left" -gt 0 ]; do
+        IFS= read -r -t "$left" -u "$vm_from" line || {
+            [ $? -gt 128 ] && return 2
+            return 1
+        }
         line=${line//$'\r'/}
         echo "$line" >>"$vm_log"
         [[ ! $line =~ $2 ]] || return 0
         vm_answer=$vm_answer${vm_answer:+$'\n'}$line
-        [ $SECONDS -lt $end ] || return 2
     done
-    [ $? -gt 128 ] && return 2
-    return 1
+    return 2
 }
 
 # vm_expect SECONDS PATTERN: vm_read finds it.

@@ -10,10 +10,13 @@
 #include <json-c/json.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -117,6 +120,48 @@ START_TEST(test_pause_and_resume_do_not_count)
 	ck_assert(vm_is_paused(machine_vm(machine)));
 	ck_assert_str_eq(ask_state(session, "resume"), "running");
 	ck_assert_str_eq(ask_state(session, "resume"), "running");
+	control_close(session);
+	tear_down();
+}
+END_TEST
+
+static atomic_bool interrupts;
+static pthread_t interrupted;
+
+static void ignore(int signal)
+{
+	(void)signal;
+}
+
+static void *interrupt(void *arg)
+{
+	const struct timespec moment = { .tv_nsec = 20000 };
+
+	(void)arg;
+	while (atomic_load(&interrupts)) {
+		pthread_kill(interrupted, SIGUSR1);
+		nanosleep(&moment, NULL);
+	}
+	return NULL;
+}
+
+/* Not only by signals: a ring of io_uring that is taken down interrupts a thread that has used it. */
+START_TEST(test_who_asks_may_be_interrupted)
+{
+	const struct sigaction action = { .sa_handler = ignore, .sa_flags = SA_RESTART };
+	struct control_session *session;
+	pthread_t disturber;
+
+	set_up();
+	ck_assert_int_eq(control_open("test", &session), 0);
+	sigaction(SIGUSR1, &action, NULL);
+	interrupted = pthread_self();
+	atomic_store(&interrupts, true);
+	ck_assert_int_eq(pthread_create(&disturber, NULL, interrupt, NULL), 0);
+	for (unsigned i = 0; i < 500; i++)
+		ck_assert_str_eq(ask_state(session, "status"), "running");
+	atomic_store(&interrupts, false);
+	pthread_join(disturber, NULL);
 	control_close(session);
 	tear_down();
 }
@@ -321,7 +366,8 @@ START_TEST(test_a_client_that_does_not_read_is_dropped)
 END_TEST
 
 CHECK_MAIN("control/control", test_the_socket_is_the_owners_alone,
-	   test_pause_and_resume_do_not_count, test_stop_ends_the_vm,
+	   test_pause_and_resume_do_not_count, test_who_asks_may_be_interrupted,
+	   test_stop_ends_the_vm,
 	   test_inspect_tells_every_register, test_a_failing_method_has_a_text,
 	   test_a_second_vm_of_the_name_is_refused, test_a_line_without_an_end_is_cut_off,
 	   test_requests_may_come_in_pieces_and_together,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check_main.h"
@@ -134,6 +135,33 @@ START_TEST(test_a_dead_socket_is_removed_and_a_live_one_is_not)
 }
 END_TEST
 
+/* As io_uring does it for a process that was killed: here the descriptor that the parent has. */
+START_TEST(test_a_socket_that_outlives_its_process_is_dead)
+{
+	struct sockaddr_un address;
+	int fd, status;
+	pid_t child;
+
+	set_up();
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(open_and_close(true), 0);
+	ck_assert_int_eq(control_address("killed", &address), 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	child = fork();
+	if (child == 0)
+		_exit(listen(fd, 16) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+	ck_assert_int_eq(waitid(P_PID, (id_t)child, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+	ck_assert(!control_is_alive("killed"));
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
+	ck_assert(!control_is_alive("killed"));
+	ck_assert_int_eq(control_remove_stale("killed"), 0);
+	ck_assert_int_ne(access(address.sun_path, F_OK), 0);
+	close(fd);
+	tear_down();
+}
+END_TEST
+
 START_TEST(test_no_directory_means_no_vm)
 {
 	struct control_session *session;
@@ -153,4 +181,5 @@ END_TEST
 CHECK_MAIN("control/path", test_the_directory_is_made_private,
 	   test_a_directory_open_to_others_is_refused, test_a_link_in_its_place_is_refused,
 	   test_a_runtime_directory_that_is_no_path_is_refused,
-	   test_a_dead_socket_is_removed_and_a_live_one_is_not, test_no_directory_means_no_vm)
+	   test_a_dead_socket_is_removed_and_a_live_one_is_not,
+	   test_a_socket_that_outlives_its_process_is_dead, test_no_directory_means_no_vm)

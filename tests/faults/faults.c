@@ -5,7 +5,8 @@
  *
  * usage: faults WAY [all]     prints TAP
  *
- * Of operations that are alike the first is disturbed; with "all" the last as well.
+ * Of operations that are alike the first is disturbed; with "all" the last as well. Where a disk is copied
+ * too, those that are about it are, and some on the way; the others are those of pre-copy.
  */
 #include <poll.h>
 #include <signal.h>
@@ -217,7 +218,12 @@ static unsigned list_ops(enum way way, bool at_source, struct op *ops)
 	return count;
 }
 
-static void choose(struct op *ops, unsigned count, bool all)
+static bool is_of_disks(const struct op *ops, unsigned count, unsigned i)
+{
+	return strstr(ops[i].what, "disk") || (i && i * 4 / count != (i - 1) * 4 / count);
+}
+
+static void choose(enum way way, struct op *ops, unsigned count, bool all)
 {
 	for (unsigned i = 0; i < count; i++) {
 		unsigned earlier = 0, later = 0;
@@ -228,6 +234,9 @@ static void choose(struct op *ops, unsigned count, bool all)
 				later += j > i;
 			}
 		ops[i].is_wanted = !earlier || (all && !later);
+		if (way == WAY_DISKS && !all)
+			ops[i].is_wanted = is_of_disks(ops, count, i) &&
+					   (!earlier || !strstr(ops[i].what, "disk"));
 	}
 }
 
@@ -242,7 +251,7 @@ static void campaign(enum way way, bool all)
 		count = list_ops(way, at_source, ops);
 		printf("# %s, %s: %u operations\n", way_names[way],
 		       at_source ? "source" : "destination", count);
-		choose(ops, count, all);
+		choose(way, ops, count, all);
 		for (unsigned i = 0; i < count; i++) {
 			for (int fault = FAULT_CLOSE; fault < FAULTS && ops[i].is_wanted; fault++) {
 				const struct plan plan = { .way = way,

@@ -27,9 +27,15 @@
 /* A side that says nothing is given up after this: short, so that a stall is short too. */
 #define STEP_MS 1000
 
-const char *const way_names[WAYS] = { "pre-copy", "descriptor", "post-copy" };
+const char *const way_names[WAYS] = { "pre-copy", "descriptor", "post-copy", "disks" };
 const char *const fault_names[FAULTS] = { "nothing",	"closed",    "stalled", "short write",
 					  "flipped byte", "no space", "kill -9" };
+
+/* A file's name, and what a disk is like: something at its beginning, a hole, something at its end. */
+#define SCRATCH	   "/tmp/ferry-faults-%d"
+#define DISK	   "/tmp/ferry-faults-%d.img"
+#define DISK_BYTES (2 * MIB)
+#define DISK_PART  (64UL << 10)
 
 /* This process's side. */
 static struct {
@@ -37,6 +43,7 @@ static struct {
 	pthread_mutex_t lock;
 	unsigned ops;
 	struct machine *machine;
+	char disk[64];
 	struct control_guest guest;
 	pthread_t loop;
 	char console[65536];
@@ -137,8 +144,44 @@ static void *run_loop(void *arg)
 	return NULL;
 }
 
+static uint8_t disk_byte(size_t at)
+{
+	return at < DISK_PART || at >= DISK_BYTES - DISK_PART ? (uint8_t)(at * 7 + at / 4096) : 0;
+}
+
+/* An empty one is for what comes. */
+static int make_disk(bool empty)
+{
+	static uint8_t bytes[DISK_BYTES];
+	FILE *file;
+	int err;
+
+	snprintf(me.disk, sizeof(me.disk), DISK, getpid());
+	for (size_t at = 0; at < DISK_BYTES && !empty; at++)
+		bytes[at] = disk_byte(at);
+	file = fopen(me.disk, "w");
+	if (!file)
+		return -errno;
+	err = fwrite(bytes, DISK_BYTES, 1, file) == 1 ? 0 : -EIO;
+	return fclose(file) == 0 ? err : -EIO;
+}
+
+static bool disk_is_whole(void)
+{
+	static uint8_t bytes[DISK_BYTES];
+	FILE *file = fopen(me.disk, "r");
+	bool ok = file && fread(bytes, DISK_BYTES, 1, file) == 1;
+
+	if (file)
+		fclose(file);
+	for (size_t at = 0; at < DISK_BYTES && ok; at++)
+		ok = bytes[at] == disk_byte(at);
+	return ok;
+}
+
 static int make_machine(bool blank)
 {
+	const struct machine_disk disk = { .path = me.disk };
 	struct machine_options options = {
 		.vm = { .name = "faults", .vcpus = 1 },
 		.memory = 32 * MIB,
@@ -146,9 +189,13 @@ static int make_machine(bool blank)
 		.cmdline = "mem=4M fill=50% rate=2000 scan=2000",
 		.output = output,
 		.blank = blank,
+		.disks = &disk,
+		.disk_count = me.plan.way == WAY_DISKS,
 	};
-	int err = machine_create(&options, &me.machine);
+	int err = options.disk_count ? make_disk(blank) : 0;
 
+	if (!err)
+		err = machine_create(&options, &me.machine);
 	if (!err)
 		err = control_guest_init(&me.guest, me.machine, blank);
 	if (!err && !blank)
@@ -168,10 +215,12 @@ static void check(void)
 	char line[512];
 
 	loop_call(vm_loop(machine_vm(me.machine)), press, "c");
-	if (hear_guest("check ", line, sizeof(line)))
-		tell("%s", line);
-	else
+	if (!hear_guest("check ", line, sizeof(line)))
 		tell("check never: the guest does not answer");
+	else if (me.plan.way == WAY_DISKS && !disk_is_whole())
+		tell("check bad: its disk is not what it was");
+	else
+		tell("%s", line);
 }
 
 static struct channel_options channel_options(void)
@@ -189,6 +238,7 @@ static void move(struct migrate_source **source, const char *uri, bool recover)
 		.downtime_ms = 1,
 		.throttle = true,
 		.postcopy = me.plan.way == WAY_POSTCOPY,
+		.copy_disks = me.plan.way == WAY_DISKS,
 	};
 	enum migrate_outcome outcome;
 	int err;
@@ -264,7 +314,7 @@ static int listen_for_it(struct channel_listener **ret_listener)
 	char uri[128];
 
 	if (me.plan.way == WAY_DESCRIPTOR)
-		snprintf(uri, sizeof(uri), "unix:/tmp/ferry-faults-%d", getpid());
+		snprintf(uri, sizeof(uri), "unix:" SCRATCH, getpid());
 	else
 		snprintf(uri, sizeof(uri), "tcp:127.0.0.1:0");
 	return channel_listen(uri, &options, ret_listener);
@@ -339,12 +389,18 @@ void side_start_dest(struct side *side, const struct plan *plan)
 
 void side_end(struct side *side)
 {
+	char path[64];
+
 	if (!side->pid)
 		return;
 	kill(side->pid, SIGKILL);
 	waitpid(side->pid, NULL, 0);
 	fclose(side->in);
 	fclose(side->out);
+	snprintf(path, sizeof(path), SCRATCH, side->pid);
+	unlink(path);
+	snprintf(path, sizeof(path), DISK, side->pid);
+	unlink(path);
 	*side = (struct side){ 0 };
 }
 

@@ -12,6 +12,7 @@ enum way {
 	WAY_PRECOPY,	/* tcp:, two connections */
 	WAY_DESCRIPTOR, /* unix:, the memory's descriptor */
 	WAY_POSTCOPY,	/* tcp:, two connections and the urgent one */
+	WAY_DISKS,	/* as WAY_PRECOPY; a disk is copied too */
 	WAYS,
 };
 
@@ -47,7 +48,7 @@ struct side {
 /*
  * Starts a side. The source makes the guest and says "ready"; "go URI" moves it, and is answered by
  * "outcome N TEXT". The destination says "listening URI", and then "arrival N TEXT". Both understand
- * "check" (the guest compares its memory: "check ok …"), "force" (what an operator does who was left
+ * "check" (the guest compares its memory, and its disk is compared: "check ok …"), "force" (what an operator does who was left
  * in doubt: "forced" or "failed TEXT"), "recover" (like go) and "end".
  */
 void side_start_source(struct side *side, const struct plan *plan);

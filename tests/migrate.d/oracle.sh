@@ -37,17 +37,18 @@ oracle_tail() {
 # oracle_read NAME SECONDS PATTERN: reads what it says up to a line that matches, which is in
 # "oracle_line" then. Status 1 at the end of its output, 2 when it takes too long.
 oracle_read() {
-    local end=$((SECONDS + $2 * slowdown)) status
+    local end=$((SECONDS + $2 * slowdown)) left
 
-    while IFS= read -r -t $((end - SECONDS)) -u "${oracle_from[$1]}" oracle_line; do
+    while left=$((end - SECONDS)) && [ "$left" -gt 0 ]; do
+        IFS= read -r -t "$left" -u "${oracle_from[$1]}" oracle_line || {
+            [ $? -gt 128 ] && return 2
+            return 1
+        }
         oracle_line=${oracle_line%$'\r'}
         echo "$oracle_line" >>"$work/console-$1"
         [[ ! $oracle_line =~ $3 ]] || return 0
-        [ $SECONDS -lt $end ] || return 2
     done
-    status=$?
-    [ $status -gt 128 ] && return 2
-    return 1
+    return 2
 }
 
 # oracle_expect NAME SECONDS PATTERN: oracle_read finds it.

@@ -44,6 +44,7 @@ struct move {
 	char source_text[ERROR_TEXT_MAX], dest_text[ERROR_TEXT_MAX];
 	char refusals[4096];
 	unsigned recovered;
+	struct migrate_progress progress;
 	atomic_bool ended, dest_ended;
 };
 
@@ -172,6 +173,7 @@ static inline void move_run(struct move *move, const char *uri)
 	pthread_join(move->dest_thread, NULL);
 	if (move->during)
 		pthread_join(move->during_thread, NULL);
+	migrate_source_progress(move->migration, &move->progress);
 	migrate_source_destroy(move->migration);
 	channel_listener_destroy(move->listener);
 }

@@ -103,6 +103,19 @@ START_TEST(test_a_guest_moves_with_as_many_connections_as_can_be)
 }
 END_TEST
 
+/* What the first round leaves would be allowed to go while the guest is held. */
+START_TEST(test_a_guest_is_not_held_while_one_more_round_would_halve_its_downtime)
+{
+	setup();
+	move.options.bandwidth = 2 * MIB;
+	move.options.downtime_ms = 10000;
+	move_run(&move, unix_uri);
+	ck_assert_uint_ge(move.progress.round, 3);
+	check_moved();
+	teardown();
+}
+END_TEST
+
 START_TEST(test_memory_moves_as_a_descriptor)
 {
 	setup();
@@ -283,6 +296,7 @@ END_TEST
 
 CHECK_MAIN("move", test_a_guest_moves_over_a_unix_socket, test_a_guest_moves_over_tcp,
 	   test_a_guest_moves_compressed, test_a_guest_moves_with_as_many_connections_as_can_be,
+	   test_a_guest_is_not_held_while_one_more_round_would_halve_its_downtime,
 	   test_memory_moves_as_a_descriptor, test_a_guest_moves_before_its_memory_does,
 	   test_postcopy_asked_for_at_any_moment_loses_nothing,
 	   test_everything_in_the_way_is_told_and_the_guest_does_not_notice,

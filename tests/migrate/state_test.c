@@ -253,6 +253,20 @@ START_TEST(test_a_vcpu_that_is_not_here_has_no_registers)
 	add_entry(&state, FAKE_VM_ID(3, 3), 0, 8, value, 8);
 	ck_assert_int_eq(load(), 0);
 	ck_assert_uint_eq(verdict.refusals, 3);
+	ck_assert_ptr_ne(strstr(verdict_text(&verdict), "vCPUs: 3 there, 2 here"), NULL);
+	finish();
+}
+END_TEST
+
+START_TEST(test_another_number_of_vcpus_is_one_refusal)
+{
+	save();
+	to.file.vcpus = 1;
+	ck_assert_int_eq(load(), 0);
+	ck_assert_str_eq(verdict_text(&verdict), "vCPUs: 2 there, 1 here\n");
+	to.file.vcpus = 3;
+	ck_assert_int_eq(load(), 0);
+	ck_assert_str_eq(verdict_text(&verdict), "vCPUs: 2 there, 3 here\n");
 	finish();
 }
 END_TEST
@@ -407,7 +421,8 @@ CHECK_MAIN("state", test_what_shapes_memory_is_loaded_before_the_rest,
 	   test_a_register_without_a_name_is_told_by_its_id,
 	   test_entries_cut_off_at_every_length_are_told,
 	   test_a_value_of_a_size_that_its_id_does_not_have_is_refused,
-	   test_a_vcpu_that_is_not_here_has_no_registers, test_names_are_what_people_can_read,
+	   test_a_vcpu_that_is_not_here_has_no_registers,
+	   test_another_number_of_vcpus_is_one_refusal, test_names_are_what_people_can_read,
 	   test_a_name_is_cut_to_the_room_that_there_is,
 	   test_an_endless_list_of_refusals_is_bounded, test_a_long_refusal_is_cut_and_stays_a_line,
 	   test_a_register_that_cannot_be_read_is_named, test_the_machines_description_is_text)

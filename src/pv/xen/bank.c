@@ -8,34 +8,9 @@
 
 #include "base/util.h"
 #include "kvm/kvm_x86.h"
+#include "pv/xen/bank.h"
 #include "pv/xen/store_port.h"
 #include "pv/xen/xen_impl.h"
-#include "reg/reg_file.h"
-
-/* field of the ids; the numbers are KVM_XEN_ATTR_TYPE_*, HVM_PARAM_*, ports, and slots. */
-enum {
-	FIELD_ATTR = 0,
-	FIELD_PARAM = 1,
-	FIELD_OPEN = 2,	   /* one: a bit for each port that is open; the others are closed by it */
-	FIELD_FIFO = 3,	   /* one: 0, or 1 + the pages of the event array */
-	FIELD_ARRAY = 4,   /* their gfns */
-	FIELD_CHANNEL = 5, /* struct channel */
-	FIELD_CONTENT = 6, /* one: shared_info's page while it is mapped nowhere */
-	FIELD_PAGE = 7,	   /* one: gpa of the hypercall page */
-	FIELD_STUB = 8,	   /* gpas of inline hypercalls */
-	FIELD_WATCHDOG = 9 /* ns that are left; 0: off; 1 is the least */
-};
-
-struct channel {
-	uint8_t state, priority, queued_priority, pending;
-	uint32_t vcpu, queued_vcpu, number;
-	uint16_t remote;
-	uint8_t pad[14];
-};
-_Static_assert(sizeof(struct channel) == 32, "a register of 32 bytes");
-
-#define OPEN_BYTES (XEN_EVTCHN_FIFO_CHANNELS / 8)
-#define ID(field, size, number) REG_ID(REG_BANK_XEN, field, size, number)
 
 static const uint32_t attrs[] = {
 	KVM_XEN_ATTR_TYPE_XEN_VERSION,
@@ -44,23 +19,6 @@ static const uint32_t attrs[] = {
 	KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG,
 };
 
-static int add(struct reg_list *out, int r, uint64_t id)
-{
-	return r < 0 ? r : reg_list_add(out, REG_VM, id, 0);
-}
-
-static int list_ports(struct xen *xen, struct reg_list *out, int r)
-{
-	r = add(out, r, ID(FIELD_OPEN, 14, 0));
-	r = add(out, r, ID(FIELD_FIFO, 3, 0));
-	for (uint32_t i = 0; i < xen->ports.pages; i++)
-		r = add(out, r, ID(FIELD_ARRAY, 3, i));
-	for (uint32_t port = 1; port < xen_port_limit(xen); port++)
-		if (xen_port(xen, port))
-			r = add(out, r, ID(FIELD_CHANNEL, 5, port));
-	return r;
-}
-
 static int list(void *self, uint32_t vcpu, struct reg_list *out)
 {
 	struct xen *xen = self;
@@ -68,17 +26,17 @@ static int list(void *self, uint32_t vcpu, struct reg_list *out)
 
 	(void)vcpu;
 	for (size_t i = 0; i < ARRAY_SIZE(attrs); i++)
-		r = add(out, r, ID(FIELD_ATTR, 3, attrs[i]));
+		r = xen_reg_add(out, r, XEN_REG(FIELD_ATTR, 3, attrs[i]));
 	if (xen->shared.gfn == XEN_NO_GFN)
-		r = add(out, r, ID(FIELD_CONTENT, 12, 0));
+		r = xen_reg_add(out, r, XEN_REG(FIELD_CONTENT, 12, 0));
 	for (uint32_t i = 0; i < XEN_HVM_PARAMS; i++)
-		r = add(out, r, ID(FIELD_PARAM, 3, i));
-	r = list_ports(xen, out, r);
-	r = add(out, r, ID(FIELD_PAGE, 3, 0));
+		r = xen_reg_add(out, r, XEN_REG(FIELD_PARAM, 3, i));
+	r = xen_ports_list(xen, out, r);
+	r = xen_reg_add(out, r, XEN_REG(FIELD_PAGE, 3, 0));
 	for (uint32_t i = 0; i < XEN_STUBS_MAX; i++)
-		r = add(out, r, ID(FIELD_STUB, 3, i));
+		r = xen_reg_add(out, r, XEN_REG(FIELD_STUB, 3, i));
 	for (uint32_t i = 0; i < XEN_WATCHDOGS; i++)
-		r = r < 0 ? r : reg_list_add(out, REG_VM, ID(FIELD_WATCHDOG, 3, i), REG_TIME);
+		r = r < 0 ? r : reg_list_add(out, REG_VM, XEN_REG(FIELD_WATCHDOG, 3, i), REG_TIME);
 	return r;
 }
 
@@ -94,8 +52,6 @@ static uint64_t *word_of(struct xen *xen, uint64_t id)
 	switch (REG_ID_FIELD(id)) {
 	case FIELD_PARAM:
 		return number < XEN_HVM_PARAMS ? &xen->param[number] : NULL;
-	case FIELD_ARRAY:
-		return number < xen->ports.pages ? &xen->ports.page_gfn[number] : NULL;
 	case FIELD_PAGE:
 		return number ? NULL : &xen->hypercall_page;
 	case FIELD_STUB:
@@ -125,33 +81,6 @@ static int get_attr(const struct xen *xen, uint32_t number, uint64_t *ret_value)
 	}
 }
 
-static void get_open(struct xen *xen, uint8_t *bitmap)
-{
-	memset(bitmap, 0, OPEN_BYTES);
-	for (uint32_t port = 1; port < xen_port_limit(xen); port++)
-		if (xen_port(xen, port))
-			bitmap[port / 8] |= (uint8_t)(1u << port % 8);
-}
-
-static int get_channel(struct xen *xen, uint32_t port, void *val)
-{
-	const struct xen_evtchn *from = xen_port(xen, port);
-	struct channel channel = { 0 };
-
-	if (!from)
-		return -ENOENT;
-	channel.state = from->state;
-	channel.priority = from->priority;
-	channel.queued_priority = from->queued_priority;
-	channel.pending = from->pending;
-	channel.vcpu = from->vcpu;
-	channel.queued_vcpu = from->queued_vcpu;
-	channel.number = from->number;
-	channel.remote = from->remote;
-	memcpy(val, &channel, sizeof(channel));
-	return 0;
-}
-
 static int get_locked(struct xen *xen, struct reg_key key, void *val)
 {
 	uint32_t number = REG_ID_NUMBER(key.id);
@@ -166,22 +95,19 @@ static int get_locked(struct xen *xen, struct reg_key key, void *val)
 	case FIELD_ATTR:
 		r = get_attr(xen, number, &value);
 		break;
-	case FIELD_FIFO:
-		value = xen->ports.fifo ? xen->ports.pages + 1 : 0;
-		break;
 	case FIELD_WATCHDOG:
 		if (number >= XEN_WATCHDOGS)
 			return -ENOENT;
 		value = xen_watchdog_left(xen, number);
 		break;
-	case FIELD_OPEN:
-		get_open(xen, val);
-		return 0;
 	case FIELD_CONTENT:
 		memcpy(val, xen->shared.own, XEN_PAGE_SIZE);
 		return 0;
+	case FIELD_OPEN:
+	case FIELD_FIFO:
+	case FIELD_ARRAY:
 	case FIELD_CHANNEL:
-		return get_channel(xen, number, val);
+		return xen_ports_get(xen, key, val);
 	default:
 		return -ENOENT;
 	}
@@ -274,75 +200,6 @@ static int set_param(struct xen *xen, uint32_t number, uint64_t value)
 	return 0;
 }
 
-static int set_open(struct xen *xen, const uint8_t *bitmap)
-{
-	for (uint32_t port = 1; port < xen_port_limit(xen); port++)
-		if (xen_port(xen, port) && !(bitmap[port / 8] >> port % 8 & 1))
-			xen_port_forget(xen, port);
-	return 0;
-}
-
-static int set_fifo(struct xen *xen, uint64_t value)
-{
-	if (value > XEN_EVTCHN_FIFO_PAGES + 1)
-		return because(-EINVAL, "xen: %llu pages of events", (unsigned long long)value);
-	xen->ports.fifo = value > 0;
-	xen->ports.pages = value ? (uint32_t)value - 1 : 0;
-	return 0;
-}
-
-static int set_array(struct xen *xen, uint32_t slot, uint64_t gfn)
-{
-	if (slot >= xen->ports.pages)
-		return -ENOENT;
-	if (gfn >= UINT64_MAX >> 12)
-		return because(-EINVAL, "xen: events at gfn %#llx", (unsigned long long)gfn);
-	xen->ports.page_gfn[slot] = gfn;
-	return 0;
-}
-
-static bool is_possible(const struct xen *xen, const struct channel *channel)
-{
-	if (channel->state == EVTCHNSTAT_closed || channel->state > EVTCHNSTAT_ipi)
-		return false;
-	if (channel->state == EVTCHNSTAT_virq && channel->number >= XEN_NR_VIRQS)
-		return false;
-	return channel->vcpu < xen->vcpu_count && channel->queued_vcpu < xen->vcpu_count &&
-	       channel->priority < XEN_EVTCHN_FIFO_QUEUES &&
-	       channel->queued_priority < XEN_EVTCHN_FIFO_QUEUES && channel->pending <= 1;
-}
-
-static int set_channel(struct xen *xen, uint32_t port, const void *val)
-{
-	struct xen_evtchn *to;
-	struct channel now, channel;
-
-	memcpy(&channel, val, sizeof(channel));
-	if (get_channel(xen, port, &now) == 0 && memcmp(&now, &channel, sizeof(now)) == 0)
-		return 0;
-	if (port >= xen_port_limit(xen))
-		return -ENOENT;
-	if (!is_possible(xen, &channel))
-		return because(-EINVAL, "xen: event channel %u cannot be so", port);
-	if (xen_port(xen, port))
-		xen_port_forget(xen, port);
-	to = xen_port_get(xen, port);
-	if (!to)
-		return port ? -ENOMEM : -ENOENT;
-	*to = (struct xen_evtchn){
-		.state = channel.state,
-		.priority = channel.priority,
-		.queued_priority = channel.queued_priority,
-		.pending = channel.pending,
-		.vcpu = channel.vcpu,
-		.queued_vcpu = channel.queued_vcpu,
-		.number = channel.number,
-		.remote = channel.remote,
-	};
-	xen_port_restored(xen, port);
-	return 0;
-}
-
 static int set_word(struct xen *xen, struct reg_key key, uint64_t value)
 {
 	uint32_t number = REG_ID_NUMBER(key.id);
@@ -352,10 +209,6 @@ static int set_word(struct xen *xen, struct reg_key key, uint64_t value)
 		return set_attr(xen, number, value);
 	case FIELD_PARAM:
 		return set_param(xen, number, value);
-	case FIELD_FIFO:
-		return set_fifo(xen, value);
-	case FIELD_ARRAY:
-		return set_array(xen, number, value);
 	case FIELD_PAGE:
 	case FIELD_STUB: /* gpas: the engine looks there when it goes on */
 		if (!word_of(xen, key.id))
@@ -375,12 +228,13 @@ static int set_locked(struct xen *xen, struct reg_key key, const void *val)
 
 	switch (REG_ID_FIELD(key.id)) {
 	case FIELD_OPEN:
-		return set_open(xen, val);
+	case FIELD_FIFO:
+	case FIELD_ARRAY:
+	case FIELD_CHANNEL:
+		return xen_ports_set(xen, key, val);
 	case FIELD_CONTENT:
 		memcpy(xen->shared.own, val, XEN_PAGE_SIZE);
 		return 0;
-	case FIELD_CHANNEL:
-		return set_channel(xen, REG_ID_NUMBER(key.id), val);
 	default:
 		memcpy(&value, val, sizeof(value));
 		return set_word(xen, key, value);
@@ -429,71 +283,6 @@ static int name_of(void *self, struct reg_key key, char *name, size_t size)
 	else
 		return -ENOENT;
 	return 0;
-}
-
-static int pages_list(void *self, uint32_t vcpu, struct reg_list *out)
-{
-	const struct xen *xen = self;
-	int r = 0;
-
-	(void)vcpu;
-	for (uint32_t i = 0; i < xen->hole_count; i++)
-		r = add(out, r, REG_ID(REG_BANK_XEN_PAGES, 0, 3, i));
-	return r;
-}
-
-static int pages_get(void *self, struct reg_key key, void *val)
-{
-	const struct xen *xen = self;
-	uint32_t number = REG_ID_NUMBER(key.id);
-
-	if (reg_size(key.id) != sizeof(uint64_t) || number >= xen->hole_count)
-		return unknown(key);
-	memcpy(val, &xen->hole_gfns[number], sizeof(uint64_t));
-	return 0;
-}
-
-static int pages_set(void *self, struct reg_key key, const void *val)
-{
-	struct xen *xen = self;
-	uint32_t number = REG_ID_NUMBER(key.id);
-	uint8_t *hva = NULL;
-	uint64_t gfn;
-	int r;
-
-	memcpy(&gfn, val, sizeof(gfn));
-	if (reg_size(key.id) != sizeof(uint64_t) || number > xen->hole_count)
-		return unknown(key);
-	if (number < xen->hole_count)
-		return xen->hole_gfns[number] == gfn ? 0 : -EINVAL;
-	xen_lock(xen);
-	r = xen_gfn_to_hva(xen, gfn, &hva);
-	xen_unlock(xen);
-	return r < 0 ? because(-EINVAL, "xen: no page can be at gfn %#llx", (unsigned long long)gfn)
-		     : 0;
-}
-
-static int pages_name(void *self, struct reg_key key, char *name, size_t size)
-{
-	(void)self;
-	snprintf(name, size, "%u", REG_ID_NUMBER(key.id));
-	return 0;
-}
-
-int xen_pages_bank_add(struct xen *xen)
-{
-	static const struct reg_bank bank = {
-		.name = "xen_page",
-		.mask = REG_BANK_MASK,
-		.match = REG_BANK(REG_BANK_XEN_PAGES),
-		.shapes_memory = 1,
-		.list = pages_list,
-		.get = pages_get,
-		.set = pages_set,
-		.name_of = pages_name,
-	};
-
-	return reg_file_add(&xen->vm->regs, &bank, 0, 0, xen);
 }
 
 int xen_banks_add(struct xen *xen)

@@ -44,6 +44,13 @@ void xen_ports_finish(struct xen *xen);
 struct xen_evtchn *xen_port(struct xen *xen, uint32_t port);
 /* The port's record, made where there is none; NULL: out of range, or of memory. */
 struct xen_evtchn *xen_port_get(struct xen *xen, uint32_t port);
+/* The same, and of a port that is closed; NULL: it never was open. */
+struct xen_evtchn *xen_port_record(struct xen *xen, uint32_t port);
+/* A closed port, as a record that the caller fills. 0: *ret_port; or -XEN_E…. */
+int xen_port_take(struct xen *xen, uint32_t *ret_port, struct xen_evtchn **ret_channel);
+/* The record was filled, or bound to another: whoever else has to know is told. */
+void xen_port_bound(struct xen *xen, uint32_t port);
+bool xen_virq_is_global(uint32_t virq);
 /* How many ports there can be at the moment. */
 uint32_t xen_port_limit(const struct xen *xen);
 void xen_port_free(struct xen *xen, uint32_t port);
