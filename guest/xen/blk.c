@@ -18,6 +18,7 @@ static uint8_t data[40][4096] __attribute__((aligned(4096)));
 static struct xen_blkif_segment segments[512] __attribute__((aligned(4096)));
 static struct xen_ring *ring = (struct xen_ring *)ring_pages;
 static uint32_t refs[40], indirect_ref, port, entries, rsp_cons;
+static uint8_t expected_op;
 static bool narrow;
 
 static uint32_t entry_size(void)
@@ -49,6 +50,7 @@ static int16_t wait_for(uint64_t id)
 	rsp_cons++;
 	__atomic_store_n(&ring->rsp_event, rsp_cons + 1, __ATOMIC_RELEASE);
 	xen_expect("answers this", (int64_t)(narrow ? thin.id : wide.id), (int64_t)id);
+	xen_expect("by its own name", narrow ? thin.operation : wide.operation, expected_op);
 	return narrow ? thin.status : wide.status;
 }
 
@@ -73,6 +75,7 @@ static int16_t plain(uint8_t op, uint64_t sector, uint32_t first, uint32_t count
 	for (uint32_t i = 0; i < count && i < BLKIF_SEGMENTS; i++)
 		wide.seg[i] = thin.seg[i] = (struct xen_blkif_segment){ refs[first + i], from, to, 0 };
 	__builtin_memcpy(entry(ring->req_prod), narrow ? (void *)&thin : (void *)&wide, entry_size());
+	expected_op = op;
 	submit();
 	return wait_for(id);
 }
@@ -86,6 +89,7 @@ static int16_t discard(uint64_t sector, uint64_t sectors, uint8_t flag)
 
 	__builtin_memcpy(entry(ring->req_prod), narrow ? (void *)&thin : (void *)&wide,
 			 narrow ? sizeof(thin) : sizeof(wide));
+	expected_op = BLKIF_OP_DISCARD;
 	submit();
 	return wait_for(7);
 }
@@ -104,6 +108,7 @@ static int16_t indirect(uint8_t op, uint64_t sector, uint32_t count)
 	wide.indirect_grefs[0] = thin.indirect_grefs[0] = indirect_ref;
 	__builtin_memcpy(entry(ring->req_prod), narrow ? (void *)&thin : (void *)&wide,
 			 narrow ? sizeof(thin) : sizeof(wide));
+	expected_op = op;
 	submit();
 	return wait_for(8);
 }

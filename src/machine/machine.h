@@ -142,6 +142,8 @@ const char *machine_xen_busy(const struct machine *machine);
 /* A disk of its own kind, the number-th of those. */
 int machine_xen_add_disk(struct machine *machine, const struct machine_disk *given, const char *id,
 			 unsigned number, struct disk **ret_disk);
+int machine_xen_add_net(struct machine *machine, const struct machine_net *given, const char *id,
+			unsigned number, const uint8_t mac[6]);
 /* Its console. Loop thread. */
 size_t machine_xen_input(struct machine *machine, const void *buf, size_t len);
 void machine_xen_output_ready(struct machine *machine);

@@ -250,6 +250,7 @@ void machine_net_address(const char *name, size_t number, uint8_t mac[6])
 int machine_add_nets(struct machine *machine)
 {
 	const struct machine_options *options = machine->options;
+	unsigned xen_nets = 0;
 	char id[32];
 	int r = 0;
 
@@ -269,7 +270,11 @@ int machine_add_nets(struct machine *machine)
 			machine_net_address(machine->vm->name, i, net.mac);
 		else
 			memcpy(net.mac, given->mac, sizeof(net.mac));
-		r = net_create(machine->vm, machine->pci, &net, &machine->nets[i]);
+		if (given->bus == MACHINE_BUS_XEN) {
+			r = machine_xen_add_net(machine, given, id, xen_nets++, net.mac);
+			continue;
+		}
+		r = net_create(machine->vm, machine->pci, &net, &machine->nets[machine->net_count]);
 		if (r == 0)
 			machine->net_count++;
 	}

@@ -52,6 +52,13 @@ int machine_xen_add_disk(struct machine *machine, const struct machine_disk *giv
 	return because(-EINVAL, "%s: bus=xen: there are no Xen guests on arm64", id);
 }
 
+int machine_xen_add_net(struct machine *machine, const struct machine_net *given, const char *id,
+			unsigned number, const uint8_t mac[6])
+{
+	(void)machine, (void)given, (void)number, (void)mac;
+	return because(-EINVAL, "%s: bus=xen: there are no Xen guests on arm64", id);
+}
+
 size_t machine_xen_input(struct machine *machine, const void *buf, size_t len)
 {
 	(void)machine, (void)buf;

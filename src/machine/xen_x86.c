@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A machine whose guest sees Xen. */
 #include <errno.h>
+#include <string.h>
 
 #include <ferry/error.h>
 
@@ -77,6 +78,20 @@ int machine_xen_add_disk(struct machine *machine, const struct machine_disk *giv
 	if (r == 0 && given->serial)
 		r = because(-EINVAL, "%s: bus=xen: such disks have no serial number", id);
 	return r < 0 ? r : xen_blk_create(machine->xen, &options, ret_disk);
+}
+
+int machine_xen_add_net(struct machine *machine, const struct machine_net *given, const char *id,
+			unsigned number, const uint8_t mac[6])
+{
+	struct xen_net_options options = {
+		.id = id,
+		.number = number,
+		.tap = given->kind == MACHINE_NET_TAP ? given->tap : NULL,
+	};
+	int r = check_bus(machine, id);
+
+	memcpy(options.mac, mac, sizeof(options.mac));
+	return r < 0 ? r : xen_net_create(machine->xen, &options);
 }
 
 size_t machine_xen_input(struct machine *machine, const void *buf, size_t len)

@@ -265,7 +265,6 @@ static void begin(struct xen_blk_queue *queue, struct xen_blk_request *request, 
 	case BLKIF_OP_READ:
 	case BLKIF_OP_WRITE:
 	case BLKIF_OP_FLUSH_DISKCACHE:
-	case BLKIF_OP_INDIRECT:
 		begin_transfer(request, wish);
 		break;
 	case BLKIF_OP_DISCARD:
@@ -292,8 +291,8 @@ static bool serve(struct xen_blk_queue *queue, bool last)
 	for (uint32_t left = queue->ring.entries; left && !blk->stopped; left--) {
 		struct xen_blk_request *request;
 
-		if (xen_back_ring_is_empty(&queue->ring) &&
-		    (!last || xen_back_ring_ask(blk->dev.xen, &queue->ring)))
+		if (xen_back_ring_waiting(&queue->ring) == 0 &&
+		    (!last || xen_back_ring_ask(blk->dev.xen, &queue->ring, 1)))
 			break;
 		request = request_take(queue);
 		if (!request)

@@ -24,7 +24,7 @@ static int read_indirect(struct xen_blk *blk, const struct indirect *said)
 	struct xen_grant grant;
 	int r;
 
-	wish->op = BLKIF_OP_INDIRECT;
+	wish->op = said->op; /* the answer names what was done, not how it was asked for */
 	wish->id = said->id;
 	wish->sector = said->sector;
 	wish->is_write = said->op == BLKIF_OP_WRITE;

@@ -70,11 +70,12 @@ void xen_back_ring_begin(struct xen_back_ring *ring, uint32_t entry_size, uint32
 uint32_t xen_back_ring_rsp_prod(const struct xen_back_ring *ring);
 /* The next request: 1 and its copy; 0: there is none; -EPROTO: the guest has put in more than fit. */
 int xen_back_ring_take(struct xen_back_ring *ring, void *request, uint32_t size);
-bool xen_back_ring_is_empty(struct xen_back_ring *ring);
+/* How many there are to take; -EPROTO. */
+int xen_back_ring_waiting(const struct xen_back_ring *ring);
 /* The last ones that were taken are in front again. */
 void xen_back_ring_untake(struct xen_back_ring *ring, uint32_t count);
-/* Asks to be notified of the next request; whether there is still none. */
-bool xen_back_ring_ask(struct xen *xen, struct xen_back_ring *ring);
+/* Asks to be notified when there are so many; whether there are still fewer. */
+bool xen_back_ring_ask(struct xen *xen, struct xen_back_ring *ring, uint32_t count);
 void xen_back_ring_give(struct xen *xen, struct xen_back_ring *ring, const void *response,
 			uint32_t size);
 /* Publishes what was given; whether the guest wants to be notified of it. */

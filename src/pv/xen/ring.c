@@ -104,7 +104,7 @@ static uint32_t place_of(const struct xen_back_ring *ring, uint32_t index)
 }
 
 /* How many there are to take; the places of those that are not answered yet are not the guest's to fill. */
-static int waiting(const struct xen_back_ring *ring)
+int xen_back_ring_waiting(const struct xen_back_ring *ring)
 {
 	uint32_t have = __atomic_load_n(&head_of(ring)->req_prod, __ATOMIC_ACQUIRE) - ring->req_cons;
 	uint32_t free = ring->entries - (ring->req_cons - ring->rsp_prod);
@@ -114,14 +114,9 @@ static int waiting(const struct xen_back_ring *ring)
 	return (int)min_u64(have, free);
 }
 
-bool xen_back_ring_is_empty(struct xen_back_ring *ring)
-{
-	return waiting(ring) == 0;
-}
-
 int xen_back_ring_take(struct xen_back_ring *ring, void *request, uint32_t size)
 {
-	int r = waiting(ring);
+	int r = xen_back_ring_waiting(ring);
 
 	if (r <= 0)
 		return r;
@@ -135,12 +130,15 @@ void xen_back_ring_untake(struct xen_back_ring *ring, uint32_t count)
 	ring->req_cons -= count;
 }
 
-bool xen_back_ring_ask(struct xen *xen, struct xen_back_ring *ring)
+bool xen_back_ring_ask(struct xen *xen, struct xen_back_ring *ring, uint32_t count)
 {
-	__atomic_store_n(&head_of(ring)->req_event, ring->req_cons + 1, __ATOMIC_SEQ_CST);
+	int r;
+
+	__atomic_store_n(&head_of(ring)->req_event, ring->req_cons + count, __ATOMIC_SEQ_CST);
 	mem_mark_dirty(&xen->vm->mem, ring->area.grants[0].gpa, XEN_PAGE_SIZE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return xen_back_ring_is_empty(ring);
+	r = xen_back_ring_waiting(ring);
+	return r >= 0 && (uint32_t)r < count;
 }
 
 void xen_back_ring_give(struct xen *xen, struct xen_back_ring *ring, const void *response,

@@ -109,6 +109,7 @@ static int fill_store(struct xen *xen)
 	static const char *const own[] = { "device", "control", "data", "attr", "error", "drivers" };
 	static const char home[] = "/local/domain/1", ferry[] = "/local/domain/0";
 	struct store *store = &xen->store;
+	char path[64];
 	int r = 0;
 
 	r = r < 0 ? r : store_write(store, ferry, "");
@@ -116,10 +117,12 @@ static int fill_store(struct xen *xen)
 	r = r < 0 ? r : store_set_perms(store, home, "n0,r1");
 	r = r < 0 ? r : store_printf(store, home, "name", "%s", xen->vm->name);
 	r = r < 0 ? r : store_printf(store, home, "domid", "%u", XEN_GUEST_DOMID);
+	for (uint32_t i = 0; i < xen->vcpu_count && r == 0; i++) {
+		snprintf(path, sizeof(path), "cpu/%u/availability", i);
+		r = store_printf(store, home, path, "online");
+	}
 	r = r < 0 ? r : store_printf(store, home, "control/platform-feature-xs_reset_watches", "1");
 	for (size_t i = 0; i < ARRAY_SIZE(own) && r == 0; i++) {
-		char path[64];
-
 		snprintf(path, sizeof(path), "%s/%s", home, own[i]);
 		if (!store_tree_find(&store->tree, path))
 			r = store_write(store, path, "");

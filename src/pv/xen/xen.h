@@ -95,6 +95,16 @@ struct xen_blk_options {
 /* A back end for a disk; the disk and it are xen's. What disk_init() says; -ENOMEM. */
 int xen_blk_create(struct xen *xen, const struct xen_blk_options *options, struct disk **ret_disk);
 
+struct xen_net_options {
+	const char *id; /* "net0": for messages */
+	unsigned number;
+	const char *tap; /* interface name; NULL: passt */
+	uint8_t mac[6];
+};
+
+/* A back end for a network, which is xen's. The port's errors (io/net_port.h); -ENOMEM. */
+int xen_net_create(struct xen *xen, const struct xen_net_options *options);
+
 /* "kernel" or "portable". */
 const char *xen_engine_name(const struct xen *xen);
 

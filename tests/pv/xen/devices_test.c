@@ -114,7 +114,41 @@ START_TEST(test_requests_under_way_are_neither_lost_nor_doubled_by_a_move)
 }
 END_TEST
 
-CHECK_MAIN_KVM("xen devices", test_a_disk_is_read_and_written_by_grants,
+static void run_net(const char *cmdline, enum machine_xen_engine engine)
+{
+	static const struct machine_net net = { .bus = MACHINE_BUS_XEN,
+						.kind = MACHINE_NET_USER,
+						.mac = { 0x52, 0x54, 0, 0, 0, 9 } };
+	struct test_machine t;
+
+	test_machine_create_with(&t, (struct machine_options){ .kernel = GUEST_DIR "/xen/net",
+							      .cmdline = cmdline,
+							      .nets = &net,
+							      .net_count = 1,
+							      .vm.vcpus = 1,
+							      .xen_version = MACHINE_XEN_VERSION,
+							      .xen_engine = engine });
+	test_machine_run(&t, NULL, true);
+	vm_stop(t.vm);
+	machine_flush(t.machine);
+	ck_assert_msg(vm_ended(t.vm) == VM_END_POWEROFF && strcmp(t.console, "ok\n") == 0,
+		      "%s, %s engine: %s (%d %s)", cmdline, machine_xen_engine_name(t.machine),
+		      t.console, vm_ended(t.vm), vm_end_text(t.vm));
+	test_machine_finish(&t);
+}
+
+START_TEST(test_a_network_sends_and_receives_by_grants)
+{
+	if (access("/usr/bin/passt", X_OK) < 0)
+		return;
+	run_net("", MACHINE_XEN_PORTABLE);
+	run_net("split=1", MACHINE_XEN_PORTABLE);
+	if (has_kernel_engine())
+		run_net("split=1", MACHINE_XEN_KERNEL);
+}
+END_TEST
+
+CHECK_MAIN_KVM("xen devices", test_a_network_sends_and_receives_by_grants, test_a_disk_is_read_and_written_by_grants,
 	       test_grants_are_kept_for_who_uses_them_again,
 	       test_a_32_bit_front_end_has_its_own_layout,
 	       test_a_ring_may_have_several_pages_and_a_disk_several_queues,
