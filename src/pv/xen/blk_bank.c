@@ -58,7 +58,7 @@ static int get(void *self, struct reg_key key, void *val)
 static int set(void *self, struct reg_key key, const void *val)
 {
 	struct xen_blk *blk = self;
-	uint64_t now, value;
+	uint64_t now = 0, value;
 	int r = get(self, key, &now);
 
 	if (r < 0)

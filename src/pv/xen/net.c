@@ -97,9 +97,9 @@ static int connect_queue(struct xen_net *net, unsigned q, bool arrived)
 	if (r < 0)
 		return r;
 	xen_back_ring_begin(&queue->tx, sizeof(struct xen_netif_tx_request),
-			    arrived ? net->rsp_prods[2 * q] : xen_back_ring_rsp_prod(&queue->tx));
+			    arrived ? net->rsp_prods[2 * (size_t)q] : xen_back_ring_rsp_prod(&queue->tx));
 	xen_back_ring_begin(&queue->rx, sizeof(struct xen_netif_rx_request),
-			    arrived ? net->rsp_prods[2 * q + 1]
+			    arrived ? net->rsp_prods[2 * (size_t)q + 1]
 				    : xen_back_ring_rsp_prod(&queue->rx));
 	queue->tx_must_push = queue->rx_must_push = false;
 	return 0;
@@ -211,8 +211,8 @@ static void stop(struct xen_dev *dev)
 	net->stopped = true;
 	push_all(net);
 	for (unsigned q = 0; q < net->queue_count; q++) {
-		net->rsp_prods[2 * q] = net->queues[q].tx.rsp_prod;
-		net->rsp_prods[2 * q + 1] = net->queues[q].rx.rsp_prod;
+		net->rsp_prods[2 * (size_t)q] = net->queues[q].tx.rsp_prod;
+		net->rsp_prods[2 * (size_t)q + 1] = net->queues[q].rx.rsp_prod;
 	}
 }
 

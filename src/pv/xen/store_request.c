@@ -137,12 +137,12 @@ static int directory_part(struct request *request)
 {
 	struct store_node *node;
 	size_t len, again;
-	char *all;
+	char *all, none[1];
 	int r = request->count == 2 ? get_node(request, &node) : -EINVAL;
 
 	if (r < 0)
 		return r;
-	list_children(request, NULL, 0, &len);
+	list_children(request, none, 0, &len);
 	all = malloc(len + 1);
 	if (!all)
 		return -ENOMEM;
@@ -239,14 +239,17 @@ static int set_perms(struct request *request)
 /* Special paths begin with an @ and are nobody's nodes. */
 static int take_watch_path(struct request *request)
 {
+	size_t len;
+
 	if (request->count < 2)
 		return -EINVAL;
 	if (request->args[0][0] != '@')
 		return take_path(request, request->args[0]);
-	if (strlen(request->args[0]) > XEN_XS_REL_PATH_MAX)
+	len = strlen(request->args[0]);
+	if (len > XEN_XS_REL_PATH_MAX)
 		return -EINVAL;
 	request->skip = 0;
-	strcpy(request->path, request->args[0]);
+	memcpy(request->path, request->args[0], len + 1);
 	return 0;
 }
 

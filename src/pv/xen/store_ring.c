@@ -12,15 +12,10 @@ static uint32_t load(const uint32_t *index)
 	return __atomic_load_n(index, __ATOMIC_ACQUIRE);
 }
 
-static void publish(uint32_t *index, uint32_t value)
-{
-	__atomic_store_n(index, value, __ATOMIC_RELEASE);
-}
-
 /* Indices that cannot be: the guest gets no more of it, and is told so. */
 static void give_up(struct store *store, struct xen_xs_ring *ring, uint32_t error)
 {
-	publish(&ring->error, error);
+	__atomic_store_n(&ring->error, error, __ATOMIC_RELEASE);
 	store->is_broken = true;
 }
 
@@ -41,7 +36,7 @@ static uint32_t take(struct store *store, struct xen_xs_ring *ring, void *to, ui
 		memcpy((uint8_t *)to + done, ring->req + at, part);
 		done += part;
 	}
-	publish(&ring->req_cons, cons + len);
+	__atomic_store_n(&ring->req_cons, cons + len, __ATOMIC_RELEASE);
 	return len;
 }
 
@@ -63,7 +58,7 @@ static bool flush(struct store *store, struct xen_xs_ring *ring)
 		memcpy(ring->rsp + at, store->out + done, part);
 		done += part;
 	}
-	publish(&ring->rsp_prod, prod + len);
+	__atomic_store_n(&ring->rsp_prod, prod + len, __ATOMIC_RELEASE);
 	memmove(store->out, store->out + len, store->out_len - len);
 	store->out_len -= len;
 	return len > 0;
