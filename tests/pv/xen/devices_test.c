@@ -94,9 +94,9 @@ static void carry(enum machine_xen_engine engine, const char *cmdline)
 						    .memory = 16 * MIB,
 						    .xen_version = MACHINE_XEN_VERSION,
 						    .xen_engine = engine });
-	carried_move_often(&c, 6);
+	carried_move_often(&c, 3);
 	ck_assert_msg(!strstr(c.console, "not ok"), "%s", c.console);
-	for (int i = 0; i < 4; i++) { /* and on, where it is */
+	for (int i = 0; i < 2; i++) { /* and on, where it is */
 		ck_assert_int_eq(machine_hold(c.machine), 0);
 		ck_assert_int_eq(machine_release(c.machine, MACHINE_GO_ON), 0);
 		carried_wait(&c, 1);
