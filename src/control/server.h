@@ -99,6 +99,9 @@ int do_stat(void *self, struct json_object *params, struct json_object **ret_res
 /* The method of hyperv.c. */
 int do_hyperv_inhibit(void *self, struct json_object *params, struct json_object **ret_result);
 
+/* The method of translate.c. */
+int do_translate(void *self, struct json_object *params, struct json_object **ret_result);
+
 /* The methods of migrate.c. */
 int do_migrate(void *self, struct json_object *params, struct json_object **ret_result);
 int do_migrate_recover(void *self, struct json_object *params, struct json_object **ret_result);
