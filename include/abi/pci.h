@@ -40,6 +40,7 @@
 
 /* Memory base address registers, 6.2.5.1 */
 #define PCI_BAR_TYPE_64  0x4
+#define PCI_BAR_PREFETCH 0x8
 #define PCI_BAR_MEM_MASK 0xfffffff0U
 
 /* Capabilities, appendix H */

@@ -18,6 +18,7 @@ enum machine_bus {
 struct machine_disk {
 	enum machine_bus bus;
 	const char *path;
+	const char *overlay; /* a file that takes what is written, and keeps it from path; NULL: none */
 	bool readonly;
 	bool direct;         /* O_DIRECT */
 	unsigned queues;     /* 0: one per vCPU, at most 16 */
@@ -105,6 +106,9 @@ struct machine_options {
 	size_t net_count;
 	const char *rng_source; /* NULL: getrandom(2); "": no virtio-rng */
 	bool balloon;
+	/* A file that the guest has as memory behind a PCI BAR, and its size (dev/shmem.h). NULL: none. */
+	const char *shmem;
+	uint64_t shmem_size;
 	bool exit_port; /* x86: port 0xf4, by which a test program ends the machine */
 	/* Which is for people; virtio-console and Xen's need not be there otherwise. */
 	enum machine_console console;
@@ -112,6 +116,11 @@ struct machine_options {
 	uint32_t xen_version;
 	enum machine_xen_engine xen_engine;
 	enum machine_sdei sdei;
+	/*
+	 * arm64: what firmware is at the most, so that the guest sees the same on every host:
+	 * "psci=1.0,std-hyp=0". NULL: all that this host's KVM has.
+	 */
+	const char *fw;
 	/*
 	 * Hyper-V features by QEMU's names with commas between them; what they need comes with them.
 	 * "": those that suit most guests; NULL: the guest sees KVM. x86 only.
@@ -205,6 +214,8 @@ int machine_take_disks(struct machine *machine);
 struct machine_store; /* the machine's, and lives as long */
 
 size_t machine_store_count(struct machine *machine);
+/* Of disks with an overlay there is none: -EOPNOTSUPP with a text that names the first, else 0. */
+int machine_stores_check(struct machine *machine);
 /* number is below the count; the order is that of machine_options. */
 struct machine_store *machine_store(struct machine *machine, size_t number);
 /* "disk0": by its number among all disks, those that are only read included. */

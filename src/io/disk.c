@@ -12,20 +12,36 @@
 #include "base/util.h"
 #include "io/disk_io.h"
 
+static int open_image(struct disk *disk, const struct disk_options *options)
+{
+	const char *path = options->overlay ? options->overlay : options->path;
+	int r;
+
+	if (options->overlay && (options->readonly || options->direct))
+		return because(-EINVAL, "%s: an overlay is written, and through the page cache",
+			       options->path);
+	if (options->overlay)
+		r = disk_image_init_overlay(&disk->image, options->path, options->overlay);
+	else
+		r = disk_image_init(&disk->image, options->path, options->readonly,
+				    options->direct);
+	if (r == 0 && (!options->unlocked || options->readonly))
+		r = disk_image_lock(&disk->image, path, options->readonly);
+	return r;
+}
+
 int disk_init(struct disk *disk, struct loop *loop, const struct disk_options *options)
 {
 	int r;
 
 	*disk = (struct disk){ .loop = loop, .image.fd = -1, .readonly = options->readonly };
 	disk->waiting_tail = &disk->waiting;
-	r = disk_image_init(&disk->image, options->path, options->readonly, options->direct);
-	if (r == 0 && (!options->unlocked || options->readonly))
-		r = disk_image_lock(&disk->image, options->path, options->readonly);
+	r = open_image(disk, options);
 	if (r < 0)
 		goto fail;
 	r = -ENOMEM;
 	disk->id = strdup(options->id);
-	disk->path = strdup(options->path);
+	disk->path = strdup(options->overlay ? options->overlay : options->path);
 	if (!disk->id || !disk->path)
 		goto fail;
 	/* Never written, so it is the kernel's zero page throughout. */

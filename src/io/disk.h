@@ -20,6 +20,7 @@
 struct disk_options {
 	const char *id; /* "disk0": for messages */
 	const char *path;
+	const char *overlay; /* where writes go; NULL: into the image */
 	bool readonly;
 	bool direct;   /* past the host's page cache */
 	bool unlocked; /* a writable image: until disk_lock() */
@@ -46,7 +47,8 @@ struct disk {
 };
 
 /*
- * Opens and locks the image. What disk_image_init() and disk_image_lock() say. finish: nothing is under
+ * Opens the image; what the guest may write is locked: an overlay, or the image. -EINVAL: an overlay with
+ * readonly or direct; and what disk_image_init() and disk_image_lock() say. finish: nothing is under
  * way; it accepts a zeroed disk.
  */
 int disk_init(struct disk *disk, struct loop *loop, const struct disk_options *options);
@@ -77,6 +79,7 @@ struct disk_request {
 	unsigned retries;
 	uint64_t offset; /* in the image, of what remains */
 	uint64_t left;
+	uint64_t run; /* of left, how much one file of an overlaid disk has */
 	void *bounce;
 	struct iovec *iov; /* that remain; changed */
 	unsigned count;

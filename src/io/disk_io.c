@@ -54,6 +54,15 @@ static void mark_written(const struct disk_request *request)
 	disk_dirty_mark(&request->disk->image.dirty, request->offset, request->left);
 }
 
+/* So many bytes from the request's offset on have been written. */
+static void mark_overlaid(const struct disk_request *request, uint64_t len)
+{
+	const struct disk_overlay *overlay = &request->disk->image.overlay;
+
+	if (overlay->bits)
+		disk_overlay_mark(overlay, request->offset, len);
+}
+
 static void transfer_done(struct loop_op *op, int res)
 {
 	struct disk_request *request = container_of(op, struct disk_request, op);
@@ -67,12 +76,15 @@ static void transfer_done(struct loop_op *op, int res)
 	} else if (res <= 0 || (uint64_t)res > request->left) { /* 0: the image became shorter */
 		end(request, res < 0 ? res : -EIO);
 	} else {
+		uint64_t len = min_u64((uint64_t)res, request->run);
+
 		if (request->bounce && !request->is_write)
-			iov_from_buf(request->iov, request->count, 0, request->bounce,
-				     (uint64_t)res);
-		iov_skip(&request->iov, &request->count, (uint64_t)res);
-		request->offset += (uint64_t)res;
-		request->left -= (uint64_t)res;
+			iov_from_buf(request->iov, request->count, 0, request->bounce, len);
+		if (request->is_write)
+			mark_overlaid(request, len);
+		iov_skip(&request->iov, &request->count, len);
+		request->offset += len;
+		request->left -= len;
 		if (request->left)
 			transfer(request);
 		else
@@ -95,19 +107,39 @@ static void transfer_bounced(struct disk_request *request)
 	}
 }
 
+/*
+ * The file that has the request's beginning, and in *count the iovecs that hold as much as it has. The
+ * last of them may reach further; what is read too much is read again from the other file.
+ */
+static int choose_file(struct disk_request *request, unsigned *count)
+{
+	const struct disk_image *image = &request->disk->image;
+	uint64_t held = 0;
+	bool written;
+
+	request->run = request->left;
+	if (!image->overlay.bits || request->is_write)
+		return image->fd;
+	request->run = min_u64(request->left, disk_overlay_run(&image->overlay, request->offset,
+							       request->left, &written));
+	for (*count = 0; held < request->run; (*count)++)
+		held += request->iov[*count].iov_len;
+	return written ? image->fd : image->overlay.base;
+}
+
 static void transfer(struct disk_request *request)
 {
 	struct disk *disk = request->disk;
+	unsigned count = request->count;
+	int fd = choose_file(request, &count);
 
 	request->op.done = transfer_done;
 	if (request->bounce)
 		transfer_bounced(request);
 	else if (request->is_write)
-		loop_writev(disk->loop, &request->op, disk->image.fd, request->iov, request->count,
-			    request->offset);
+		loop_writev(disk->loop, &request->op, fd, request->iov, count, request->offset);
 	else
-		loop_readv(disk->loop, &request->op, disk->image.fd, request->iov, request->count,
-			   request->offset);
+		loop_readv(disk->loop, &request->op, fd, request->iov, count, request->offset);
 }
 
 static bool is_aligned_for_direct(const struct disk_request *request)
@@ -195,9 +227,14 @@ static void sync_done(struct loop_op *op, int res)
 	end(container_of(op, struct disk_request, op), res < 0 ? res : 0);
 }
 
+/* What is in an overlay is thrown away: that it outlives a crash of the host is nobody's wish. */
 void disk_sync(struct disk_request *request)
 {
 	request->bounce = NULL;
+	if (request->disk->image.overlay.bits) {
+		end(request, 0);
+		return;
+	}
 	request->op.done = sync_done;
 	loop_fdatasync(request->disk->loop, &request->op, request->disk->image.fd);
 }
@@ -220,6 +257,8 @@ static void discard_done(struct loop_op *op, int res)
 
 	if (!is_unsupported(res))
 		mark_written(request);
+	if (res == 0)
+		mark_overlaid(request, request->left);
 	if (request->disk->given_up)
 		end(request, -ECANCELED);
 	else if (must_retry(request, res))
@@ -266,6 +305,7 @@ static void zeroes_done(struct loop_op *op, int res)
 	} else if (res <= 0 || (uint64_t)res > request->left) {
 		end(request, res < 0 ? res : -EIO);
 	} else {
+		mark_overlaid(request, (uint64_t)res);
 		request->offset += (uint64_t)res;
 		request->left -= (uint64_t)res;
 		if (request->left)
@@ -286,6 +326,8 @@ static void zero_done(struct loop_op *op, int res)
 
 	if (!is_unsupported(res))
 		mark_written(request);
+	if (res == 0)
+		mark_overlaid(request, request->left);
 	if (request->disk->given_up)
 		end(request, -ECANCELED);
 	else if (must_retry(request, res))

@@ -11,6 +11,7 @@
 
 #include "base/util.h"
 #include "dev/serial.h"
+#include "dev/shmem.h"
 #include "dev/virtio/balloon.h"
 #include "dev/virtio/blk.h"
 #include "dev/virtio/console.h"
@@ -89,6 +90,7 @@ static int add_virtio_disk(struct machine *machine, const struct machine_disk *d
 	const struct blk_options options = {
 		.id = id,
 		.path = disk->path,
+		.overlay = disk->overlay,
 		.readonly = disk->readonly,
 		.direct = disk->direct,
 		.queues = disk->queues,
@@ -126,7 +128,7 @@ int machine_add_disks(struct machine *machine)
 			r = machine_xen_add_disk(machine, given, id, xen_disks++, disk);
 		else
 			r = add_virtio_disk(machine, given, id, disk);
-		if (r == 0 && !given->readonly)
+		if (r == 0 && !given->readonly && !given->overlay)
 			add_store(machine, id, *disk);
 		if (r == 0)
 			machine->disk_count++;
@@ -194,6 +196,21 @@ int machine_add_vmem(struct machine *machine)
 void machine_remove_vmem(struct machine *machine)
 {
 	vmem_destroy(machine->vmem);
+}
+
+int machine_add_shmem(struct machine *machine)
+{
+	const struct shmem_options options = {
+		.path = machine->options->shmem,
+		.size = machine->options->shmem_size,
+	};
+
+	return options.path ? shmem_create(machine->pci, &options, &machine->shmem) : 0;
+}
+
+void machine_remove_shmem(struct machine *machine)
+{
+	shmem_destroy(machine->shmem);
 }
 
 static size_t console_out(void *self, const void *buf, size_t len)

@@ -166,6 +166,8 @@ static int add_vm(struct machine *machine)
 {
 	if (machine->options->sdei == MACHINE_SDEI_ON)
 		return because(-EINVAL, "--sdei: only arm64 machines have it");
+	if (machine->options->fw)
+		return because(-EINVAL, "--fw: only arm64 machines have such firmware");
 	return vm_bank_add(machine->vm);
 }
 
@@ -443,6 +445,7 @@ const struct machine_part machine_parts[] = {
 	{ machine_add_rng, machine_remove_rng },
 	{ machine_add_balloon, machine_remove_balloon },
 	{ machine_add_vmem, machine_remove_vmem },
+	{ machine_add_shmem, machine_remove_shmem },
 	{ add_tables, NULL }, /* from here on memory: a blank machine's comes from elsewhere */
 	{ add_reset_vector, NULL },
 	{ add_kernel, NULL }, /* last: it takes the memory that is left */

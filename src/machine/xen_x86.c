@@ -64,6 +64,7 @@ int machine_xen_add_disk(struct machine *machine, const struct machine_disk *giv
 	const struct disk_options disk = {
 		.id = id,
 		.path = given->path,
+		.overlay = given->overlay,
 		.readonly = given->readonly,
 		.direct = given->direct,
 		.unlocked = machine->options->blank,

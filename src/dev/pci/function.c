@@ -62,10 +62,13 @@ uint64_t pci_bar_wanted(const struct pci_device *device, unsigned bar)
 
 void pci_bar_place(struct pci_device *device, unsigned bar, uint64_t address)
 {
-	bool is_64bit = device->options.bars[bar].is_64bit;
+	const struct pci_bar_options *options = &device->options.bars[bar];
+	uint32_t type = options->is_64bit ? PCI_BAR_TYPE_64 : 0;
 
-	put32(device, PCI_BAR0 + 4 * bar, (uint32_t)address | (is_64bit ? PCI_BAR_TYPE_64 : 0));
-	if (is_64bit)
+	if (options->is_memory)
+		type |= PCI_BAR_PREFETCH;
+	put32(device, PCI_BAR0 + 4 * bar, (uint32_t)address | type);
+	if (options->is_64bit)
 		put32(device, PCI_BAR0 + 4 * bar + 4, (uint32_t)(address >> 32));
 }
 

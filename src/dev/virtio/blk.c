@@ -300,6 +300,7 @@ int blk_create(struct vm *vm, struct pci_host *host, const struct blk_options *o
 	const struct disk_options disk = {
 		.id = options->id,
 		.path = options->path,
+		.overlay = options->overlay,
 		.readonly = options->readonly,
 		.direct = options->direct,
 		.unlocked = options->unlocked,
