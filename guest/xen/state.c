@@ -4,7 +4,7 @@
 #include <abi/xen_physdev.h>
 
 #include "lib/cmdline.h"
-#include "lib/xen.h"
+#include "lib/xen_store.h"
 
 static uint8_t page[5][4096] __attribute__((aligned(4096)));
 
@@ -71,6 +71,37 @@ static void use_vcpus(void)
 				      XEN_VMASST_TYPE_runstate_update_flag, 0), 0);
 }
 
+/* A node, a watch, an open transaction that has written, and the beginning of a request; a grant frame. */
+static void use_store(void)
+{
+	static char answer[256];
+	uint32_t len;
+
+	xen_store_init();
+	xen_grant_page(page[4], 0);
+	xen_expect_text("write", xen_store_write("data/left", "here"), "OK");
+	xen_store_ask(XS_WATCH, 0, "data\0token", 11, answer, sizeof(answer), &len);
+	xen_store_ask(XS_TRANSACTION_START, 0, "", 1, answer, sizeof(answer), &len);
+	xen_store_ask(XS_WRITE, 1, "data/new\0x", 10, answer, sizeof(answer), &len);
+	xen_expect_text("inside", answer, "OK");
+	xen_store_put("\2\0\0\0\7\0\0", 7);
+}
+
+/* Version 2, with a frame that is mapped nowhere. */
+static void use_version_2(void)
+{
+	uint32_t version = 2;
+	uint64_t frames[2];
+	struct xen_gnttab_setup_table_64 setup = { .dom = XEN_DOMID_SELF, .nr_frames = 2,
+						   .frame_list = (uintptr_t)frames };
+
+	xen_expect("version", xen_call(HYPERVISOR_grant_table_op, GNTTABOP_set_version,
+				       (uintptr_t)&version, 1), 0);
+	xen_expect("setup", xen_call(HYPERVISOR_grant_table_op, GNTTABOP_setup_table,
+				     (uintptr_t)&setup, 1), 0);
+	xen_expect("its status", setup.status, 0);
+}
+
 void guest_main(const void *info)
 {
 	const struct hvm_start_info *start = info;
@@ -87,6 +118,9 @@ void guest_main(const void *info)
 		xen_bind_ipi(1);
 		use_fifo();
 	}
+	use_store();
+	if (cmdline_number(cmdline, "fifo", 0))
+		use_version_2();
 	use_vcpus();
 	use_ports();
 	xen_expect("callback", xen_call(HYPERVISOR_hvm_op, HVMOP_set_param, (uintptr_t)&param, 0),

@@ -51,6 +51,9 @@ ABI_OFFSET(struct virtio_net_hdr, num_buffers, 10);
 #define VIRTIO_NET_HDR_F_NEEDS_CSUM 1
 #define VIRTIO_NET_HDR_F_DATA_VALID 2
 #define VIRTIO_NET_HDR_GSO_NONE	    0
+#define VIRTIO_NET_HDR_GSO_TCPV4    1
+#define VIRTIO_NET_HDR_GSO_TCPV6    4
+#define VIRTIO_NET_HDR_GSO_ECN	    0x80
 
 /* 5.1.6.5: the control queue */
 struct virtio_net_ctrl {

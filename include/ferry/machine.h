@@ -9,7 +9,14 @@
 
 #include <ferry/vm.h>
 
+/* What a disk or a network is to the guest. */
+enum machine_bus {
+	MACHINE_BUS_VIRTIO, /* a PCI function */
+	MACHINE_BUS_XEN,    /* a paravirtual device of Xen's; of Xen guests only */
+};
+
 struct machine_disk {
+	enum machine_bus bus;
 	const char *path;
 	const char *overlay; /* a file that takes what is written, and keeps it from path; NULL: none */
 	bool readonly;
@@ -24,6 +31,7 @@ enum machine_net_kind {
 };
 
 struct machine_net {
+	enum machine_bus bus;
 	enum machine_net_kind kind;
 	const char *tap; /* interface name */
 	uint8_t mac[6];  /* all zero: made from the VM's name and the device's number */
@@ -32,6 +40,7 @@ struct machine_net {
 enum machine_console {
 	MACHINE_CONSOLE_SERIAL, /* the 16550, ttyS0 */
 	MACHINE_CONSOLE_VIRTIO, /* virtio-console, hvc0 */
+	MACHINE_CONSOLE_XEN,	/* the PV console of a Xen guest, hvc0 */
 	MACHINE_CONSOLES,
 };
 
@@ -107,7 +116,8 @@ struct machine_options {
 	const char *shmem;
 	uint64_t shmem_size;
 	bool exit_port; /* x86: port 0xf4, by which a test program ends the machine */
-	bool virtio_console;
+	/* Which is for people; virtio-console and Xen's need not be there otherwise. */
+	enum machine_console console;
 	/* The version of Xen that the guest sees, major << 16 | minor; 0: it sees KVM. x86 only. */
 	uint32_t xen_version;
 	enum machine_xen_engine xen_engine;

@@ -69,6 +69,8 @@ static int add_disk(struct json_object *disks, const struct machine_disk *disk)
 		add_size(object, "queues", disk->queues);
 	if (disk->serial)
 		add_text(object, "serial", disk->serial);
+	if (disk->bus == MACHINE_BUS_XEN)
+		add_text(object, "bus", "xen");
 	if (disk->overlay)
 		err = add_path(object, "overlay", disk->overlay);
 	return err ? err : add_path(object, "path", disk->path);
@@ -87,6 +89,8 @@ static void add_net(struct json_object *nets, const struct machine_net *net)
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", net->mac[0], net->mac[1],
 		 net->mac[2], net->mac[3], net->mac[4], net->mac[5]);
 	add_text(object, "mac", mac);
+	if (net->bus == MACHINE_BUS_XEN)
+		add_text(object, "bus", "xen");
 }
 
 static int add_shmem(struct json_object *root, const struct machine_options *machine)
@@ -142,6 +146,7 @@ static int add_hyperv(struct json_object *root, const struct machine_options *ma
 
 int describe_machine(const struct run_options *options, char **ret_text)
 {
+	static const char *const consoles[] = { "serial", "virtio", "xen" };
 	const struct machine_options *machine = &options->machine;
 	struct json_object *root = json_object_new_object();
 	int err;
@@ -163,7 +168,7 @@ int describe_machine(const struct run_options *options, char **ret_text)
 		add_text(root, "cpu", machine->vm.cpu);
 	if (machine->exit_port)
 		add_switch(root, "exit-port", true);
-	add_text(root, "console", machine->virtio_console ? "virtio" : "serial");
+	add_text(root, "console", consoles[machine->console]);
 	err = add_devices(root, machine);
 	if (!err)
 		err = add_hyperv(root, machine);

@@ -36,8 +36,8 @@ static int make(struct run *run, struct restore *restore)
 
 	if (!err)
 		err = run_read_again(run, (const char *)restore->snapshot.machine.data);
-	/* Plugged memory is there only when registers have said so. */
-	if (!run->options.machine.memory_max)
+	/* Plugged memory, and Xen's pages, are there only when registers have said so. */
+	if (!run->options.machine.memory_max && !run->options.machine.xen_version)
 		run->options.machine.fill_memory = fill_memory;
 	run->options.machine.fill_self = restore;
 	return err ? err : run_make(run);

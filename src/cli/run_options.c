@@ -234,7 +234,7 @@ static int set_hyperv_engine(void *target, const char *value, bool on)
 
 static int set_console(void *target, const char *value, bool on)
 {
-	static const char *const names[] = { "serial", "virtio", "none", NULL };
+	static const char *const names[] = { "serial", "virtio", "xen", "none", NULL };
 	struct run_options *options = target;
 	unsigned choice;
 	int err = value_choice(value, names, &choice);
@@ -245,7 +245,7 @@ static int set_console(void *target, const char *value, bool on)
 	options->console = choice;
 	/* none is about who sees it: the guest's device is what it was. */
 	if (choice != RUN_CONSOLE_NONE)
-		options->machine.virtio_console = choice == RUN_CONSOLE_VIRTIO;
+		options->machine.console = (enum machine_console)choice;
 	return 0;
 }
 
@@ -456,9 +456,9 @@ static const struct command_option option_table[] = {
 	{ "prealloc", NULL, "take all memory from the host at the start", NULL,
 	  OPTION_MACHINE | OPTION_RARE,
 	  set_prealloc },
-	{ "disk", "FILE[,KEY..]", "keys: readonly direct queues=N serial=TEXT",
+	{ "disk", "FILE[,KEY..]", "keys: readonly direct queues=N serial=TEXT bus=B",
 	  "path=x.img,readonly", OPTION_REPEAT | OPTION_MACHINE, run_set_disk },
-	{ "net", "user|tap=NAME", "network by passt or a tap; also ,mac=ADDRESS", "user",
+	{ "net", "user|tap=NAME", "network by passt or a tap; also ,mac=ADDRESS ,bus=B", "user",
 	  OPTION_REPEAT | OPTION_MACHINE, run_set_net },
 	{ "rng", "FILE", "random numbers (on, from the host's kernel)", "/dev/hwrng",
 	  OPTION_OPTIONAL | OPTION_NEGATED | OPTION_MACHINE | OPTION_RARE, set_rng },
@@ -486,7 +486,7 @@ static const struct command_option option_table[] = {
 	  OPTION_OPTIONAL | OPTION_MACHINE, set_hyperv },
 	{ "hyperv-engine", "WHICH", "who plays Hyper-V: auto, kernel or portable (auto)", "portable",
 	  OPTION_RARE, set_hyperv_engine },
-	{ "console", "KIND", "serial, virtio or none (serial)", "virtio", OPTION_MACHINE, set_console },
+	{ "console", "KIND", "serial, virtio, xen or none (serial)", "virtio", OPTION_MACHINE, set_console },
 	{ "console-output", "FILE", "keep a copy of what the console says", "console.log", 0,
 	  set_console_output },
 	{ "name", "NAME", "name for ctl, list and inspect (ferry-PID)", "web1", OPTION_MACHINE,
@@ -540,6 +540,7 @@ static const char *const more[] = {
 	"  direct       past the host's page cache (O_DIRECT)",
 	"  queues=N     request queues, 1 to 16 (as many as vCPUs)",
 	"  serial=TEXT  what the guest sees as the disk's serial number, up to 20 characters",
+	"  bus=xen      a disk of a Xen guest (xvda), not virtio's; 1 to 8 queues, no serial number",
 	"A comma in a file's name is written twice.",
 	"",
 	"Firmware and CPU (arm64). A guest sees what its first host has, and moves to hosts that have",
@@ -685,8 +686,9 @@ static int join_cmdline(struct run_options *options)
 	char whole[CMDLINE_MAX];
 
 	if (!given)
-		given = options->machine.virtio_console ? "console=hvc0 panic=-1"
-							       : "console=ttyS0 panic=-1";
+		given = options->machine.console != MACHINE_CONSOLE_SERIAL ?
+				"console=hvc0 panic=-1" :
+				"console=ttyS0 panic=-1";
 	if (snprintf(whole, sizeof(whole), "%s%s%s", given, options->append ? " " : "",
 		     options->append ? options->append : "") >= (int)sizeof(whole))
 		return because(-EINVAL, "the kernel's command line is longer than %d bytes",

@@ -122,10 +122,32 @@ static int disk_serial(void *target, const char *value)
 	return run_options_keep_in(part->options, &part->disk->serial, value);
 }
 
+static int read_bus(const char *value, enum machine_bus *ret_bus)
+{
+	static const char *const names[] = { "virtio", "xen", NULL };
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	if (!err)
+		*ret_bus = (enum machine_bus)choice;
+	return err;
+}
+
+static int disk_bus(void *target, const char *value)
+{
+	return read_bus(value, &((struct part *)target)->disk->bus);
+}
+
+static int net_bus(void *target, const char *value)
+{
+	return read_bus(value, &((struct part *)target)->net->bus);
+}
+
 static const struct value_field disk_fields[] = {
 	{ "path", "FILE", disk_path },	   { "readonly", NULL, disk_readonly },
 	{ "direct", NULL, disk_direct },   { "queues", "N", disk_queues },
 	{ "serial", "TEXT", disk_serial }, { "overlay", "FILE", disk_overlay },
+	{ "bus", "B", disk_bus },
 };
 
 static int set_fields(struct part *part, const char *value, const struct value_field *fields,
@@ -208,6 +230,7 @@ static const struct value_field net_fields[] = {
 	{ "user", NULL, net_user },
 	{ "tap", "NAME", net_tap },
 	{ "mac", "ADDRESS", net_mac },
+	{ "bus", "B", net_bus },
 };
 
 int run_set_net(void *target, const char *value, bool on)

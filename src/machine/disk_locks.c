@@ -2,12 +2,12 @@
 /* The locks of a machine's writable disks: all of them or none. */
 #include "machine/machine.h"
 
-#include "dev/virtio/blk.h"
+#include "io/disk.h"
 
 static void unlock_disks(struct machine *machine, size_t count)
 {
 	while (count > 0)
-		blk_unlock(machine->disks[--count]);
+		disk_unlock(machine->disks[--count]);
 }
 
 void machine_surrender_disks(struct machine *machine)
@@ -25,7 +25,7 @@ int machine_take_disks(struct machine *machine)
 
 	pthread_mutex_lock(&hold->lock);
 	for (size_t i = 0; hold->disks_given_up && i < machine->disk_count && r == 0; i++) {
-		r = blk_lock(machine->disks[i]);
+		r = disk_lock(machine->disks[i]);
 		if (r < 0)
 			unlock_disks(machine, i);
 	}

@@ -12,9 +12,9 @@
 #include "base/clock.h"
 #include "dev/pci/pci.h"
 #include "dev/serial.h"
-#include "dev/virtio/blk.h"
 #include "dev/virtio/console.h"
 #include "dev/virtio/net.h"
+#include "io/disk.h"
 #include "vm/vm.h"
 
 #define NS_PER_S 1000000000ULL
@@ -142,7 +142,7 @@ static void flush_disks(void *arg)
 	hold->flushing = 1; /* this function */
 	for (size_t i = 0; i < machine->disk_count; i++) {
 		hold->flushing++;
-		blk_flush(machine->disks[i], one_flush_ended, machine);
+		disk_flush(machine->disks[i], one_flush_ended, machine);
 	}
 	one_flush_ended(machine, NULL, 0);
 }
@@ -165,6 +165,13 @@ static void stop_the_rest(struct machine *machine)
 		console_hold(machine->console);
 }
 
+static void quiesce_pci(void *arg)
+{
+	struct machine *machine = arg;
+
+	pci_host_quiesce(machine->pci, all_quiet, machine);
+}
+
 static void quiesce(void *arg)
 {
 	struct machine *machine = arg;
@@ -174,7 +181,7 @@ static void quiesce(void *arg)
 		return;
 	machine->hold.quiesce_step = step;
 	stop_the_rest(machine);
-	pci_host_quiesce(machine->pci, all_quiet, machine);
+	machine_xen_quiesce(machine, quiesce_pci);
 }
 
 /* Behind a step that ended: interrupts that devices put off to the end of their burst are out. */
@@ -216,6 +223,7 @@ static void go_on(struct machine *machine, bool arrived)
 	if (!machine->hold.at_rest)
 		return;
 	machine->hold.at_rest = false;
+	machine_xen_resume(machine);
 	pci_host_resume(machine->pci, arrived);
 	machine_own_go_on(machine, arrived);
 	serial_go_on(machine->serial, arrived);
@@ -240,7 +248,7 @@ static void released(void *arg)
 static void abandon(void *arg)
 {
 	struct machine *machine = arg;
-	const char *busy = pci_host_busy(machine->pci);
+	const char *xen = machine_xen_busy(machine), *busy = xen ? xen : pci_host_busy(machine->pci);
 	unsigned step;
 
 	begin_step(machine, &step);

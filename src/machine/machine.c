@@ -87,6 +87,8 @@ size_t machine_input(struct machine *machine, enum machine_console console, cons
 	}
 	if (console == MACHINE_CONSOLE_SERIAL)
 		return serial_input(machine->serial, buf, len);
+	if (console == MACHINE_CONSOLE_XEN)
+		return machine_xen_input(machine, buf, len);
 	return machine->console ? console_input(machine->console, buf, len) : len;
 }
 
@@ -96,6 +98,8 @@ void machine_output_ready(struct machine *machine, enum machine_console console)
 		machine->hold.output_ready[console] = true;
 	else if (console == MACHINE_CONSOLE_SERIAL)
 		serial_output_ready(machine->serial);
+	else if (console == MACHINE_CONSOLE_XEN)
+		machine_xen_output_ready(machine);
 	else if (machine->console)
 		console_output_ready(machine->console);
 }
@@ -106,6 +110,7 @@ void machine_flush(struct machine *machine)
 	if (machine->hold.at_rest)
 		return;
 	serial_flush(machine->serial);
+	machine_xen_output_ready(machine);
 	if (machine->console)
 		console_output_ready(machine->console);
 }

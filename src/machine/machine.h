@@ -12,6 +12,7 @@ struct balloon;
 struct shmem;
 struct blk;
 struct console;
+struct disk;
 struct disk_image;
 struct hyperv;
 struct net;
@@ -62,7 +63,7 @@ struct machine_hold {
 	uint16_t columns, rows;
 };
 
-/* A writable disk's image, which is the blk's. */
+/* A writable disk's image, which is the disk's. */
 struct machine_store {
 	char id[32];
 	struct disk_image *image;
@@ -93,7 +94,9 @@ struct machine {
 	struct vmem *vmem;
 	struct shmem *shmem;
 	struct console *console;
-	struct blk **disks;
+	struct blk **blks;
+	size_t blk_count;
+	struct disk **disks; /* of all devices, in the order of the options */
 	size_t disk_count;
 	struct machine_store *stores; /* of those that are written */
 	size_t store_count;
@@ -134,6 +137,19 @@ int machine_hold_blank(struct machine *machine);
 /* A Xen guest's part of hold and release, where there is one. Not on a vCPU's thread. */
 void machine_xen_hold(struct machine *machine);
 void machine_xen_go_on(struct machine *machine, bool arrived);
+
+/* Its devices come to rest, then done(machine) is called; they go on; which one has not. Loop thread. */
+void machine_xen_quiesce(struct machine *machine, void (*done)(void *machine));
+void machine_xen_resume(struct machine *machine);
+const char *machine_xen_busy(const struct machine *machine);
+/* A disk of its own kind, the number-th of those. */
+int machine_xen_add_disk(struct machine *machine, const struct machine_disk *given, const char *id,
+			 unsigned number, struct disk **ret_disk);
+int machine_xen_add_net(struct machine *machine, const struct machine_net *given, const char *id,
+			unsigned number, const uint8_t mac[6]);
+/* Its console. Loop thread. */
+size_t machine_xen_input(struct machine *machine, const void *buf, size_t len);
+void machine_xen_output_ready(struct machine *machine);
 
 /* Parts that both architectures have. */
 int machine_map_ram(struct machine *machine, struct mem *mem, uint64_t low_base, uint64_t low_max,

@@ -19,6 +19,7 @@
 #include "dev/virtio/mem_blocks.h"
 #include "dev/virtio/net.h"
 #include "dev/virtio/rng.h"
+#include "io/disk.h"
 #include "vm/vm.h"
 
 #define MEMORY_MIN (2 * MIB)
@@ -75,41 +76,60 @@ void machine_remove_serial(struct machine *machine)
 	serial_destroy(machine->serial);
 }
 
-static void add_store(struct machine *machine, const char *id, struct blk *blk)
+static void add_store(struct machine *machine, const char *id, struct disk *disk)
 {
 	struct machine_store *store = &machine->stores[machine->store_count++];
 
 	snprintf(store->id, sizeof(store->id), "%s", id);
-	store->image = blk_image(blk);
+	store->image = &disk->image;
+}
+
+static int add_virtio_disk(struct machine *machine, const struct machine_disk *disk, const char *id,
+			   struct disk **ret_disk)
+{
+	const struct blk_options options = {
+		.id = id,
+		.path = disk->path,
+		.overlay = disk->overlay,
+		.readonly = disk->readonly,
+		.direct = disk->direct,
+		.queues = disk->queues,
+		.serial = disk->serial,
+		.unlocked = machine->options->blank,
+	};
+	struct blk **blk = &machine->blks[machine->blk_count];
+	int r = blk_create(machine->vm, machine->pci, &options, blk);
+
+	if (r < 0)
+		return r;
+	machine->blk_count++;
+	*ret_disk = blk_disk(*blk);
+	return 0;
 }
 
 int machine_add_disks(struct machine *machine)
 {
 	const struct machine_options *options = machine->options;
+	unsigned xen_disks = 0;
 	char id[32];
 	int r = 0;
 
+	machine->blks = calloc(options->disk_count + 1, sizeof(*machine->blks));
 	machine->disks = calloc(options->disk_count + 1, sizeof(*machine->disks));
 	machine->stores = calloc(options->disk_count + 1, sizeof(*machine->stores));
-	if (!machine->disks || !machine->stores)
+	if (!machine->blks || !machine->disks || !machine->stores)
 		return -ENOMEM;
 	for (size_t i = 0; i < options->disk_count && r == 0; i++) {
-		const struct machine_disk *disk = &options->disks[i];
-		struct blk_options blk = {
-			.id = id,
-			.path = disk->path,
-			.overlay = disk->overlay,
-			.readonly = disk->readonly,
-			.direct = disk->direct,
-			.queues = disk->queues,
-			.serial = disk->serial,
-			.unlocked = options->blank,
-		};
+		const struct machine_disk *given = &options->disks[i];
+		struct disk **disk = &machine->disks[i];
 
 		snprintf(id, sizeof(id), "disk%zu", i);
-		r = blk_create(machine->vm, machine->pci, &blk, &machine->disks[i]);
-		if (r == 0 && !disk->readonly && !disk->overlay)
-			add_store(machine, id, machine->disks[i]);
+		if (given->bus == MACHINE_BUS_XEN)
+			r = machine_xen_add_disk(machine, given, id, xen_disks++, disk);
+		else
+			r = add_virtio_disk(machine, given, id, disk);
+		if (r == 0 && !given->readonly && !given->overlay)
+			add_store(machine, id, *disk);
 		if (r == 0)
 			machine->disk_count++;
 	}
@@ -119,8 +139,9 @@ int machine_add_disks(struct machine *machine)
 void machine_remove_disks(struct machine *machine)
 {
 	free(machine->stores);
-	while (machine->disk_count > 0)
-		blk_destroy(machine->disks[--machine->disk_count]);
+	while (machine->blk_count > 0)
+		blk_destroy(machine->blks[--machine->blk_count]);
+	free(machine->blks);
 	free(machine->disks);
 }
 
@@ -219,7 +240,7 @@ int machine_add_console(struct machine *machine)
 		.self = machine,
 	};
 
-	if (!machine->options->virtio_console)
+	if (machine->options->console != MACHINE_CONSOLE_VIRTIO)
 		return 0;
 	return console_create(machine->vm, machine->pci, &options, &machine->console);
 }
@@ -246,6 +267,7 @@ void machine_net_address(const char *name, size_t number, uint8_t mac[6])
 int machine_add_nets(struct machine *machine)
 {
 	const struct machine_options *options = machine->options;
+	unsigned xen_nets = 0;
 	char id[32];
 	int r = 0;
 
@@ -265,7 +287,11 @@ int machine_add_nets(struct machine *machine)
 			machine_net_address(machine->vm->name, i, net.mac);
 		else
 			memcpy(net.mac, given->mac, sizeof(net.mac));
-		r = net_create(machine->vm, machine->pci, &net, &machine->nets[i]);
+		if (given->bus == MACHINE_BUS_XEN) {
+			r = machine_xen_add_net(machine, given, id, xen_nets++, net.mac);
+			continue;
+		}
+		r = net_create(machine->vm, machine->pci, &net, &machine->nets[machine->net_count]);
 		if (r == 0)
 			machine->net_count++;
 	}

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "dev/virtio/blk.h"
+#include "io/disk.h"
 #include "io/disk_access.h"
 #include "io/disk_image.h"
 
@@ -25,7 +25,7 @@ size_t machine_store_count(struct machine *machine)
 int machine_stores_check(struct machine *machine)
 {
 	for (size_t i = 0; i < machine->disk_count; i++) {
-		if (blk_image(machine->disks[i])->overlay.bits)
+		if (machine->disks[i]->image.overlay.bits)
 			return because(-EOPNOTSUPP, "disk%zu has an overlay, which is not copied: have both "
 				       "files there", i);
 	}

@@ -38,6 +38,7 @@
 #define IOAPIC_BASE 0xfec00000UL
 #define LAPIC_BASE  0xfee00000UL
 #define HIGH_BASE   (4 * GIB)
+#define XEN_PAGES   0xfeff8000UL /* the console's and Xenstore's, where Xen's tools put them */
 #define MMIO64_SIZE (64 * GIB)
 #define PLUG_ALIGN  (2 * GIB)
 
@@ -126,6 +127,21 @@ static uint32_t intx_gsi(uint8_t slot, uint8_t pin)
 	return INTX_GSI_FIRST + (uint32_t)(slot + pin) % INTX_GSIS;
 }
 
+static size_t xen_console_out(void *self, const void *buf, size_t len)
+{
+	struct machine *machine = self;
+
+	return machine->output ? machine->output(machine->self, MACHINE_CONSOLE_XEN, buf, len) : len;
+}
+
+static void xen_console_room(void *self)
+{
+	struct machine *machine = self;
+
+	if (machine->input_ready)
+		machine->input_ready(machine->self, MACHINE_CONSOLE_XEN);
+}
+
 /* RAM as the guest is told of it; the kernel's ranges (add_kernel) have the reserved ones too. */
 static int add_xen(struct machine *machine)
 {
@@ -145,6 +161,9 @@ static int add_xen(struct machine *machine)
 		.pirqs = machine->options->xen_pirqs,
 		.intx_gsi = intx_gsi,
 		.say = say,
+		.console_output = xen_console_out,
+		.console_room = xen_console_room,
+		.pages = XEN_PAGES,
 		.self = machine,
 	};
 	int r;

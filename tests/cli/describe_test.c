@@ -70,7 +70,7 @@ START_TEST(test_what_was_described_is_made_again)
 	ck_assert_uint_eq(options.machine.net_count, 2);
 	ck_assert_str_eq(options.machine.nets[1].tap, "tap7");
 	ck_assert_str_eq(options.machine.rng_source, "");
-	ck_assert(options.machine.balloon && options.machine.virtio_console);
+	ck_assert(options.machine.balloon && options.machine.console == MACHINE_CONSOLE_VIRTIO);
 	ck_assert_str_eq(options.machine.shmem, "/c");
 	ck_assert_uint_eq(options.machine.shmem_size, MIB);
 	ck_assert(options.machine.blank && !options.machine.kernel);
@@ -122,11 +122,11 @@ START_TEST(test_options_there_win)
 	ck_assert(!options.machine.balloon);
 	/* Not to look at the console does not take it away. */
 	ck_assert_int_eq(parse(text, "--incoming unix:x --console none --name b"), 0);
-	ck_assert(options.machine.virtio_console);
+	ck_assert(options.machine.console == MACHINE_CONSOLE_VIRTIO);
 	ck_assert_int_eq(options.console, RUN_CONSOLE_NONE);
 	ck_assert_str_eq(options.machine.vm.name, "b");
 	ck_assert_int_eq(parse(text, "--incoming unix:x --console serial"), 0);
-	ck_assert(!options.machine.virtio_console);
+	ck_assert(options.machine.console == MACHINE_CONSOLE_SERIAL);
 }
 END_TEST
 

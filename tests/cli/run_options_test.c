@@ -59,7 +59,7 @@ START_TEST(test_defaults_need_only_a_kernel)
 	ck_assert_uint_eq(options.machine.memory, 512 * MIB);
 	ck_assert_uint_eq(options.machine.vm.vcpus, 1);
 	ck_assert(options.machine.kaslr);
-	ck_assert(!options.machine.virtio_console);
+	ck_assert(options.machine.console == MACHINE_CONSOLE_SERIAL);
 	ck_assert_ptr_eq(options.machine.rng_source, NULL);
 	ck_assert_int_eq(strncmp(options.machine.vm.name, "ferry-", 6), 0);
 }
@@ -106,7 +106,7 @@ START_TEST(test_every_option_has_its_effect)
 	ck_assert_str_eq(options.machine.nets[1].tap, "t0");
 	ck_assert_mem_eq(options.machine.nets[1].mac, "\x52\x54\x00\x00\x00\x02", 6);
 	ck_assert_str_eq(options.machine.rng_source, "/dev/hwrng");
-	ck_assert(options.machine.balloon && options.machine.virtio_console);
+	ck_assert(options.machine.balloon && options.machine.console == MACHINE_CONSOLE_VIRTIO);
 	ck_assert_str_eq(options.machine.shmem, "/dev/shm/a");
 	ck_assert_uint_eq(options.machine.shmem_size, 16 * MIB);
 	ck_assert_str_eq(options.console_output, "log");

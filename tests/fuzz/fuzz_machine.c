@@ -48,7 +48,7 @@ static void make_machine(void)
 		.disks = &disk,
 		.disk_count = 1,
 		.balloon = true,
-		.virtio_console = true,
+		.console = MACHINE_CONSOLE_VIRTIO,
 		.exit_port = true,
 	};
 

@@ -225,6 +225,42 @@ static void make_xen_seed(const char *dir)
 	buffer_finish(&seed);
 }
 
+static void add_message(struct buffer *seed, uint32_t type, uint32_t tx, const char *payload,
+			uint32_t len)
+{
+	const uint32_t header[] = { type, 1, tx, len };
+	uint8_t size = (uint8_t)(sizeof(header) + len);
+
+	check(buffer_add(seed, &size, 1));
+	check(buffer_add(seed, header, sizeof(header)));
+	check(buffer_add(seed, payload, len));
+}
+
+/* A write, a watch, a transaction; and a request for a disk: fuzz_rings.c says what is where. */
+static void make_rings_seeds(const char *dir)
+{
+	static uint8_t page[2 * 4096 + 1] = { 0 };
+	struct buffer seed = { 0 };
+
+	check(buffer_add(&seed, "\x01", 1));
+	add_message(&seed, 11, 0, "data/a\0b", 8);
+	add_message(&seed, 4, 0, "data\0t", 7);
+	add_message(&seed, 6, 0, "", 1);
+	add_message(&seed, 11, 1, "data/c\0d", 8);
+	add_message(&seed, 7, 1, "T", 2);
+	add_message(&seed, 13, 0, "data/a", 7);
+	add_message(&seed, 14, 0, "data\0n1", 8);
+	write_seed(dir, "rings", "store", &seed);
+	buffer_finish(&seed);
+	page[1 + 8] = 1;		  /* a grant of page 0, to domain 0 */
+	page[1 + 4096] = 1;		  /* req_prod */
+	page[1 + 4096 + 64 + 1] = 1;	  /* a segment */
+	page[1 + 4096 + 64 + 24] = 1;	  /* by that grant */
+	page[1 + 4096 + 64 + 24 + 5] = 7; /* all of it */
+	check(buffer_add(&seed, page, sizeof(page)));
+	write_seed(dir, "rings", "block", &seed);
+}
+
 static void make_text_seed(const char *dir, const char *target, const char *name, uint8_t head,
 			   bool has_head, const char *text)
 {
@@ -304,6 +340,7 @@ int main(int argc, char **argv)
 	make_state_seed(argv[1]);
 	make_hcall_seed(argv[1]);
 	make_xen_seed(argv[1]);
+	make_rings_seeds(argv[1]);
 	make_snapshot_seed(argv[1]);
 	make_config_seeds(argv[1]);
 	make_machine_seed(argv[1]);

@@ -152,7 +152,7 @@ static struct machine_options everything(const struct machine_disk *disk)
 		.balloon = true,
 		.memory = 16 * MIB,
 		.memory_max = 80 * MIB,
-		.virtio_console = true,
+		.console = MACHINE_CONSOLE_VIRTIO,
 		.hyperv = HYPERV,
 		.hyperv_engine = MACHINE_HYPERV_PORTABLE,
 	};

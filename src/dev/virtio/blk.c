@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <ferry/error.h>
 #include <ferry/vm.h>
@@ -69,7 +68,7 @@ void blk_request_ended(struct blk *blk)
 	if (blk->in_flight)
 		return;
 	if (blk->resetting) {
-		blk->resetting = false;
+		blk->resetting = blk->disk.given_up = false;
 		atomic_store(&blk->writeback, 1);
 		virtio_device_reset_done(blk->device);
 	}
@@ -83,8 +82,8 @@ static void reset(void *self)
 {
 	struct blk *blk = self;
 
-	blk->resetting = true;
-	blk_drop_waiting(blk);
+	blk->resetting = blk->disk.given_up = true;
+	disk_drop_waiting(&blk->disk);
 	blk_request_ended(blk);
 }
 
@@ -132,7 +131,7 @@ static uint64_t offered_features(const struct blk *blk)
 			    FEATURE(VIRTIO_BLK_F_TOPOLOGY) | FEATURE(VIRTIO_BLK_F_FLUSH) |
 			    FEATURE(VIRTIO_BLK_F_CONFIG_WCE) | FEATURE(VIRTIO_BLK_F_MQ);
 
-	if (blk->readonly)
+	if (blk->disk.readonly)
 		return features | FEATURE(VIRTIO_BLK_F_RO);
 	return features | FEATURE(VIRTIO_BLK_F_DISCARD) | FEATURE(VIRTIO_BLK_F_WRITE_ZEROES);
 }
@@ -146,7 +145,7 @@ static uint8_t physical_block_exp(const struct disk_image *image)
 
 static void fill_config(struct blk *blk)
 {
-	const struct disk_image *image = &blk->image;
+	const struct disk_image *image = &blk->disk.image;
 
 	blk->config = (struct virtio_blk_config){
 		.capacity = image->size / VIRTIO_BLK_SECTOR,
@@ -245,40 +244,14 @@ static int check_options(const struct blk_options *options)
 	if (options->serial && strlen(options->serial) > VIRTIO_BLK_ID_LEN)
 		return because(-EINVAL, "%s: the serial number '%s' is longer than %u characters",
 			       options->path, options->serial, VIRTIO_BLK_ID_LEN);
-	if (options->overlay && (options->readonly || options->direct))
-		return because(-EINVAL, "%s: an overlay is written, and through the page cache",
-			       options->path);
 	return 0;
 }
 
-/* What the guest may write is locked: an overlay, or the image. */
-static int open_image(struct blk *blk, const struct blk_options *options)
+static int allocate(struct blk *blk)
 {
-	const char *path = options->overlay ? options->overlay : options->path;
-	int r;
-
-	if (options->overlay)
-		r = disk_image_init_overlay(&blk->image, options->path, options->overlay);
-	else
-		r = disk_image_init(&blk->image, options->path, options->readonly, options->direct);
-	if (r == 0 && (!options->unlocked || options->readonly))
-		r = disk_image_lock(&blk->image, path, options->readonly);
-	return r;
-}
-
-static int allocate(struct blk *blk, const struct blk_options *options)
-{
-	blk->id = strdup(options->id);
-	blk->path = strdup(options->overlay ? options->overlay : options->path);
 	blk->scratch = calloc(VIRTQ_IOV_MAX, sizeof(*blk->scratch));
-	if (!blk->id || !blk->path || !blk->scratch)
+	if (!blk->scratch)
 		return -ENOMEM;
-	/* Never written, so it is the kernel's zero page throughout. */
-	blk->zeroes = mmap(NULL, BLK_ZEROES_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (blk->zeroes == MAP_FAILED) {
-		blk->zeroes = NULL;
-		return -ENOMEM;
-	}
 	for (unsigned q = 0; q < blk->queue_count; q++) {
 		struct blk_queue *queue = &blk->queues[q];
 
@@ -324,6 +297,14 @@ static int make_device(struct blk *blk, struct vm *vm, struct pci_host *host,
 int blk_create(struct vm *vm, struct pci_host *host, const struct blk_options *options,
 	       struct blk **ret_blk)
 {
+	const struct disk_options disk = {
+		.id = options->id,
+		.path = options->path,
+		.overlay = options->overlay,
+		.readonly = options->readonly,
+		.direct = options->direct,
+		.unlocked = options->unlocked,
+	};
 	struct blk *blk;
 	int r = check_options(options);
 
@@ -333,17 +314,15 @@ int blk_create(struct vm *vm, struct pci_host *host, const struct blk_options *o
 	if (!blk)
 		return -ENOMEM;
 	blk->loop = vm_loop(vm);
-	blk->readonly = options->readonly;
 	blk->queue_count =
 		options->queues ? options->queues : (unsigned)min_u64(vm_vcpus(vm), BLK_QUEUES_MAX);
-	blk->waiting_tail = &blk->waiting;
 	if (options->serial)
 		memcpy(blk->serial, options->serial, strlen(options->serial));
-	r = open_image(blk, options);
+	r = disk_init(&blk->disk, blk->loop, &disk);
 	if (r < 0)
 		goto fail;
 	fill_config(blk);
-	r = allocate(blk, options);
+	r = allocate(blk);
 	if (r == 0)
 		r = make_device(blk, vm, host, options);
 	if (r < 0)
@@ -359,24 +338,18 @@ void blk_destroy(struct blk *blk)
 {
 	if (!blk)
 		return;
-	blk->closing = true;
-	blk_drop_waiting(blk);
+	blk->disk.given_up = true;
+	if (blk->disk.loop)
+		disk_drop_waiting(&blk->disk);
 	loop_drain(blk->loop, &blk->in_flight);
-	loop_drain(blk->loop, &blk->flush.running);
 	virtio_device_destroy(blk->device);
 	for (unsigned q = 0; q < blk->queue_count; q++) {
 		loop_defer_cancel(blk->loop, &blk->queues[q].burst);
 		loop_lookout_remove(blk->loop, &blk->queues[q].lookout);
 		free(blk->queues[q].requests);
 	}
-	for (unsigned i = 0; i < blk->bounce_count; i++)
-		free(blk->bounces[i]);
-	if (blk->zeroes)
-		munmap(blk->zeroes, BLK_ZEROES_SIZE);
 	free(blk->scratch);
-	free(blk->id);
-	free(blk->path);
-	disk_image_finish(&blk->image);
+	disk_finish(&blk->disk);
 	free(blk);
 }
 
@@ -385,39 +358,7 @@ struct virtio_device *blk_device(struct blk *blk)
 	return blk->device;
 }
 
-struct disk_image *blk_image(struct blk *blk)
+struct disk *blk_disk(struct blk *blk)
 {
-	return &blk->image;
-}
-
-int blk_lock(struct blk *blk)
-{
-	return blk->readonly ? 0 : disk_image_lock(&blk->image, blk->path, false);
-}
-
-void blk_unlock(struct blk *blk)
-{
-	if (!blk->readonly)
-		disk_image_unlock(&blk->image);
-}
-
-static void flushed(struct loop_op *op, int res)
-{
-	struct blk *blk = container_of(op, struct blk, flush.op);
-
-	blk->flush.running = 0;
-	blk->flush.done(blk->flush.arg, blk->id, res < 0 ? res : 0);
-}
-
-void blk_flush(struct blk *blk, void (*done)(void *arg, const char *id, int res), void *arg)
-{
-	if (blk->readonly) {
-		done(arg, blk->id, 0);
-		return;
-	}
-	blk->flush.done = done;
-	blk->flush.arg = arg;
-	blk->flush.running = 1;
-	blk->flush.op.done = flushed;
-	loop_fdatasync(blk->loop, &blk->flush.op, blk->image.fd);
+	return &blk->disk;
 }

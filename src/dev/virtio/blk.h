@@ -9,7 +9,7 @@ struct vm;
 struct pci_host;
 struct virtio_device;
 struct blk;
-struct disk_image;
+struct disk;
 
 #define BLK_QUEUES_MAX 16
 
@@ -21,7 +21,7 @@ struct blk_options {
 	bool direct;	    /* past the host's page cache */
 	unsigned queues;    /* 0: one per vCPU, at most BLK_QUEUES_MAX */
 	const char *serial; /* at most 20 bytes; NULL: none */
-	bool unlocked;	    /* a writable image: until blk_lock() */
+	bool unlocked;	    /* a writable image: until disk_lock() */
 };
 
 /*
@@ -36,20 +36,7 @@ void blk_destroy(struct blk *blk);
 /* For quiesce and resume. */
 struct virtio_device *blk_device(struct blk *blk);
 
-/* The image, for who copies it while the guest goes on; the blk's. Every write is marked dirty. */
-struct disk_image *blk_image(struct blk *blk);
-
-/*
- * The lock of a writable image, for handing the disk over to another process and back; a read-only
- * one keeps its own. -EBUSY: another process has it. Any thread.
- */
-int blk_lock(struct blk *blk);
-void blk_unlock(struct blk *blk);
-
-/*
- * Brings what was written to stable storage: calls done(arg, id, res) then, id as in the options, res
- * 0 or -errno of fdatasync(2); at once for a read-only image. One at a time. Loop thread.
- */
-void blk_flush(struct blk *blk, void (*done)(void *arg, const char *id, int res), void *arg);
+/* What it serves the guest from; the blk's. Every write is marked dirty in its image. */
+struct disk *blk_disk(struct blk *blk);
 
 #endif

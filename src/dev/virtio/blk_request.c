@@ -22,33 +22,32 @@ static struct blk_request *request_take(struct blk_queue *queue)
 	return request;
 }
 
-void blk_request_give(struct blk_queue *queue, struct blk_request *request)
+static void request_give(struct blk_queue *queue, struct blk_request *request)
 {
 	request->next = queue->free;
 	queue->free = request;
 }
 
 /* Nothing of the guest's is touched any more. */
-void blk_end(struct blk_request *request)
+static void end(struct blk_request *request)
 {
 	struct blk_queue *queue = request->queue;
 	struct blk *blk = queue->blk;
 
-	blk_release_bounce(request);
-	blk_request_give(queue, request);
+	request_give(queue, request);
 	blk->in_flight--;
 	if (queue->starved)
 		loop_defer(blk->loop, &queue->burst);
 	blk_request_ended(blk);
 }
 
-void blk_complete(struct blk_request *request, uint8_t status)
+static void complete(struct blk_request *request, uint8_t status)
 {
 	struct blk_queue *queue = request->queue;
 	struct blk *blk = queue->blk;
 	uint64_t written = 1;
 
-	if (!blk->resetting && !blk->closing) {
+	if (!blk->disk.given_up) {
 		*request->status = status;
 		/* Bytes are claimed from the beginning on: none where the data did not come. */
 		if (request->data_in)
@@ -56,7 +55,7 @@ void blk_complete(struct blk_request *request, uint8_t status)
 		virtq_push(queue->virtqueue, request->head, (uint32_t)written);
 		loop_defer(blk->loop, &queue->burst);
 	}
-	blk_end(request);
+	end(request);
 }
 
 /* Whether so many bytes from a sector on lie inside the image and can be asked of the host. */
@@ -65,8 +64,43 @@ static bool is_valid_range(const struct blk *blk, uint64_t sector, uint64_t len)
 	uint64_t sectors = blk->config.capacity;
 
 	return range_inside(sector, len / VIRTIO_BLK_SECTOR, sectors) &&
-	       sector * VIRTIO_BLK_SECTOR % blk->image.block_size == 0 &&
-	       len % blk->image.block_size == 0;
+	       sector * VIRTIO_BLK_SECTOR % blk->disk.image.block_size == 0 &&
+	       len % blk->disk.image.block_size == 0;
+}
+
+static uint8_t status_of(int res)
+{
+	return res < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+}
+
+static void sync_done(struct disk_request *io, int res)
+{
+	complete(container_of(io, struct blk_request, io), status_of(res));
+}
+
+static void begin_sync(struct blk_request *request)
+{
+	request->io.done = sync_done;
+	disk_sync(&request->io);
+}
+
+/* The data is where it belongs; with a write-through cache it must also stay there. */
+static void data_written(struct blk_request *request)
+{
+	if (blk_is_writethrough(request->queue->blk))
+		begin_sync(request);
+	else
+		complete(request, VIRTIO_BLK_S_OK);
+}
+
+static void transfer_done(struct disk_request *io, int res)
+{
+	struct blk_request *request = container_of(io, struct blk_request, io);
+
+	if (res == 0 && request->type == VIRTIO_BLK_T_OUT)
+		data_written(request);
+	else
+		complete(request, status_of(res));
 }
 
 static void begin_data(struct blk_request *request, const struct virtio_blk_req *header,
@@ -74,21 +108,25 @@ static void begin_data(struct blk_request *request, const struct virtio_blk_req 
 {
 	struct blk *blk = request->queue->blk;
 
-	if (request->type == VIRTIO_BLK_T_OUT && blk->readonly) {
-		blk_complete(request, VIRTIO_BLK_S_IOERR);
+	if (request->type == VIRTIO_BLK_T_OUT && blk->disk.readonly) {
+		complete(request, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	if (!is_valid_range(blk, header->sector, len)) {
-		blk_complete(request, VIRTIO_BLK_S_IOERR);
+		complete(request, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	if (!len) {
-		blk_complete(request, VIRTIO_BLK_S_OK);
+		complete(request, VIRTIO_BLK_S_OK);
 		return;
 	}
-	request->offset = header->sector * VIRTIO_BLK_SECTOR;
-	request->left = len;
-	blk_begin_transfer(request);
+	request->io.done = transfer_done;
+	if (request->type == VIRTIO_BLK_T_OUT)
+		disk_write(&request->io, request->iov, request->count,
+			   header->sector * VIRTIO_BLK_SECTOR, len);
+	else
+		disk_read(&request->io, request->iov, request->count,
+			  header->sector * VIRTIO_BLK_SECTOR, len);
 }
 
 /* 5.2.6.2: reserved flags, and unmap where it says nothing, are unsupported, not errors. */
@@ -107,14 +145,49 @@ static uint8_t check_range(const struct blk_request *request,
 	return VIRTIO_BLK_S_OK;
 }
 
+static void next_range(struct blk_request *request);
+
+static void range_done(struct disk_request *io, int res)
+{
+	struct blk_request *request = container_of(io, struct blk_request, io);
+
+	if (res < 0)
+		complete(request, VIRTIO_BLK_S_IOERR);
+	else
+		next_range(request);
+}
+
+/* Goes on with ranges[first]; when all are done, the request is. */
+static void next_range(struct blk_request *request)
+{
+	const struct virtio_blk_discard_write_zeroes *range;
+	uint64_t offset, len;
+
+	/* fallocate(2) refuses length 0 */
+	while (request->first < request->count && !request->ranges[request->first].num_sectors)
+		request->first++;
+	if (request->first == request->count) {
+		data_written(request);
+		return;
+	}
+	range = &request->ranges[request->first++];
+	offset = range->sector * VIRTIO_BLK_SECTOR;
+	len = (uint64_t)range->num_sectors * VIRTIO_BLK_SECTOR;
+	request->io.done = range_done;
+	if (request->type == VIRTIO_BLK_T_DISCARD)
+		disk_discard(&request->io, offset, len);
+	else
+		disk_zero(&request->io, offset, len, range->flags & VIRTIO_BLK_WRITE_ZEROES_UNMAP);
+}
+
 static void begin_ranges(struct blk_request *request, const struct iovec *iov, unsigned count,
 			 uint64_t len)
 {
 	uint8_t status = VIRTIO_BLK_S_OK;
 
-	if (request->queue->blk->readonly || !len || len > sizeof(request->ranges) ||
+	if (request->queue->blk->disk.readonly || !len || len > sizeof(request->ranges) ||
 	    len % sizeof(request->ranges[0])) {
-		blk_complete(request, VIRTIO_BLK_S_IOERR);
+		complete(request, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	iov_to_buf(iov, count, 0, request->ranges, len);
@@ -123,16 +196,16 @@ static void begin_ranges(struct blk_request *request, const struct iovec *iov, u
 	for (unsigned i = 0; i < request->count && status == VIRTIO_BLK_S_OK; i++)
 		status = check_range(request, &request->ranges[i]);
 	if (status == VIRTIO_BLK_S_OK)
-		blk_next_range(request);
+		next_range(request);
 	else
-		blk_complete(request, status);
+		complete(request, status);
 }
 
 static void give_id(struct blk_request *request, const struct iovec *iov, unsigned count)
 {
 	uint64_t len = iov_from_buf(iov, count, 0, request->queue->blk->serial, VIRTIO_BLK_ID_LEN);
 
-	blk_complete(request, len == VIRTIO_BLK_ID_LEN ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
+	complete(request, len == VIRTIO_BLK_ID_LEN ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
 }
 
 /* The data's iovecs move into the request: the scratch array is for the next chain. */
@@ -141,7 +214,6 @@ static bool adopt_iovecs(struct blk_request *request, const struct iovec *iov, u
 	if (count > BLK_IOVECS)
 		return false;
 	memcpy(request->iov, iov, count * sizeof(*iov));
-	request->first = 0;
 	request->count = count;
 	return true;
 }
@@ -164,10 +236,10 @@ static void dispatch(struct blk_request *request, const struct virtio_blk_req *h
 		if (adopt_iovecs(request, data->iov, data->count))
 			begin_data(request, header, data->len);
 		else
-			blk_complete(request, VIRTIO_BLK_S_IOERR);
+			complete(request, VIRTIO_BLK_S_IOERR);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
-		blk_begin_sync(request);
+		begin_sync(request);
 		break;
 	case VIRTIO_BLK_T_GET_ID:
 		give_id(request, in->iov, in->count);
@@ -177,7 +249,7 @@ static void dispatch(struct blk_request *request, const struct virtio_blk_req *h
 		begin_ranges(request, out->iov, out->count, out->len);
 		break;
 	default:
-		blk_complete(request, VIRTIO_BLK_S_UNSUPP);
+		complete(request, VIRTIO_BLK_S_UNSUPP);
 	}
 }
 
@@ -197,29 +269,27 @@ static void begin(struct blk_request *request, struct virtq_chain *chain)
 {
 	struct blk *blk = request->queue->blk;
 	struct virtio_blk_req header;
-	unsigned first = 0;
 	struct data out, in;
 
 	request->head = chain->head;
-	request->retries = 0;
-	request->bounce = NULL;
+	request->io.disk = &blk->disk;
 	blk->in_flight++;
 
 	if (!chain->in_len) {
 		virtio_device_broken(blk->device, "a request without a status byte");
-		blk_end(request);
+		end(request);
 		return;
 	}
 	in = (struct data){ chain->in, chain->in_count, chain->in_len - 1 };
 	request->status = take_last_byte(&in);
 	request->data_in = in.len;
 	if (iov_to_buf(chain->out, chain->out_count, 0, &header, sizeof(header)) < sizeof(header)) {
-		blk_complete(request, VIRTIO_BLK_S_IOERR);
+		complete(request, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	request->type = header.type;
-	blk_skip(chain->out, &first, &chain->out_count, sizeof(header));
-	out = (struct data){ chain->out + first, chain->out_count,
+	iov_skip(&chain->out, &chain->out_count, sizeof(header));
+	out = (struct data){ chain->out, chain->out_count,
 			     chain->out_len - sizeof(header) };
 	dispatch(request, &header, &out, &in);
 }
@@ -238,7 +308,7 @@ static bool serve(struct blk_queue *queue, bool last)
 		struct blk_request *request;
 		struct virtq_chain chain;
 
-		if (blk->resetting || blk->closing)
+		if (blk->disk.given_up)
 			return served;
 		request = request_take(queue);
 		if (!request) {
@@ -247,7 +317,7 @@ static bool serve(struct blk_queue *queue, bool last)
 		}
 		if ((!last && !virtq_has_work(queue->virtqueue)) ||
 		    virtq_pop(queue->virtqueue, blk->scratch, &chain) != 1) {
-			blk_request_give(queue, request);
+			request_give(queue, request);
 			break;
 		}
 		begin(request, &chain);

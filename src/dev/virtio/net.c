@@ -27,7 +27,7 @@ static void notify(void *self, unsigned q)
 	struct net *net = self;
 
 	if (q == NET_RX)
-		net->backend_ops->receive(net->backend);
+		net->port.ops->receive(net->port.self);
 	else if (q == NET_TX)
 		net_serve_tx(net);
 	else
@@ -38,8 +38,8 @@ static void start(void *self)
 {
 	struct net *net = self;
 
-	if (net->backend_ops->start)
-		net->backend_ops->start(net->backend, virtio_device_features(net->device));
+	if (net->port.ops->start)
+		net->port.ops->start(net->port.self, virtio_device_features(net->device));
 }
 
 static void reset(void *self)
@@ -74,8 +74,10 @@ static const struct virtio_ops net_ops = {
 	.config_read = config_read,
 };
 
-void net_lost(struct net *net, const char *why)
+static void lost(void *self, const char *why)
 {
+	struct net *net = self;
+
 	log_write(vm_log(net->vm), LOG_LEVEL_WARN, "%s: the network is gone: %s", net->id, why);
 	atomic_fetch_and(&net->status, (uint16_t)~VIRTIO_NET_S_LINK_UP);
 	virtio_device_config_changed(net->device);
@@ -164,12 +166,18 @@ static int check_options(const struct net_options *options)
 	return 0;
 }
 
-static int make_backend(struct net *net, const struct net_options *options)
+static int make_port(struct net *net, const struct net_options *options)
 {
+	const struct net_client client = {
+		.receive = net_receive,
+		.can_send = net_can_send,
+		.lost = lost,
+		.self = net,
+	};
+
 	if (options->kind == NET_TAP)
-		return net_tap_create(net, net->loop, options->tap, &net->backend_ops,
-				      &net->backend);
-	return net_user_create(net, net->loop, &net->backend_ops, &net->backend);
+		return net_tap_create(net->loop, options->tap, &client, &net->port);
+	return net_user_create(net->loop, &client, &net->port);
 }
 
 static int make_device(struct net *net, struct vm *vm, struct pci_host *host)
@@ -181,7 +189,7 @@ static int make_device(struct net *net, struct vm *vm, struct pci_host *host)
 		.features = FEATURE(VIRTIO_NET_F_MAC) | FEATURE(VIRTIO_NET_F_MRG_RXBUF) |
 			    FEATURE(VIRTIO_NET_F_STATUS) | FEATURE(VIRTIO_NET_F_CTRL_VQ) |
 			    FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE) |
-			    (net->mtu ? FEATURE(VIRTIO_NET_F_MTU) : 0) | net->backend_ops->features,
+			    (net->mtu ? FEATURE(VIRTIO_NET_F_MTU) : 0) | net->port.ops->features,
 		.queues = NET_QUEUES,
 		.queue_size = NET_QUEUE_SIZE,
 		.config_size = sizeof(struct virtio_net_config),
@@ -214,7 +222,7 @@ int net_create(struct vm *vm, struct pci_host *host, const struct net_options *o
 	net->rx_interrupt.fn = rx_burst_ended;
 	net->tx_interrupt.fn = tx_burst_ended;
 	atomic_init(&net->status, VIRTIO_NET_S_LINK_UP);
-	r = make_backend(net, options);
+	r = make_port(net, options);
 	if (r == 0)
 		r = make_device(net, vm, host);
 	if (r < 0)
@@ -230,9 +238,8 @@ void net_destroy(struct net *net)
 {
 	if (!net)
 		return;
-	net_announce_stop(net);
-	if (net->backend_ops)
-		net->backend_ops->destroy(net->backend);
+	net_rarp_stop(&net->rarp);
+	net_port_finish(&net->port);
 	virtio_device_destroy(net->device);
 	loop_defer_cancel(net->loop, &net->rx_interrupt);
 	loop_defer_cancel(net->loop, &net->tx_interrupt);
@@ -242,4 +249,13 @@ void net_destroy(struct net *net)
 struct virtio_device *net_device(struct net *net)
 {
 	return net->device;
+}
+
+void net_announce(struct net *net)
+{
+	net_rarp_begin(&net->rarp, net->loop, &net->port, net->mac);
+	if (!net_has_feature(net, VIRTIO_NET_F_GUEST_ANNOUNCE))
+		return;
+	atomic_fetch_or(&net->status, VIRTIO_NET_S_ANNOUNCE);
+	virtio_device_config_changed(net->device);
 }

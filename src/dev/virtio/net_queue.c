@@ -79,9 +79,9 @@ static bool is_too_short(struct net *net, const struct virtq_chain *chain)
 	return true;
 }
 
-bool net_receive(struct net *net, const struct virtio_net_hdr *header, const void *frame,
-		 uint32_t len)
+bool net_receive(void *self, const struct virtio_net_hdr *header, const void *frame, uint32_t len)
 {
+	struct net *net = self;
 	struct reception rx = { .net = net, .frame = frame, .header = *header };
 	unsigned buffers_max = net_has_feature(net, VIRTIO_NET_F_MRG_RXBUF) ? NET_BUFFERS_MAX : 1;
 	struct virtq_chain chain;
@@ -141,7 +141,7 @@ static int transmit(struct net *net, struct virtq_chain *chain)
 	skip_header(chain);
 	if (chain->out_len < NET_FRAME_MIN || chain->out_len > NET_FRAME_MAX)
 		return 0;
-	return net->backend_ops->send(net->backend, &header, chain->out, chain->out_count,
+	return net->port.ops->send(net->port.self, &header, chain->out, chain->out_count,
 				      chain->out_len);
 }
 
@@ -161,8 +161,10 @@ void net_serve_tx(struct net *net)
 	}
 }
 
-void net_can_send(struct net *net)
+void net_can_send(void *self)
 {
+	struct net *net = self;
+
 	net->tx_blocked = false;
 	net_serve_tx(net);
 }

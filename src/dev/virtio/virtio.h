@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "io/iov.h"
 #include "reg/reg_file.h"
 
 struct vm;
@@ -115,11 +116,6 @@ void virtq_interrupt(struct virtqueue *queue);
  * whether chains came in between. With EVENT_IDX as well. */
 void virtq_set_notify(struct virtqueue *queue, bool on);
 bool virtq_has_work(struct virtqueue *queue);
-
-/* Copies between a flat buffer and iovecs at an offset; returns the number of bytes copied. */
-uint64_t iov_to_buf(const struct iovec *iov, unsigned count, uint64_t offset, void *buf, uint64_t len);
-uint64_t iov_from_buf(const struct iovec *iov, unsigned count, uint64_t offset, const void *buf,
-		      uint64_t len);
 
 /*
  * Registers of the device type itself, next to the transport's and the queues', which the core

@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "kvm/kvm_x86.h"
 #include "pv/xen/bank.h"
+#include "pv/xen/store_port.h"
 #include "pv/xen/xen_impl.h"
 
 static const uint32_t attrs[] = {
@@ -306,5 +307,9 @@ int xen_banks_add(struct xen *xen)
 	};
 	int r = reg_file_add(&xen->vm->regs, &bank, 0, 0, xen);
 
-	return r < 0 ? r : xen_vcpu_bank_add(xen);
+	if (r == 0)
+		r = xen_vcpu_bank_add(xen);
+	if (r == 0)
+		r = xen_grant_bank_add(xen);
+	return r < 0 ? r : xen_store_bank_add(xen);
 }

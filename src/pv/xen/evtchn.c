@@ -139,6 +139,9 @@ void xen_port_raise(struct xen *xen, uint32_t port)
 
 	if (!channel)
 		return;
+	/* KVM still has the old place: what it says there is said again in the new one. */
+	if (xen->vcpus[channel->vcpu].stale & XEN_STALE_INFO)
+		xen->vcpus[channel->vcpu].rescan = true;
 	if (xen->ports.fifo)
 		xen_fifo_raise(xen, channel, port);
 	else if (!xen->engine->send(&xen->vcpus[channel->vcpu], port))
@@ -235,14 +238,17 @@ void xen_port_free(struct xen *xen, uint32_t port)
 	xen_port_forget(xen, port);
 }
 
-bool xen_has_ports(const struct xen *xen)
+/* Ferry's own are raised by ferry only, under the lock: they count when they were. */
+bool xen_has_ports(struct xen *xen)
 {
 	for (uint32_t i = 0; i < XEN_PORT_BUCKETS * XEN_PORTS_A_BUCKET; i++) {
 		const struct xen_evtchn *bucket = xen->ports.bucket[i / XEN_PORTS_A_BUCKET];
+		const struct xen_evtchn *channel = bucket ? &bucket[i % XEN_PORTS_A_BUCKET] : NULL;
 
 		if (!bucket)
 			i += XEN_PORTS_A_BUCKET - 1;
-		else if (bucket[i % XEN_PORTS_A_BUCKET].state != EVTCHNSTAT_closed)
+		else if (channel->state != EVTCHNSTAT_closed &&
+			 (!channel->notify || xen_port_is_pending(xen, i)))
 			return true;
 	}
 	return false;
@@ -275,6 +281,8 @@ int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), vo
 {
 	struct xen_evtchn *channel = xen_port(xen, port);
 
+	if (channel && channel->notify == notify && channel->self == self)
+		return 0;
 	if (!channel || channel->remote != XEN_FERRY_DOMID || channel->notify ||
 	    (channel->state != EVTCHNSTAT_unbound && channel->state != EVTCHNSTAT_interdomain))
 		return because(-EINVAL, "xen: event channel %u is not for a back end", port);
@@ -284,11 +292,11 @@ int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), vo
 	return 0;
 }
 
-void xen_port_unbind(struct xen *xen, uint32_t port)
+void xen_port_unbind(struct xen *xen, uint32_t port, const void *self)
 {
 	struct xen_evtchn *channel = xen_port_record(xen, port);
 
-	if (!channel || !channel->notify)
+	if (!channel || !channel->notify || channel->self != self)
 		return;
 	channel->state = EVTCHNSTAT_unbound;
 	channel->notify = NULL;

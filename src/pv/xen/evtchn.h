@@ -55,7 +55,8 @@ bool xen_virq_is_global(uint32_t virq);
 uint32_t xen_port_limit(const struct xen *xen);
 void xen_port_free(struct xen *xen, uint32_t port);
 void xen_ports_reset(struct xen *xen);
-bool xen_has_ports(const struct xen *xen);
+/* Whether something may have been said that nobody has looked at. */
+bool xen_has_ports(struct xen *xen);
 /* For registers: nothing but the record is gone; and one was filled. */
 void xen_port_forget(struct xen *xen, uint32_t port);
 void xen_port_restored(struct xen *xen, uint32_t port);
@@ -65,9 +66,10 @@ void xen_port_raise(struct xen *xen, uint32_t port);
 void xen_virq_raise(struct xen_vcpu *v, uint32_t virq);
 /* A port whose other side is ferry: the guest's half is unbound when it has no notify. -ENOSPC. */
 int xen_port_open(struct xen *xen, void (*notify)(void *self), void *self);
-/* Binds ferry to a port that the guest has allocated for it. -EINVAL. */
+/* Binds ferry to a port that the guest has allocated for it; once more changes nothing. -EINVAL. */
 int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), void *self);
-void xen_port_unbind(struct xen *xen, uint32_t port);
+/* Harmless when somebody else has the port by now. */
+void xen_port_unbind(struct xen *xen, uint32_t port, const void *self);
 
 /* Makes the upcall: evtchn_upcall_pending, and the interrupt. */
 void xen_upcall(struct xen_vcpu *v);

@@ -115,6 +115,7 @@ static int64_t (*const table[XEN_HYPERCALLS])(struct xen_call *call) = {
 	[HYPERVISOR_set_timer_op] = xen_set_timer_op,
 	[HYPERVISOR_xen_version] = xen_xen_version,
 	[HYPERVISOR_console_io] = xen_console_io,
+	[HYPERVISOR_grant_table_op] = xen_grant_table_op,
 	[HYPERVISOR_vm_assist] = xen_vm_assist,
 	[HYPERVISOR_vcpu_op] = xen_vcpu_op,
 	[HYPERVISOR_sched_op] = xen_sched_op,

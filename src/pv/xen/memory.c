@@ -80,6 +80,16 @@ static int move_page(struct xen *xen, uint64_t from, uint64_t to)
 	return r < 0 ? xen_error(r) : 0;
 }
 
+static int map_grant_frame(struct xen *xen, uint64_t idx, uint64_t gfn)
+{
+	int r;
+
+	xen_lock(xen);
+	r = xen_grant_add_frame(xen, idx, gfn);
+	xen_unlock(xen);
+	return r;
+}
+
 static int add_one(struct xen *xen, uint32_t space, uint64_t idx, uint64_t gfn)
 {
 	if (gfn >= UINT64_MAX >> 12)
@@ -87,6 +97,8 @@ static int add_one(struct xen *xen, uint32_t space, uint64_t idx, uint64_t gfn)
 	switch (space) {
 	case XENMAPSPACE_shared_info:
 		return map_shared_info(xen, idx, gfn);
+	case XENMAPSPACE_grant_table:
+		return map_grant_frame(xen, idx, gfn);
 	case XENMAPSPACE_gmfn:
 	case XENMAPSPACE_gmfn_range:
 		return move_page(xen, idx, gfn);
@@ -168,6 +180,7 @@ static int64_t remove_from_physmap(struct xen_call *call)
 	struct xen *xen = call->xen;
 	struct xen_remove_from_physmap_64 op = { 0 };
 	struct xen_remove_from_physmap_32 narrow;
+	bool was_grants;
 	int r;
 
 	if (call->longmode) {
@@ -184,6 +197,11 @@ static int64_t remove_from_physmap(struct xen_call *call)
 		return r;
 	if (op.gpfn == xen->shared.gfn)
 		return map_shared_info(xen, 0, XEN_NO_GFN);
+	xen_lock(xen);
+	was_grants = xen_grant_remove_frame(xen, op.gpfn);
+	xen_unlock(xen);
+	if (was_grants)
+		return 0;
 	if (op.gpfn >= UINT64_MAX >> 12 ||
 	    mem_discard(&xen->vm->mem, op.gpfn * XEN_PAGE_SIZE, XEN_PAGE_SIZE) < 0)
 		return -XEN_ENOENT;

@@ -4,6 +4,7 @@
 
 #include "base/util.h"
 #include "pv/xen/hypercall.h"
+#include "pv/xen/store_port.h"
 
 /* struct tss32; and with all that a task state segment of virtual 8086 mode can have behind it. */
 #define TSS_SIZE_MIN 104u
@@ -78,6 +79,8 @@ static int set_param(struct xen_call *call, uint32_t index, uint64_t value)
 	}
 	if (r == 0)
 		xen->param[index] = value;
+	if (index == HVM_PARAM_STORE_EVTCHN || index == HVM_PARAM_CONSOLE_EVTCHN)
+		xen_special_ports_bind(xen);
 	return r;
 }
 

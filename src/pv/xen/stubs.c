@@ -10,6 +10,7 @@
 #include "base/util.h"
 #include "mem/data.h"
 #include "pv/xen/hypercall.h"
+#include "pv/xen/store_port.h"
 
 static const uint8_t vmcall[3] = { 0x0f, 0x01, 0xc1 }, vmmcall[3] = { 0x0f, 0x01, 0xd9 };
 static const uint8_t port_call[3] = { 0xe6, XEN_PORT, 0x90 };
@@ -115,6 +116,7 @@ void xen_go_on(struct xen *xen, bool arrived)
 		xen_stubs_apply(xen);
 		xen->engine->choose_delivery(xen);
 		xen->engine->set_shared_info(xen);
+		xen_special_ports_bind(xen);
 	}
 	for (uint32_t i = 0; i < xen->vcpu_count && arrived; i++) {
 		struct xen_vcpu *v = &xen->vcpus[i];
@@ -126,5 +128,8 @@ void xen_go_on(struct xen *xen, bool arrived)
 		xen_upcall_again(v);
 	}
 	xen_timers_changed(xen);
+	xen_store_serve(xen);
+	xen_console_kick(xen);
+	xen_devs_go_on(xen, arrived);
 	xen_unlock(xen);
 }

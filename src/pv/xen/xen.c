@@ -11,6 +11,7 @@
 #include "arch/x86/ident.h"
 #include "base/util.h"
 #include "pv/xen/hypercall.h"
+#include "pv/xen/store_port.h"
 
 /* xen/arch/x86/traps.c, cpuid_hypervisor_leaves(). Leaf 5 is for PV domains. */
 static int set_cpuid(struct xen *xen, struct vcpu *vcpu)
@@ -77,6 +78,10 @@ static void copy_options(struct xen *xen, const struct xen_options *options)
 	memcpy(xen->ranges, options->ranges, xen->range_count * sizeof(*xen->ranges));
 	xen->say = options->say;
 	xen->say_self = options->self;
+	xen->console.output = options->console_output;
+	xen->console.input_room = options->console_room;
+	xen->console.self = options->self;
+	xen->special_gpa = options->pages;
 }
 
 /* Everything as it is before the guest has asked for anything; the vCPUs have no threads yet. */
@@ -113,11 +118,15 @@ int xen_create(struct vm *vm, const struct xen_options *options, struct xen **re
 	if (r == 0)
 		r = xen_via_init(xen);
 	if (r == 0)
+		r = xen_grants_init(xen);
+	if (r == 0)
 		r = choose_engine(xen, options->engine);
 	for (uint32_t i = 0; r == 0 && i < xen->vcpu_count; i++)
 		r = set_cpuid(xen, &vm->vcpus[i]);
 	if (r == 0)
 		r = tell_engine(xen);
+	if (r == 0)
+		r = xen_special_pages_init(xen);
 	if (r < 0)
 		goto fail;
 	*ret_xen = xen;
@@ -133,8 +142,11 @@ void xen_destroy(struct xen *xen)
 		return;
 	xen_timer_finish(xen);
 	xen_via_finish(xen);
+	xen_devs_destroy(xen);
+	xen_special_pages_finish(xen);
 	xen_ports_finish(xen);
 	xen_page_finish(&xen->shared);
+	xen_grants_finish(xen);
 	pthread_mutex_destroy(&xen->lock);
 	free(xen->hole_gfns);
 	free(xen->vcpus);
@@ -220,6 +232,8 @@ void xen_soft_reset(struct xen *xen)
 		v->stale = XEN_STALE_INFO | XEN_STALE_TIME | XEN_STALE_RUNSTATE | XEN_STALE_VECTOR |
 			   XEN_STALE_TIMER;
 	}
+	xen_special_pages_reset(xen);
+	xen_devs_reset(xen);
 	xen_shared_info_map(xen, XEN_NO_GFN);
 	memset(xen->shared.own, 0, XEN_PAGE_SIZE);
 	xen->param[HVM_PARAM_CALLBACK_IRQ] = 0;

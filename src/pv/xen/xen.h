@@ -36,7 +36,15 @@ struct xen_options {
 	uint32_t (*intx_gsi)(uint8_t slot, uint8_t pin);
 	/* What the guest says by console_io and to Xen's debug port; any vCPU's thread. May be NULL. */
 	void (*say)(void *self, const char *text, size_t len);
+	/*
+	 * The PV console, on the loop's thread: how many bytes were taken; after a short count it is not
+	 * called again until xen_console_output_ready(). input_room: there is room for xen_console_input()
+	 * again. Both may be NULL.
+	 */
+	size_t (*console_output)(void *self, const void *buf, size_t len);
+	void (*console_room)(void *self);
 	void *self;
+	uint64_t pages; /* gpa of two pages where nothing else is: the console's and Xenstore's */
 };
 
 /*
@@ -65,6 +73,40 @@ void xen_find_stubs(struct xen *xen, uint64_t gpa, uint64_t len);
 /* Around the time in which registers are read or set: what advances by itself stands still. Loop. */
 void xen_hold(struct xen *xen);
 void xen_go_on(struct xen *xen, bool arrived);
+
+/*
+ * Devices come to rest, after xen_hold(): done(arg) is called when all have, at once or later. resume: they
+ * go on. busy: which one has not come to rest; or NULL. Loop.
+ */
+void xen_quiesce(struct xen *xen, void (*done)(void *arg), void *arg);
+void xen_resume(struct xen *xen);
+const char *xen_busy(const struct xen *xen);
+
+/* The PV console. input returns how many bytes were taken. Loop. */
+size_t xen_console_input(struct xen *xen, const void *buf, size_t len);
+void xen_console_output_ready(struct xen *xen);
+
+struct disk;
+struct disk_options;
+
+struct xen_blk_options {
+	const struct disk_options *disk;
+	unsigned number; /* 0: xvda */
+	unsigned queues; /* 0: one per vCPU, at most 8 */
+};
+
+/* A back end for a disk; the disk and it are xen's. What disk_init() says; -ENOMEM. */
+int xen_blk_create(struct xen *xen, const struct xen_blk_options *options, struct disk **ret_disk);
+
+struct xen_net_options {
+	const char *id; /* "net0": for messages */
+	unsigned number;
+	const char *tap; /* interface name; NULL: passt */
+	uint8_t mac[6];
+};
+
+/* A back end for a network, which is xen's. The port's errors (io/net_port.h); -ENOMEM. */
+int xen_net_create(struct xen *xen, const struct xen_net_options *options);
 
 /* "kernel" or "portable". */
 const char *xen_engine_name(const struct xen *xen);

@@ -8,6 +8,7 @@
 
 #include <abi/xen.h>
 #include <abi/xen_evtchn.h>
+#include <abi/xen_grant.h>
 #include <abi/xen_hvm.h>
 #include <abi/xen_memory.h>
 #include <abi/xen_vcpu.h>
@@ -16,10 +17,14 @@
 #include "io/loop.h"
 #include "mem/dirty.h"
 #include "mem/mem.h"
+#include "pv/xen/bus.h"
 #include "pv/xen/engine.h"
 #include "pv/xen/evtchn.h"
+#include "pv/xen/grant.h"
+#include "pv/xen/page.h"
 #include "pv/xen/pirq.h"
 #include "pv/xen/sender.h"
+#include "pv/xen/store.h"
 #include "pv/xen/xen.h"
 #include "vm/irq.h"
 #include "vm/vcpu_call.h"
@@ -46,15 +51,6 @@
 
 #define XEN_RANGES_MAX 16
 #define XEN_STUBS_MAX  4
-
-/*
- * A page that Xen has and the guest maps: where it is not mapped it has content all the same.
- * Everything under xen.lock. The guest's memory may go: where a page is, is looked up at each use.
- */
-struct xen_page {
-	uint64_t gfn; /* XEN_NO_GFN: not mapped */
-	uint8_t *own; /* a page of ferry's, for then */
-};
 
 /* What KVM is told of a vCPU, which it is only while the vCPU is outside KVM_RUN: xen_sync(). */
 enum xen_stale {
@@ -129,6 +125,10 @@ struct xen {
 	uint64_t param[XEN_HVM_PARAMS];
 	struct xen_ports ports;
 	struct xen_pirqs pirqs;
+	struct xen_grants grants;
+	struct store store;
+	struct xen_dev *devs; /* linked before the guest runs */
+	uint64_t special_gpa; /* fixed: of the console's page; Xenstore's is behind it */
 	uint64_t hypercall_page; /* gpa, or XEN_NO_GPA */
 	uint64_t stubs[XEN_STUBS_MAX]; /* gpa of a patched or patchable inline call; 0: none */
 	struct xen_sender *senders;
@@ -139,6 +139,17 @@ struct xen {
 	uint32_t watchdogs_used;
 	uint64_t *hole_gfns; /* pages that were mapped where no RAM is */
 	size_t hole_count;
+
+	/* The loop's, but for what is fixed and the kick. */
+	struct {
+		size_t (*output)(void *self, const void *buf, size_t len);
+		void (*input_room)(void *self);
+		void *self;
+		bool is_choked, has_refused;
+		struct kick kick;
+	} console;
+	void (*quiesced)(void *arg); /* the loop's: who waits for all devices */
+	void *quiesced_arg;
 
 	bool held;
 	atomic_bool arming; /* a message to the loop is under way */
@@ -231,6 +242,9 @@ int xen_watchdog_restore(struct xen *xen, uint32_t id, uint64_t left);
 /* traps.c and stubs.c: every hypercall in the guest's memory is of the engine. */
 int xen_write_hypercall_page(struct xen *xen, uint64_t gpa);
 void xen_stubs_apply(struct xen *xen);
+
+/* store_port.c. lock held. What the guest asks of Xenstore is looked at, and answered. */
+void xen_store_serve(struct xen *xen);
 
 /* vcpu_bank.c */
 int xen_vcpu_bank_add(struct xen *xen);

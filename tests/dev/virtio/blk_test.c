@@ -14,6 +14,7 @@
 
 #include "base/util.h"
 #include "dev/virtio/blk.h"
+#include "io/disk.h"
 #include "io/disk_image.h"
 
 #define DISK_SIZE (4u << 20)
@@ -448,13 +449,13 @@ static uint64_t dirty_blocks(void)
 {
 	uint64_t bitmap = 0;
 
-	disk_dirty_collect(&blk_image(blk)->dirty, &bitmap);
+	disk_dirty_collect(&blk_disk(blk)->image.dirty, &bitmap);
 	return bitmap;
 }
 
 static void start_tracking(void)
 {
-	ck_assert_int_eq(disk_dirty_start(&blk_image(blk)->dirty, DISK_SIZE), 0);
+	ck_assert_int_eq(disk_dirty_start(&blk_disk(blk)->image.dirty, DISK_SIZE), 0);
 }
 
 START_TEST(test_writes_discards_and_zeros_are_told_and_nothing_else)
@@ -477,7 +478,7 @@ START_TEST(test_writes_discards_and_zeros_are_told_and_nothing_else)
 	ck_assert_uint_eq(dirty_blocks(), 0x13);
 	ck_assert_uint_eq(ranges(VIRTIO_BLK_T_WRITE_ZEROES, two, 32), VIRTIO_BLK_S_OK);
 	ck_assert_uint_eq(dirty_blocks(), 0x13);
-	disk_dirty_stop(&blk_image(blk)->dirty);
+	disk_dirty_stop(&blk_disk(blk)->image.dirty);
 	teardown();
 }
 END_TEST
@@ -667,11 +668,11 @@ START_TEST(test_a_flush_from_outside_tells_its_result)
 	bool ended = false;
 
 	setup((struct blk_options){ 0 });
-	blk_flush(blk, flush_ended, &ended);
+	disk_flush(blk_disk(blk), flush_ended, &ended);
 	ck_assert(!ended);
 	fake_wait(&vm, ended);
 	ck_assert_int_eq(flush_result, 0);
-	blk_flush(blk, flush_ended, &ended); /* under way when the disk goes */
+	disk_flush(blk_disk(blk), flush_ended, &ended); /* under way when the disk goes */
 	teardown();
 }
 END_TEST
@@ -682,11 +683,11 @@ START_TEST(test_an_unlocked_disk_is_locked_later)
 
 	setup((struct blk_options){ .unlocked = true });
 	ck_assert_int_eq(disk_image_init(&second, path, false, false), 0);
-	ck_assert_int_eq(blk_lock(blk), 0);
+	ck_assert_int_eq(disk_lock(blk_disk(blk)), 0);
 	ck_assert_int_eq(disk_image_lock(&second, path, false), -EBUSY);
-	blk_unlock(blk);
+	disk_unlock(blk_disk(blk));
 	ck_assert_int_eq(disk_image_lock(&second, path, false), 0);
-	ck_assert_int_eq(blk_lock(blk), -EBUSY);
+	ck_assert_int_eq(disk_lock(blk_disk(blk)), -EBUSY);
 	disk_image_finish(&second);
 	teardown();
 }

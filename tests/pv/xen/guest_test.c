@@ -410,7 +410,20 @@ START_TEST(test_timers_fire_once_or_by_the_period)
 }
 END_TEST
 
-CHECK_MAIN_KVM("xen guests", test_hostile_hypercalls_are_all_answered,
+START_TEST(test_grants_of_both_versions_answer_as_xens)
+{
+	run("xen/grants", "", 1);
+}
+END_TEST
+
+START_TEST(test_xenstore_serves_its_ring)
+{
+	run("xen/store", "", 1);
+}
+END_TEST
+
+CHECK_MAIN_KVM("xen guests", test_grants_of_both_versions_answer_as_xens,
+	       test_xenstore_serves_its_ring, test_hostile_hypercalls_are_all_answered,
 	       test_runstates_are_written_at_every_offset_over_a_page_edge,
 	       test_fifo_events_are_queued_by_priority, test_a_poll_ends_by_an_event_or_in_time,
 	       test_timers_fire_once_or_by_the_period,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* virtio-net's back end on passt: frames with their length in front, on a stream. */
-#include "dev/virtio/net_impl.h"
+/* Packets by passt: frames with their length in front, on a stream. */
+#include "io/net_port.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/util.h"
+#include "io/iov.h"
 #include "io/passt.h"
 
 #define LENGTH_SIZE 4
@@ -19,7 +20,7 @@
 #define RX_SIZE (2 * (LENGTH_SIZE + NET_FRAME_MAX))
 
 struct net_user {
-	struct net *net;
+	struct net_client client;
 	struct loop *loop;
 	struct passt *passt;
 	struct loop_watch in, out;
@@ -40,9 +41,9 @@ static void lose(struct net_user *user, const char *why)
 	loop_watch_remove(user->loop, &user->in);
 	loop_watch_remove(user->loop, &user->out);
 	user->lost = true;
-	net_lost(user->net, why);
+	user->client.lost(user->client.self, why);
 	if (waiting) /* no longer: what is sent from now on is lost */
-		net_can_send(user->net);
+		user->client.can_send(user->client.self);
 }
 
 static void passt_ended(void *self, const char *text)
@@ -80,7 +81,7 @@ static enum outcome deliver_frames(struct net_user *user)
 	uint32_t len;
 
 	while ((len = frame_length(user)) != 0) {
-		if (!net_receive(user->net, &none, user->rx + user->rx_first + LENGTH_SIZE, len))
+		if (!user->client.receive(user->client.self, &none, user->rx + user->rx_first + LENGTH_SIZE, len))
 			return NO_BUFFERS;
 		user->rx_first += LENGTH_SIZE + len;
 	}
@@ -161,7 +162,7 @@ static void writable(struct loop_watch *watch, unsigned events)
 	if (!flush(user))
 		return;
 	loop_watch_remove(user->loop, watch);
-	net_can_send(user->net);
+	user->client.can_send(user->client.self);
 }
 
 static int wait_for_room(struct net_user *user)
@@ -188,7 +189,7 @@ static int user_send(void *self, const struct virtio_net_hdr *header, const stru
 {
 	struct net_user *user = self;
 	uint32_t length = htonl((uint32_t)len);
-	struct iovec all[VIRTQ_IOV_MAX];
+	struct iovec all[NET_PORT_IOV_MAX];
 	struct msghdr message = { .msg_iov = all, .msg_iovlen = count + 1 };
 	ssize_t n;
 
@@ -219,14 +220,13 @@ static void user_destroy(void *self)
 	free(user);
 }
 
-static const struct net_backend_ops user_ops = {
+static const struct net_port_ops user_ops = {
 	.send = user_send,
 	.receive = user_receive,
 	.destroy = user_destroy,
 };
 
-int net_user_create(struct net *net, struct loop *loop, const struct net_backend_ops **ret_ops,
-		    void **ret_self)
+int net_user_create(struct loop *loop, const struct net_client *client, struct net_port *ret_port)
 {
 	struct net_user *user = calloc(1, sizeof(*user));
 	struct passt_options options = { .ended = passt_ended, .self = user };
@@ -234,13 +234,12 @@ int net_user_create(struct net *net, struct loop *loop, const struct net_backend
 
 	if (!user)
 		return -ENOMEM;
-	user->net = net;
+	user->client = *client;
 	user->loop = loop;
 	r = passt_create(loop, &options, &user->passt);
 	if (r < 0)
 		goto fail;
-	*ret_ops = &user_ops;
-	*ret_self = user;
+	*ret_port = (struct net_port){ &user_ops, user };
 	return 0;
 fail:
 	user_destroy(user);

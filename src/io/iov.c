@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copies between flat buffers and lists of buffers. */
-#include "dev/virtio/virtio.h"
+#include "io/iov.h"
 
 #include <string.h>
 
@@ -44,4 +44,17 @@ uint64_t iov_from_buf(const struct iovec *iov, unsigned count, uint64_t offset, 
 		offset = 0;
 	}
 	return done;
+}
+
+void iov_skip(struct iovec **iov, unsigned *count, uint64_t bytes)
+{
+	while (*count && bytes >= (*iov)->iov_len) {
+		bytes -= (*iov)->iov_len;
+		(*iov)++;
+		(*count)--;
+	}
+	if (*count && bytes) {
+		(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + bytes;
+		(*iov)->iov_len -= bytes;
+	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* virtio-net's back end on a tap interface. */
-#include "dev/virtio/net_impl.h"
+/* Packets by a tap interface. */
+#include "io/net_port.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 #include "io/tap.h"
 
 struct net_tap {
-	struct net *net;
+	struct net_client client;
 	struct loop *loop;
 	int fd;
 	struct loop_watch in, out;
@@ -44,7 +44,7 @@ static void read_packets(struct net_tap *tap)
 	for (int i = 0; i < NET_BURST && next_packet(tap); i++) {
 		uint32_t len = tap->kept - (uint32_t)sizeof(tap->packet.header);
 
-		if (!net_receive(tap->net, &tap->packet.header, tap->packet.frame, len)) {
+		if (!tap->client.receive(tap->client.self, &tap->packet.header, tap->packet.frame, len)) {
 			loop_watch_remove(tap->loop, &tap->in);
 			return;
 		}
@@ -58,7 +58,7 @@ static void readable(struct loop_watch *watch, unsigned events)
 
 	if (events & POLLERR) { /* the interface was deleted */
 		loop_watch_remove(tap->loop, watch);
-		net_lost(tap->net, "the tap interface was deleted");
+		tap->client.lost(tap->client.self, "the tap interface was deleted");
 		return;
 	}
 	read_packets(tap);
@@ -79,7 +79,7 @@ static void writable(struct loop_watch *watch, unsigned events)
 
 	(void)events;
 	loop_watch_remove(tap->loop, watch);
-	net_can_send(tap->net);
+	tap->client.can_send(tap->client.self);
 }
 
 /* The kernel checks the header; what it refuses is lost, as on a wire. */
@@ -88,7 +88,7 @@ static int tap_send(void *self, const struct virtio_net_hdr *header, const struc
 {
 	struct net_tap *tap = self;
 	struct virtio_net_hdr copy = *header;
-	struct iovec all[VIRTQ_IOV_MAX];
+	struct iovec all[NET_PORT_IOV_MAX];
 
 	(void)len;
 	if (count >= ARRAY_SIZE(all))
@@ -107,10 +107,10 @@ static void tap_start(void *self, uint64_t features)
 {
 	struct net_tap *tap = self;
 	const struct tap_offload offload = {
-		.csum = features & FEATURE(VIRTIO_NET_F_GUEST_CSUM),
-		.tso4 = features & FEATURE(VIRTIO_NET_F_GUEST_TSO4),
-		.tso6 = features & FEATURE(VIRTIO_NET_F_GUEST_TSO6),
-		.ecn = features & FEATURE(VIRTIO_NET_F_GUEST_ECN),
+		.csum = features & NET_FEATURE(VIRTIO_NET_F_GUEST_CSUM),
+		.tso4 = features & NET_FEATURE(VIRTIO_NET_F_GUEST_TSO4),
+		.tso6 = features & NET_FEATURE(VIRTIO_NET_F_GUEST_TSO6),
+		.ecn = features & NET_FEATURE(VIRTIO_NET_F_GUEST_ECN),
 	};
 
 	tap_set_offload(tap->fd, &offload);
@@ -127,11 +127,11 @@ static void tap_destroy(void *self)
 	free(tap);
 }
 
-static const struct net_backend_ops tap_ops = {
-	.features = FEATURE(VIRTIO_NET_F_CSUM) | FEATURE(VIRTIO_NET_F_GUEST_CSUM) |
-		    FEATURE(VIRTIO_NET_F_GUEST_TSO4) | FEATURE(VIRTIO_NET_F_GUEST_TSO6) |
-		    FEATURE(VIRTIO_NET_F_GUEST_ECN) | FEATURE(VIRTIO_NET_F_HOST_TSO4) |
-		    FEATURE(VIRTIO_NET_F_HOST_TSO6) | FEATURE(VIRTIO_NET_F_HOST_ECN),
+static const struct net_port_ops tap_ops = {
+	.features = NET_FEATURE(VIRTIO_NET_F_CSUM) | NET_FEATURE(VIRTIO_NET_F_GUEST_CSUM) |
+		    NET_FEATURE(VIRTIO_NET_F_GUEST_TSO4) | NET_FEATURE(VIRTIO_NET_F_GUEST_TSO6) |
+		    NET_FEATURE(VIRTIO_NET_F_GUEST_ECN) | NET_FEATURE(VIRTIO_NET_F_HOST_TSO4) |
+		    NET_FEATURE(VIRTIO_NET_F_HOST_TSO6) | NET_FEATURE(VIRTIO_NET_F_HOST_ECN),
 	.start = tap_start,
 	.send = tap_send,
 	.receive = tap_receive,
@@ -139,8 +139,8 @@ static const struct net_backend_ops tap_ops = {
 	.has_switches = true,
 };
 
-int net_tap_create(struct net *net, struct loop *loop, const char *name,
-		   const struct net_backend_ops **ret_ops, void **ret_self)
+int net_tap_create(struct loop *loop, const char *name, const struct net_client *client,
+		   struct net_port *ret_port)
 {
 	const struct tap_offload all = { .csum = true, .tso4 = true, .tso6 = true, .ecn = true };
 	struct net_tap *tap = calloc(1, sizeof(*tap));
@@ -148,7 +148,7 @@ int net_tap_create(struct net *net, struct loop *loop, const char *name,
 
 	if (!tap)
 		return -ENOMEM;
-	tap->net = net;
+	tap->client = *client;
 	tap->loop = loop;
 	tap->fd = r = tap_open(name);
 	if (r < 0)
@@ -158,8 +158,7 @@ int net_tap_create(struct net *net, struct loop *loop, const char *name,
 		because(r, "tap %s: this kernel's tap has no offloads", name);
 		goto fail;
 	}
-	*ret_ops = &tap_ops;
-	*ret_self = tap;
+	*ret_port = (struct net_port){ &tap_ops, tap };
 	return 0;
 fail:
 	tap_destroy(tap);

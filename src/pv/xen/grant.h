@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Grant tables: what the guest lets others have of its memory (xen/common/grant_table.c). The others are
+ * ferry's back ends, which are domain 0, and the guest itself.
+ *
+ * While somebody uses a grant it is pinned: Xen's flags in the entry (version 1) or in the status
+ * word (version 2) tell the guest so, and are cleared with the last pin. Which are pinned is no
+ * register: back ends give everything back before registers are read, but for the pages of their
+ * rings, which they pin again where the guest arrives.
+ */
+#ifndef PV_XEN_GRANT_H
+#define PV_XEN_GRANT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pv/xen/page.h"
+
+struct xen;
+struct xen_call;
+
+#define XEN_GRANT_FRAMES	64u
+#define XEN_GRANT_STATUS_FRAMES 8u /* of as many frames of version 2 */
+#define XEN_GRANTS_A_FRAME	512u /* at the most: version 1 */
+
+/* Under xen.lock, as all of this. */
+struct xen_pin {
+	uint32_t readers, writers; /* who writes reads as well, and is counted once */
+	uint32_t domid;
+	uint64_t gfn; /* as it was when the first one pinned it */
+};
+
+struct xen_grants {
+	uint32_t version; /* 1 or 2 */
+	uint32_t frames;  /* there are so many of these */
+	struct xen_page frame[XEN_GRANT_FRAMES];
+	struct xen_page status[XEN_GRANT_STATUS_FRAMES]; /* as many as frames need, in version 2 */
+	struct xen_pin *pins[XEN_GRANT_FRAMES]; /* XEN_GRANTS_A_FRAME each */
+};
+
+/* A grant that is pinned. */
+struct xen_grant {
+	uint32_t ref;
+	bool writable;
+	uint64_t gpa;
+	uint16_t offset, length; /* what of the page is granted */
+};
+
+int xen_grants_init(struct xen *xen);
+void xen_grants_finish(struct xen *xen);
+
+int64_t xen_grant_table_op(struct xen_call *call);
+
+/* All of these with the lock held. */
+
+/*
+ * Pins it for a domain. part: also grants of a part of a page, which can be copied but not mapped.
+ * GNTST_okay; GNTST_bad_gntref; GNTST_general_error: not granted so; GNTST_bad_page: no memory there.
+ */
+int xen_grant_pin(struct xen *xen, uint32_t domid, uint32_t ref, bool writable, bool part,
+		  struct xen_grant *ret_grant);
+void xen_grant_unpin(struct xen *xen, const struct xen_grant *grant);
+
+uint32_t xen_grant_entries(const struct xen *xen);
+uint32_t xen_grant_status_frames(const struct xen *xen);
+/* Where an entry is, and its status word (version 2). The reference is one of the table's. */
+void *xen_grant_entry(const struct xen *xen, uint32_t ref);
+uint16_t *xen_grant_status(const struct xen *xen, uint32_t ref);
+void xen_grant_mark_dirty(struct xen *xen, uint32_t ref);
+bool xen_grant_is_pinned(const struct xen *xen, uint32_t ref);
+/* There are so many frames at least. -ENOSPC, -ENOMEM. */
+int xen_grant_grow(struct xen *xen, uint32_t frames);
+/* The table is empty, in the version given; frames stay. */
+int xen_grant_set_version(struct xen *xen, uint32_t version);
+
+/* XENMAPSPACE_grant_table: 0 or -XEN_E…. */
+int xen_grant_add_frame(struct xen *xen, uint64_t idx, uint64_t gfn);
+/* remove_from_physmap: whether one of them was there. */
+bool xen_grant_remove_frame(struct xen *xen, uint64_t gfn);
+
+/* grant_copy.c */
+int64_t xen_grant_copy(struct xen_call *call, uint64_t arg, uint32_t count);
+int64_t xen_grant_map(struct xen_call *call, uint64_t arg, uint32_t count);
+int64_t xen_grant_unmap(struct xen_call *call, uint64_t arg, uint32_t count, uint32_t size);
+
+int xen_grant_bank_add(struct xen *xen);
+
+#endif
