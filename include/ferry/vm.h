@@ -39,9 +39,15 @@ struct vm_options {
 	uint64_t hugepage_size; /* bytes; 0: normal pages */
 	bool prealloc;         /* of memory */
 	/*
-	 * Maps what memory there is from the beginning, before anything else is made. May be NULL. Later
-	 * would do, but from Linux 6.18 on who sets a slot soon after KVM's irqchip was made waits for
-	 * the end of a grace period that nobody hurries (kvm_io_bus_register_dev), some 6 ms.
+	 * What vCPUs have that they do not have by themselves: "pmu,sve=256". arm64 only. NULL:
+	 * nothing.
+	 */
+	const char *cpu;
+	/*
+	 * Maps what memory there is from the beginning, before anything else is made. May be NULL.
+	 * Later would do, but from Linux 6.18 on who sets a slot soon after KVM's irqchip was made
+	 * waits for the end of a grace period that nobody hurries (kvm_io_bus_register_dev), some 6
+	 * ms.
 	 */
 	int (*map_memory)(void *self, struct mem *mem);
 	void *map_self;
@@ -64,7 +70,9 @@ int vm_create(const struct vm_options *options, struct vm **ret_vm);
 /* Stops what runs and frees everything. NULL is fine. */
 void vm_destroy(struct vm *vm);
 
-/* Starts one thread per vCPU. They begin to run the guest at once. -EAGAIN and what clone(2) says. */
+/*
+ * Starts one thread per vCPU. They begin to run the guest at once. -EAGAIN and what clone(2) says.
+ */
 int vm_start(struct vm *vm);
 
 /*
@@ -83,8 +91,8 @@ void vm_set_suspended(struct vm *vm, bool suspended);
 bool vm_is_suspended(const struct vm *vm);
 
 /*
- * Withholds so many percent (0 … 99) of its time from each vCPU, in periods of a few milliseconds. A
- * pause or an end need not wait for it. Any thread; the loop must be running for it to count.
+ * Withholds so many percent (0 … 99) of its time from each vCPU, in periods of a few milliseconds.
+ * A pause or an end need not wait for it. Any thread; the loop must be running for it to count.
  */
 void vm_throttle(struct vm *vm, unsigned percent);
 

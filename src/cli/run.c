@@ -216,6 +216,8 @@ static enum exit_status boot(struct run *run)
 	enum vm_end why;
 	int err = run_make(run);
 
+	if (!err && run->options.like)
+		err = run_like(run);
 	if (!err && !run->options.dry_run)
 		err = run_confine(run, NULL, 0);
 	if (err)

@@ -57,6 +57,8 @@ int run_join_cgroup(const char *directory);
 int run_read_again(struct run *run, const char *description);
 /* Makes everything that the options name, as far as --dry-run lets it. Nothing runs yet. */
 int run_make(struct run *run);
+/* like.c: --like, before anything runs. */
+int run_like(struct run *run);
 /* Until the VM ends: how, and why. A blank machine is started by who fills it. */
 enum vm_end run_loop(struct run *run, char text[ERROR_TEXT_MAX]);
 /* The terminal is as it was afterwards. */

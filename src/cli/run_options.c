@@ -184,6 +184,30 @@ static int set_sdei(void *target, const char *value, bool on)
 	return err;
 }
 
+static int set_cpu(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_in(options, &options->machine.vm.cpu, value);
+}
+
+static int set_fw(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_in(options, &options->machine.fw, value);
+}
+
+static int set_like(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_path(options, &options->like, value);
+}
+
 static int set_hyperv(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
@@ -424,6 +448,12 @@ static const struct command_option option_table[] = {
 	  OPTION_RARE, set_xen_engine },
 	{ "sdei", "HOW", "arm64: events by firmware: auto, on or off (auto)", "on", OPTION_MACHINE |
 	  OPTION_RARE, set_sdei },
+	{ "cpu", "LIST", "arm64: what vCPUs have besides: pmu, sve, sve=BITS", "pmu,sve=256",
+	  OPTION_RARE | OPTION_MACHINE, set_cpu },
+	{ "fw", "LIST", "arm64: pin firmware: psci=V,std=N,std-hyp=N", "psci=1.0",
+	  OPTION_RARE, set_fw },
+	{ "like", "SNAPSHOT", "arm64: the CPU and firmware of the guest in SNAPSHOT", "old.snap",
+	  OPTION_RARE | OPTION_NO_FILE, set_like },
 	{ "hyperv", "FEATURES", "let the guest see Hyper-V, not KVM", "default,spinlocks=8191",
 	  OPTION_OPTIONAL | OPTION_MACHINE, set_hyperv },
 	{ "hyperv-engine", "WHICH", "who plays Hyper-V: auto, kernel or portable (auto)", "portable",
@@ -480,6 +510,13 @@ static const char *const more[] = {
 	"  queues=N     request queues, 1 to 16 (as many as vCPUs)",
 	"  serial=TEXT  what the guest sees as the disk's serial number, up to 20 characters",
 	"A comma in a file's name is written twice.",
+	"",
+	"Firmware and CPU (arm64). A guest sees what its first host has, and moves to hosts that have",
+	"as much. --fw psci=1.0,std=N,std-hyp=N,vendor-hyp=N gives it less: a version of PSCI, and which",
+	"hypercalls there are, as bits (the kernel's fw-pseudo-registers.rst). --like SNAPSHOT gives it",
+	"the ID registers, the caches and the firmware that the guest in SNAPSHOT has: one that was",
+	"begun on the oldest host, say, under Linux 6.1; and --sdei off, which 6.1 cannot do. --cpu pmu",
+	"adds performance counters, sve vectors, sve=256 those of 256 bits at the most.",
 	"",
 	"Networks. --net user needs no privilege: passt connects the guest as a program of",
 	"yours. --net tap=NAME uses a tap device, and makes one where there is none, which takes",
@@ -644,6 +681,8 @@ int run_options_check(const struct run_options *options)
 		return because(-EINVAL, "--tls and --insecure-plaintext belong to --incoming");
 	if (options->machine.xen_version && options->machine.hyperv)
 		return because(-EINVAL, "either --xen or --hyperv: they are in each other's place");
+	if ((options->like || options->machine.fw) && run_options_arrives(options))
+		return because(-EINVAL, "--like and --fw: a guest that comes brings what it was promised");
 	if (options->has_clock && !run_options_arrives(options))
 		return because(-EINVAL, "--clock belongs to --incoming and --restore");
 	if (!options->machine.kernel && !run_options_arrives(options))

@@ -37,6 +37,7 @@ struct run_options {
 	struct run_described described;
 	const char *incoming; /* a URI; NULL: the guest does not come from another host */
 	const char *restore;  /* a directory; NULL: nor from a snapshot */
+	const char *like;     /* a snapshot whose guest has the CPU that is wanted; NULL: the host's */
 	const char *tls;
 	bool insecure_plaintext;
 	bool has_clock;	     /* --clock was given */

@@ -57,7 +57,7 @@ struct snapshot {
  * host's), -EBADMSG (damaged), with a text. snapshot_finish() also after a failure.
  */
 int snapshot_parse(const struct stream *stream, struct snapshot *ret_snapshot);
-/* The same of dir, with its memory file opened; or of a state file alone. */
+/* The same of dir, with its memory file opened; or of a state file alone, or that of a directory. */
 int snapshot_open(const char *dir, struct snapshot *ret_snapshot);
 int snapshot_open_state(const char *path, struct snapshot *ret_snapshot);
 void snapshot_finish(struct snapshot *snapshot);
@@ -71,5 +71,14 @@ int snapshot_load_memory(struct snapshot *snapshot, struct mem *mem, struct verd
 /* The registers, and memory if it is not filled yet. */
 int snapshot_load(struct snapshot *snapshot, const struct migrate_guest *guest,
 		  struct verdict *verdict);
+
+/*
+ * Before the guest first runs: sets every register that is a promise (REG_PROMISE) to what the snapshot's
+ * guest was promised, and to zero what that does not know; like its first vCPU, all of them.
+ *   -EREMOTE  this host cannot promise that, for the reasons in *verdict
+ *   -EINVAL   the snapshot is of another architecture, or this one's promises are no such registers
+ */
+int snapshot_promise(const struct snapshot *snapshot, struct reg_file *regs,
+		     struct verdict *verdict);
 
 #endif

@@ -126,7 +126,7 @@ static int create_kvm_parts(struct vm *vm, const struct vm_options *options)
 	if (r == 0)
 		r = make_memory(vm, options);
 	if (r == 0)
-		r = arch_vm_init(vm);
+		r = arch_vm_init(vm, options->cpu);
 	if (r == 0)
 		r = irq_routes_init(vm);
 	if (r == 0)
