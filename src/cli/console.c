@@ -9,22 +9,27 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/util.h"
 #include "cli/terminal.h"
 
 #define NS_PER_SECOND 1000000000ULL
 /* How long console_finish() waits for a reader. */
 #define LAST_WRITE (3 * NS_PER_SECOND)
+/* What a pipe holds unless somebody made it larger: pipe(7). */
+#define PIPE_MAX 65536
 
 int console_init(struct console *console, const struct console_options *options)
 {
 	*console = (struct console){ .kind = options->kind,
 				     .is_shown = options->is_shown,
-				     .copy_fd = -1 };
+				     .copy_fd = -1,
+				     .return_fd = -1 };
 	console->is_terminal = options->is_shown && terminal_is_input();
 	if (!options->copy_path)
 		return 0;
@@ -207,6 +212,15 @@ static int begin_copy(const struct console *console)
 	return because(-errno, "--console-output: cannot empty the file: %s", strerror(errno));
 }
 
+/* Now: when there is something to return, nothing may be opened any more. */
+static void prepare_return(struct console *console)
+{
+	struct stat status;
+
+	if (fstat(STDIN_FILENO, &status) == 0 && S_ISFIFO(status.st_mode))
+		console->return_fd = open("/proc/self/fd/0", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+}
+
 int console_attach(struct console *console, struct machine *machine, const char *name)
 {
 	struct loop *loop = vm_loop(machine_vm(machine));
@@ -227,6 +241,7 @@ int console_attach(struct console *console, struct machine *machine, const char 
 		return 0;
 	if (console->is_terminal && isatty(STDERR_FILENO) == 1)
 		terminal_line("console of %s; ctrl-] then q quits, ctrl-] then ? helps", name);
+	prepare_return(console);
 	watch_input(console);
 	console_resized(console);
 	return 0;
@@ -259,12 +274,31 @@ void console_continued(struct console *console)
 	}
 }
 
+/*
+ * What the guest has not taken goes back into the pipe, in front of what is in it, for whoever has the
+ * guest now. Nothing is written to a full one: it was emptied first.
+ */
+static void return_input(struct console *console)
+{
+	size_t len = console->input_len - console->input_at;
+	AUTO_FREE char *rest = malloc(PIPE_MAX);
+	ssize_t n;
+
+	if (!len || console->return_fd < 0 || !rest)
+		return;
+	n = read(console->return_fd, rest, PIPE_MAX - len);
+	if (write(console->return_fd, console->input + console->input_at, len) == (ssize_t)len && n > 0)
+		(void)!write(console->return_fd, rest, (size_t)n);
+}
+
 /* Once more what the devices still hold, and then out with it. */
 static void write_last(struct console *console)
 {
 	/* A guest that went elsewhere says it there. */
 	if (vm_ended(machine_vm(console->machine)) != VM_END_MIGRATED)
 		machine_flush(console->machine);
+	else if (console->is_shown && !console->is_terminal)
+		return_input(console);
 	sink_drain(&console->shown, LAST_WRITE);
 	sink_drain(&console->copy, LAST_WRITE);
 }
@@ -296,5 +330,7 @@ void console_finish(struct console *console)
 	sink_finish(&console->copy);
 	if (console->copy_fd >= 0)
 		close(console->copy_fd);
-	console->copy_fd = -1;
+	if (console->return_fd >= 0)
+		close(console->return_fd);
+	console->copy_fd = console->return_fd = -1;
 }
