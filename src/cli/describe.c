@@ -31,18 +31,20 @@ static void add_size(struct json_object *object, const char *key, uint64_t bytes
 	json_object_object_add(object, key, json_object_new_uint64(bytes));
 }
 
-static void add_memory(struct json_object *root, const struct machine_options *machine)
+static int add_memory(struct json_object *root, const struct machine_options *machine)
 {
 	struct json_object *object;
 
 	if (!machine->memory_max) {
 		add_size(root, "memory", machine->memory);
-		return;
+		return 0;
 	}
 	object = json_object_new_object();
+	if (!object)
+		return -ENOMEM;
 	add_size(object, "size", machine->memory);
 	add_size(object, "max", machine->memory_max);
-	json_object_object_add(root, "memory", object);
+	return json_object_object_add(root, "memory", object) ? -ENOMEM : 0;
 }
 
 static int add_path(struct json_object *object, const char *key, const char *path)
@@ -60,7 +62,8 @@ static int add_disk(struct json_object *disks, const struct machine_disk *disk)
 	struct json_object *object = json_object_new_object();
 	int err = 0;
 
-	json_object_array_add(disks, object);
+	if (!object || json_object_array_add(disks, object) < 0)
+		return -ENOMEM;
 	if (disk->readonly)
 		add_switch(object, "readonly", true);
 	if (disk->direct)
@@ -76,12 +79,13 @@ static int add_disk(struct json_object *disks, const struct machine_disk *disk)
 	return err ? err : add_path(object, "path", disk->path);
 }
 
-static void add_net(struct json_object *nets, const struct machine_net *net)
+static int add_net(struct json_object *nets, const struct machine_net *net)
 {
 	struct json_object *object = json_object_new_object();
 	char mac[18];
 
-	json_object_array_add(nets, object);
+	if (!object || json_object_array_add(nets, object) < 0)
+		return -ENOMEM;
 	if (net->kind == MACHINE_NET_TAP)
 		add_text(object, "tap", net->tap);
 	else
@@ -91,6 +95,7 @@ static void add_net(struct json_object *nets, const struct machine_net *net)
 	add_text(object, "mac", mac);
 	if (net->bus == MACHINE_BUS_XEN)
 		add_text(object, "bus", "xen");
+	return 0;
 }
 
 static int add_shmem(struct json_object *root, const struct machine_options *machine)
@@ -107,14 +112,19 @@ static int add_devices(struct json_object *root, const struct machine_options *m
 	struct json_object *disks = json_object_new_array(), *nets = json_object_new_array();
 	int err = 0;
 
+	if (!disks || !nets) {
+		json_object_put(disks);
+		json_object_put(nets);
+		return -ENOMEM;
+	}
 	json_object_object_add(root, "disk", disks);
 	for (size_t i = 0; i < machine->disk_count && !err; i++)
 		err = add_disk(disks, &machine->disks[i]);
 	if (machine->shmem && !err)
 		err = add_shmem(root, machine);
 	json_object_object_add(root, "net", nets);
-	for (size_t i = 0; i < machine->net_count; i++)
-		add_net(nets, &machine->nets[i]);
+	for (size_t i = 0; i < machine->net_count && !err; i++)
+		err = add_net(nets, &machine->nets[i]);
 	if (!machine->rng_source || !machine->rng_source[0])
 		add_switch(root, "rng", !machine->rng_source);
 	else if (!err)
@@ -149,10 +159,13 @@ int describe_machine(const struct run_options *options, char **ret_text)
 	static const char *const consoles[] = { "serial", "virtio", "xen" };
 	const struct machine_options *machine = &options->machine;
 	struct json_object *root = json_object_new_object();
+	const char *text;
 	int err;
 
+	if (!root)
+		return because(-ENOMEM, "out of memory");
 	add_text(root, "name", machine->vm.name);
-	add_memory(root, machine);
+	err = add_memory(root, machine);
 	add_size(root, "cpus", machine->vm.vcpus);
 	if (machine->vm.hugepage_size)
 		add_size(root, "hugepages", machine->vm.hugepage_size);
@@ -169,12 +182,14 @@ int describe_machine(const struct run_options *options, char **ret_text)
 	if (machine->exit_port)
 		add_switch(root, "exit-port", true);
 	add_text(root, "console", consoles[machine->console]);
-	err = add_devices(root, machine);
+	if (!err)
+		err = add_devices(root, machine);
 	if (!err)
 		err = add_hyperv(root, machine);
 	if (!err) {
-		*ret_text = strdup(json_object_to_json_string_ext(
-			root, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		text = json_object_to_json_string_ext(
+			root, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+		*ret_text = text ? strdup(text) : NULL;
 		err = *ret_text ? 0 : -ENOMEM;
 	}
 	json_object_put(root);

@@ -35,7 +35,7 @@ bool sandbox_is_built(void)
 /* Those that there are now: none is started later. Where the kernel does not tell, none can be ended. */
 static void find_children(struct sandbox_values *values)
 {
-	char path[64], text[SANDBOX_CHILDREN * 12] = "", *at = text, *end;
+	char path[64], text[SANDBOX_CHILDREN * 12], *at, *end;
 	long pid;
 	FILE *file;
 
@@ -43,10 +43,9 @@ static void find_children(struct sandbox_values *values)
 	file = fopen(path, "re");
 	if (!file)
 		return;
-	if (!fgets(text, sizeof(text), file))
-		text[0] = '\0';
+	at = fgets(text, sizeof(text), file);
 	fclose(file);
-	while (values->child_count < SANDBOX_CHILDREN) {
+	while (at && values->child_count < SANDBOX_CHILDREN) {
 		pid = strtol(at, &end, 10);
 		if (end == at)
 			break;
