@@ -254,6 +254,16 @@ int machine_hyperv_vcpu(struct machine *machine, uint32_t vcpu,
 /* "kernel" or "portable"; NULL: not a Hyper-V guest. */
 const char *machine_hyperv_engine_name(const struct machine *machine);
 
+/*
+ * Reads len bytes where the vCPU finds them at a virtual address, by its page tables as they are;
+ * x86 only. The vCPU stands still meanwhile. Of a Hyper-V guest it is inhibited as well: who takes
+ * the page away from it by a hypercall waits until all is read. *ret_physical is where the first
+ * byte is; a len of 0 asks for nothing else. Any thread but a vCPU's. -ENOENT: no such vCPU;
+ * -EFAULT: not all of it is mapped, or is memory; -EOPNOTSUPP.
+ */
+int machine_read_virtual(struct machine *machine, uint32_t vcpu, uint64_t address, void *buf,
+			 size_t len, uint64_t *ret_physical);
+
 /* The rest belongs to the loop's thread. */
 
 /*

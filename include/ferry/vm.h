@@ -27,6 +27,12 @@ enum vm_end {
 	VM_END_TEST_FAILED, /* a test program ended with a status, which vm_end_text() has */
 };
 
+/* What a thread of the VM is for, besides the one that made it and runs its loop. */
+enum vm_thread {
+	VM_THREAD_VCPU,
+	VM_THREAD_MIGRATION, /* and what it starts */
+};
+
 struct vm_options {
 	const char *name;      /* for messages and thread names; copied */
 	uint32_t vcpus;        /* 1 … KVM_CAP_MAX_VCPUS */
@@ -46,6 +52,9 @@ struct vm_options {
 	int (*map_memory)(void *self, struct mem *mem);
 	void *map_self;
 	struct log log;
+	/* Called by each such thread first of all when set; -errno: it ends, and the VM or the move with it. */
+	int (*begin_thread)(void *self, enum vm_thread thread);
+	void *thread_self;
 	/* Called for each KVM ioctl when set (--trace-kvm): its name and its result. Any thread. */
 	void (*trace_kvm)(void *self, const char *name, long arg, int result);
 	void *trace_self;

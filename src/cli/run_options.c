@@ -377,6 +377,27 @@ static int set_insecure_plaintext(void *target, const char *value, bool on)
 	return 0;
 }
 
+static int set_sandbox(void *target, const char *value, bool on)
+{
+	static const char *const names[] = { "auto", "on", "off", NULL };
+	struct run_options *options = target;
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	(void)on;
+	if (!err)
+		options->sandbox = (enum run_sandbox)choice;
+	return err;
+}
+
+static int set_cgroup(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_path(options, &options->cgroup, value);
+}
+
 static int set_dry_run(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
@@ -458,6 +479,10 @@ static const struct command_option option_table[] = {
 	  OPTION_OPTIONAL | OPTION_RARE, set_trace_kvm },
 	{ "log-level", "LEVEL", "error, warn, info or debug (warn)", "info", OPTION_RARE,
 	  set_log_level },
+	{ "sandbox", "HOW", "give up what a guest could misuse: auto, on or off (auto)", "on",
+	  OPTION_RARE, set_sandbox },
+	{ "cgroup", "DIR", "run in that cgroup, a directory of its file system",
+	  "/sys/fs/cgroup/vms/web1", OPTION_RARE, set_cgroup },
 	{ "dry-run", NULL, "check everything, then do not start", NULL, 0, set_dry_run },
 	{ "exit-port", NULL, "a test program may end the VM by port 0xf4", NULL,
 	  OPTION_RARE | OPTION_MACHINE, set_exit_port },
@@ -532,6 +557,14 @@ static const char *const more[] = {
 	"  exec:COMMAND   what a command reads and writes, such as exec:'ssh -W ...'",
 	"--clock advance: the guest's clocks have gone on meanwhile; freeze: they stood still.",
 	"--tls DIR has the certificates of who may sign the other side's, and one's own with its key.",
+	"",
+	"The sandbox. Before the guest runs ferry gives up what it needs no more: system calls (seccomp, by",
+	"kind of thread), every path and TCP port (Landlock), capabilities and new privileges, core",
+	"files, and, where it may, the host's root directory and network (user, mount, network, IPC and",
+	"UTS namespaces). No file is opened and no socket made while a guest runs: 'ferry migrate' and",
+	"'ferry snapshot' make them and pass them on. --sandbox=auto leaves out what this host has not",
+	"('ferry doctor' says), on insists on all of it, off is for debugging. A call that is not",
+	"allowed ends ferry with status 1 and the call's name. --cgroup DIR joins a cgroup first.",
 	"",
 	"The config file is a JSON object with the options' names:",
 	"  { \"kernel\": \"vmlinuz\", \"memory\": \"2G\", \"cpus\": 2, \"balloon\": true,",

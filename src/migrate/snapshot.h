@@ -17,22 +17,23 @@
 struct snapshot_writer;
 
 struct snapshot_options {
-	const char *dir;
+	int memory_fd, state_fd; /* empty files: to read and write, and to write */
 	const char *machine;
 };
 
-/* Copies the strings; guest stays the caller's and outlives it. -ENOMEM. */
+/*
+ * Copies the string; the descriptors are the writer's, also when this fails; guest stays the caller's
+ * and outlives it. -ENOMEM.
+ */
 int snapshot_writer_create(const struct migrate_guest *guest, const struct snapshot_options *options,
 			   struct snapshot_writer **ret_writer);
 void snapshot_writer_destroy(struct snapshot_writer *writer);
 
 /*
  * Writes a snapshot of a running guest, which stands still only for what it wrote at the last and its
- * registers, and then goes on. Once, on the calling thread. A snapshot that is in dir already is
- * replaced at once and whole: a crash leaves the old or the new one, and perhaps a directory
- * dir.XXXXXX that may be removed.
- *   -EEXIST  dir is there and no snapshot
- *   -ENOSPC and what else the file system says; the old snapshot is untouched then
+ * registers, and then goes on. Once, on the calling thread. When it returns 0, both files are on
+ * stable storage; snapshot_dir.h makes a snapshot of them.
+ *   -ENOSPC and what else the file system says
  *   -ECANCELED
  */
 int snapshot_writer_run(struct snapshot_writer *writer);
