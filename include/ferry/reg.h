@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Registers: everything that a VM consists of besides its memory, listed, read and written alike. */
+/*
+ * Registers: everything that a VM consists of besides its memory, listed, read and written alike.
+ */
 #ifndef FERRY_REG_H
 #define FERRY_REG_H
 
@@ -48,6 +50,7 @@ enum reg_bank_number {
 	REG_BANK_PVPANIC = 0x23,
 	REG_BANK_PCI = 0x28,
 	REG_BANK_MSIX = 0x29,
+	REG_BANK_XEN_PLATFORM = 0x2a,
 	REG_BANK_VIRTIO = 0x30,
 	REG_BANK_PL031 = 0x38,
 	REG_BANK_PL061 = 0x39,
@@ -78,6 +81,11 @@ static inline size_t reg_size(uint64_t id)
 
 enum reg_flags {
 	REG_TIME = 1 << 0, /* advances by itself: two reads of an idle VM may differ */
+	/*
+	 * What the guest is told of its CPU and firmware: fixed once it has run, the same on all
+	 * vCPUs, and zero where a host does not know it.
+	 */
+	REG_PROMISE = 1 << 1,
 };
 
 struct reg_entry {

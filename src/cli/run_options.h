@@ -14,6 +14,12 @@ enum run_console {
 	RUN_CONSOLE_NONE,
 };
 
+enum run_sandbox {
+	RUN_SANDBOX_AUTO, /* what of it the host has */
+	RUN_SANDBOX_ON,
+	RUN_SANDBOX_OFF,
+};
+
 /* What a description had, put aside: describe.h. */
 struct run_described {
 	struct machine_disk *disks;
@@ -31,6 +37,7 @@ struct run_options {
 	struct run_described described;
 	const char *incoming; /* a URI; NULL: the guest does not come from another host */
 	const char *restore;  /* a directory; NULL: nor from a snapshot */
+	const char *like;     /* a snapshot whose guest has the CPU that is wanted; NULL: the host's */
 	const char *tls;
 	bool insecure_plaintext;
 	bool has_clock;	     /* --clock was given */
@@ -41,6 +48,8 @@ struct run_options {
 	bool trace_kvm;
 	const char *trace_file; /* NULL: standard error */
 	enum log_level log_level;
+	enum run_sandbox sandbox;
+	const char *cgroup; /* NULL: where it is */
 	bool dry_run;
 	bool dies_with_parent;
 	char **kept;
@@ -74,9 +83,10 @@ int run_options_keep_path(struct run_options *options, const char **where, const
 /* Room for one more zeroed element of *array; NULL: no memory. */
 void *run_options_grow(void **array, size_t *count, size_t size);
 
-/* The setters of --memory, --disk and --net (struct command_option). */
+/* The setters of --memory, --disk, --net and --shmem (struct command_option). */
 int run_set_memory(void *target, const char *value, bool on);
 int run_set_disk(void *target, const char *value, bool on);
 int run_set_net(void *target, const char *value, bool on);
+int run_set_shmem(void *target, const char *value, bool on);
 
 #endif

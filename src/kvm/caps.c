@@ -24,6 +24,7 @@ const struct kvm_cap_info kvm_cap_infos[] = {
 	CAP(MANUAL_DIRTY_LOG_PROTECT2, manual_dirty_log_protect2),
 	CAP(SIGNAL_MSI, signal_msi),
 	CAP(GUEST_MEMFD, guest_memfd),
+	CAP(VM_TYPES, vm_types),
 	CAP(PIT2, pit2),
 	CAP(X2APIC_API, x2apic_api),
 	CAP(XSAVE2, xsave2),
@@ -49,11 +50,13 @@ const struct kvm_cap_info kvm_cap_infos[] = {
 	CAP(ONE_REG, one_reg),
 	CAP(ARM_SVE, arm_sve),
 	CAP(ARM_MTE, arm_mte),
+	CAP(ARM_PMU_V3, arm_pmu_v3),
 	CAP(ARM_PTRAUTH_ADDRESS, arm_ptrauth_address),
 	CAP(ARM_PTRAUTH_GENERIC, arm_ptrauth_generic),
 	CAP(ARM_INJECT_EXT_DABT, arm_inject_ext_dabt),
 	CAP(ARM_NISV_TO_USER, arm_nisv_to_user),
 	CAP(MSI_DEVID, msi_devid),
+	CAP(STEAL_TIME, steal_time),
 };
 
 const size_t kvm_cap_infos_count = ARRAY_SIZE(kvm_cap_infos);

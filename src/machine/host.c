@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "io/loop.h"
 #include "kvm/kvm.h"
+#include "sandbox/sandbox.h"
 
 struct list {
 	struct host_facts *facts;
@@ -92,6 +93,16 @@ static void add_linux_guests(struct list *list, bool has_kvm)
 		    .without = "boots them in the lab: tools/lab",
 	    },
 	    "%s", software ? "kvm_pvm interprets kernels, and not every instruction" : "");
+}
+
+/*
+ * Its slots can only be deleted, never moved, logged or made read-only (api.rst,
+ * KVM_SET_USER_MEMORY_REGION2), and up to Linux 6.17 nobody can map it: devices could not reach it.
+ */
+void host_describe_guest_memfd(int value, char *text, size_t size)
+{
+	(void)value;
+	snprintf(text, size, "not used: it can neither be moved nor logged");
 }
 
 static void add_cap(struct list *list, const struct host_cap *cap, const struct kvm_caps *caps)
@@ -232,6 +243,36 @@ static void add_hugepages(struct list *list, const char *name, const char *kib)
 		add(list, &fact, "none: write how many to nr_hugepages of %skB", kib);
 }
 
+/* Each of its layers does without the others. */
+static void add_sandbox(struct list *list)
+{
+	static const char *const facts[] = {
+		[SANDBOX_NAMESPACES] = "sandbox: namespaces",
+		[SANDBOX_PRIVILEGES] = "sandbox: no privileges",
+		[SANDBOX_LANDLOCK] = "sandbox: Landlock",
+		[SANDBOX_SECCOMP] = "sandbox: seccomp",
+	};
+	static const char *const without[] = {
+		[SANDBOX_NAMESPACES] = "leaves a guest's process the host's root and network",
+		[SANDBOX_PRIVILEGES] = "leaves a guest's process its privileges",
+		[SANDBOX_LANDLOCK] = "leaves files to seccomp alone",
+		[SANDBOX_SECCOMP] = "leaves every system call to a guest's process",
+	};
+
+	for (unsigned i = 0; i < SANDBOX_LAYERS; i++) {
+		int err;
+
+		error_clear();
+		err = sandbox_probe(i);
+		add(list,
+		    &(struct host_fact){ .name = facts[i],
+					 .have = err ? HOST_NO : HOST_YES,
+					 .without = without[i] },
+		    "%s", err ? error_text(err) : "");
+	}
+	error_clear();
+}
+
 int host_facts_read(struct host_facts *facts)
 {
 	struct list list = { .facts = facts };
@@ -243,6 +284,7 @@ int host_facts_read(struct host_facts *facts)
 	add_hugepages(&list, "huge pages of 2M", "2048");
 	add_hugepages(&list, "huge pages of 1G", "1048576");
 	add_tun(&list);
+	add_sandbox(&list);
 	add_program(&list, "passt", "passt", "has no --net user");
 	add_program(&list, "lab for x86_64", "qemu-system-x86_64", "has no lab for x86_64");
 	add_program(&list, "lab for arm64", "qemu-system-aarch64", "has no lab for arm64");

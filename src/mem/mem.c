@@ -51,6 +51,7 @@ int mem_init(struct mem *mem, int vm_fd, uint32_t max_slots, const struct mem_op
 		.max_slots = max_slots,
 		.file = -1,
 		.pagemap = -1,
+		.uffd_device = -1,
 	};
 	pthread_mutex_init(&mem->lock, NULL);
 	pthread_mutex_init(&mem->change, NULL);
@@ -73,6 +74,7 @@ fail:
 void mem_finish(struct mem *mem)
 {
 	mem_map_put(atomic_load(&mem->map));
+	mem_map_put(mem->pinned);
 	mem_readers_destroy(mem);
 	if (mem->pool)
 		mem_pool_finish(mem->pool);
@@ -85,10 +87,12 @@ void mem_finish(struct mem *mem)
 		close(mem->file);
 	if (mem->pagemap > 0)
 		close(mem->pagemap);
+	if (mem->uffd_device > 0)
+		close(mem->uffd_device);
 	free(mem->always);
 	pthread_mutex_destroy(&mem->change);
 	pthread_mutex_destroy(&mem->lock);
-	*mem = (struct mem){ .memfd = -1, .vm_fd = -1, .file = -1, .pagemap = -1 };
+	*mem = (struct mem){ .memfd = -1, .vm_fd = -1, .file = -1, .pagemap = -1, .uffd_device = -1 };
 }
 
 uint64_t mem_total(const struct mem *mem)
@@ -111,7 +115,7 @@ int mem_set_slot(const struct mem *mem, const struct mem_region *region, uint64_
 
 	if (region->flags & MEM_READONLY)
 		slot.flags = KVM_MEM_READONLY;
-	else if (logged)
+	else if (logged && !(region->flags & MEM_FOREIGN))
 		slot.flags = KVM_MEM_LOG_DIRTY_PAGES;
 	return mem->vm_fd < 0 || mem->is_unplugged ? 0
 						   : kvm_set_user_memory_region(mem->vm_fd, &slot);

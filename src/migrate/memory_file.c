@@ -12,13 +12,14 @@
 
 #include "base/util.h"
 #include "mem/mem.h"
+#include "mem/window.h"
 
 #define RUN_MAX MIB
 
 /* Where the file ends: behind the last region. */
 static uint64_t file_size(const struct mem *mem)
 {
-	const struct mem_map *map = mem_map(mem);
+	const struct mem_map *map = mem_map_pinned(mem);
 	uint64_t end = 0;
 
 	for (size_t i = 0; i < map->count; i++) {
@@ -29,15 +30,9 @@ static uint64_t file_size(const struct mem *mem)
 	return end;
 }
 
-int memory_file_create(int dir_fd, const char *name, const struct mem *mem,
-		       struct memory_file *ret_file)
+int memory_file_begin(const struct memory_file *file)
 {
-	int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return because(-errno, "cannot make the memory file: %s", strerror(errno));
-	*ret_file = (struct memory_file){ .mem = mem, .fd = fd };
-	if (ftruncate(fd, (off_t)file_size(mem)) < 0)
+	if (ftruncate(file->fd, (off_t)file_size(file->mem)) < 0)
 		return because(-errno, "the memory file: %s", strerror(errno));
 	return 0;
 }
@@ -71,7 +66,7 @@ static int flush(void *self)
 /* Every gpa that the copier gives lies in a region. */
 static uint64_t offset_of(const struct memory_file *file, uint64_t gpa)
 {
-	const struct mem_region *region = mem_map_find(mem_map(file->mem), gpa);
+	const struct mem_region *region = mem_map_find(mem_map_pinned(file->mem), gpa);
 
 	return region->offset + (gpa - region->gpa);
 }

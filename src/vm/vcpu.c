@@ -188,7 +188,9 @@ static EXIT_PATH int run_once(struct vcpu *vcpu)
 	r = kvm_run(vcpu->fd);
 	vm_gate_leave(vcpu);
 	vcpu_time_leave(&vcpu->time, r < 0 ? KVM_EXIT_INTR : vcpu->run->exit_reason);
-	if (r == -EINTR || r == -EAGAIN) /* kicked; or INIT reached a vCPU that waits for SIPI */
+	if (r == -EAGAIN) /* INIT reached a vCPU that was off: KVM has forgotten things */
+		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_WORK);
+	if (r == -EINTR || r == -EAGAIN)
 		return 0;
 	return r < 0 ? r : 1;
 }
@@ -293,17 +295,20 @@ static EXIT_PATH int run_loop(struct vcpu *vcpu)
 static void *thread_main(void *arg)
 {
 	struct vcpu *vcpu = arg;
-	char text[128];
+	char text[128], name[16];
 	int r;
 
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	pthread_setname_np(pthread_self(), name);
 	/* From here on vcpu_start() has noted whom to signal. */
 	pthread_mutex_lock(&vcpu->vm->lock);
 	pthread_mutex_unlock(&vcpu->vm->lock);
 	current = vcpu;
-	vm_adopt_thread(vcpu->vm);
+	r = vm_begin_thread(vcpu->vm, VM_THREAD_VCPU);
 	atomic_store(&vcpu->tid, gettid());
 	vcpu_time_begin(&vcpu->time);
-	r = run_loop(vcpu);
+	if (r == 0)
+		r = run_loop(vcpu);
 	vcpu_time_end(&vcpu->time);
 	atomic_store(&vcpu->tid, 0);
 	if (r < 0) {
@@ -317,7 +322,6 @@ static void *thread_main(void *arg)
 int vcpu_start(struct vcpu *vcpu)
 {
 	sigset_t all, old;
-	char name[16];
 	int r;
 
 	/* Only the kick reaches a vCPU's thread; everybody else's signals go elsewhere. */
@@ -325,6 +329,7 @@ int vcpu_start(struct vcpu *vcpu)
 	sigdelset(&all, KICK_SIGNAL);
 	sigdelset(&all, SIGSEGV);
 	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_mutex_lock(&vcpu->vm->lock);
 	r = -pthread_create(&vcpu->thread, NULL, thread_main, vcpu);
@@ -333,7 +338,5 @@ int vcpu_start(struct vcpu *vcpu)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)
 		return because(r, "cannot start vCPU %u: %s", vcpu->index, strerror(-r));
-	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
-	pthread_setname_np(vcpu->thread, name);
 	return 0;
 }

@@ -37,6 +37,9 @@ struct vm {
 	bool traced;
 	void (*trace_kvm)(void *self, const char *name, long arg, int result);
 	void *trace_self;
+	int (*begin_thread)(void *self, enum vm_thread thread);
+	void *thread_self;
+	int tasks; /* /proc/self/task, for vm_stat_vcpu(); -1: there is none */
 	struct loop *loop;
 	struct mem mem;
 	struct bus pio;
@@ -64,7 +67,7 @@ struct vm {
 	bool has_run;     /* vm_start() was called: what is fixed by then is fixed */
 	enum vm_end end;
 	char *end_text;
-	atomic_uint gate; /* vm_gate_close() minus vm_gate_open(): goes down under lock only */
+	_Atomic uint32_t gate; /* vm_gate_close() minus vm_gate_open(); waited on, see vm/gate.h */
 
 	struct {
 		atomic_uint percent;
@@ -75,6 +78,8 @@ struct vm {
 
 /* The calling thread works for this VM: its ioctls are traced. */
 void vm_adopt_thread(struct vm *vm);
+/* The same, and it may do from now on what such a thread may: vm_options. */
+int vm_begin_thread(struct vm *vm, enum vm_thread thread);
 
 /* The vCPU's thread stays here while the VM is paused. */
 void vm_park(struct vm *vm);
