@@ -56,7 +56,7 @@ struct hyperv_vp {
 	struct hyperv_synic synic;
 	struct hyperv_stimer stimers[HV_STIMERS];
 	_Atomic uint64_t due; /* when the first expires, by CLOCK_MONOTONIC; UINT64_MAX: none */
-	atomic_bool has_timers; /* it has been given one at some time */
+	atomic_bool is_due;   /* its work looks at them */
 };
 
 /*

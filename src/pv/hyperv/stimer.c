@@ -66,8 +66,10 @@ static void fired(struct loop_timer *timer)
 		uint64_t due = atomic_load(&vp->due);
 
 		/* Unless it has just been given another. */
-		if (due <= now && atomic_compare_exchange_strong(&vp->due, &due, NEVER))
+		if (due <= now && atomic_compare_exchange_strong(&vp->due, &due, NEVER)) {
+			atomic_store(&vp->is_due, true);
 			vcpu_request(&hv->vm->vcpus[i], VCPU_REQUEST_WORK);
+		}
 	}
 	arm(hv);
 }
@@ -212,7 +214,6 @@ int hyperv_stimer_write(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, ui
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&hv->synic_lock);
-	atomic_store(&hyperv_vp(hv, vcpu->index)->has_timers, true);
 	if (is_config(index))
 		timer->config = take_config(value);
 	else
@@ -233,7 +234,7 @@ void hyperv_stimer_set(struct hyperv *hv, uint32_t vp, uint32_t index, uint64_t 
 	if (*msr != value) {
 		*msr = is_config(index) ? take_config(value) : value;
 		timer->is_new = true;
-		atomic_store(&hyperv_vp(hv, vp)->has_timers, true);
+		atomic_store(&hyperv_vp(hv, vp)->is_due, true);
 		vcpu_request(&hv->vm->vcpus[vp], VCPU_REQUEST_WORK);
 	}
 	pthread_mutex_unlock(&hv->synic_lock);
@@ -244,7 +245,7 @@ void hyperv_stimer_work(struct hyperv *hv, struct vcpu *vcpu)
 	struct hyperv_vp *vp = hyperv_vp(hv, vcpu->index);
 	uint64_t now;
 
-	if (!atomic_load(&vp->has_timers) || hyperv_clock_read(hv, vcpu, &now) < 0)
+	if (!atomic_exchange(&vp->is_due, false) || hyperv_clock_read(hv, vcpu, &now) < 0)
 		return;
 	pthread_mutex_lock(&hv->synic_lock);
 	for (unsigned i = 0; i < HV_STIMERS; i++) {
@@ -260,11 +261,12 @@ void hyperv_stimer_retry(struct hyperv *hv, struct vcpu *vcpu)
 {
 	struct hyperv_vp *vp = hyperv_vp(hv, vcpu->index);
 
-	if (!atomic_load(&vp->has_timers))
-		return;
 	pthread_mutex_lock(&hv->synic_lock);
-	for (unsigned i = 0; i < HV_STIMERS; i++)
+	for (unsigned i = 0; i < HV_STIMERS; i++) {
+		if (vp->stimers[i].is_stuck)
+			atomic_store(&vp->is_due, true);
 		vp->stimers[i].is_stuck = false;
+	}
 	pthread_mutex_unlock(&hv->synic_lock);
 	hyperv_stimer_work(hv, vcpu);
 }

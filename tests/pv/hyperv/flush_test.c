@@ -2,6 +2,8 @@
 /* The inhibit of TLB flushes, line by line of its contract. */
 #include "pv/hyperv/hyperv_fixture.h"
 
+#include <abi/hyperv.h>
+
 #include "kvm/kvm_x86.h"
 #include "machine/image.h"
 
@@ -243,6 +245,38 @@ START_TEST(test_who_waits_takes_an_init)
 }
 END_TEST
 
+/* A flush of that mask, as the guest has written it down at the beginning of a page. */
+static gpa_t find_input(uint64_t mask)
+{
+	const uint64_t wanted[] = { 0, HV_FLUSH_ALL_SPACES, mask };
+
+	for (gpa_t at = MIB; at < 16 * MIB; at += HV_PAGE_SIZE)
+		if (memcmp(mem_ptr(vm_mem(t.vm), at, sizeof(wanted)), wanted, sizeof(wanted)) == 0)
+			return at;
+	ck_abort_msg("the guest has no such hypercall");
+}
+
+/* What it asked for has changed while it waited: it waits for somebody else then. */
+START_TEST(test_who_is_released_reads_its_input_again)
+{
+	uint64_t other = 4;
+	gpa_t at;
+
+	start("cpus=3 flushers=1 targets=2", 3);
+	flush_await(&t, &counts, 0, 1);
+	hyperv_inhibit(&t, 1, true);
+	hyperv_inhibit(&t, 2, true);
+	check_waits(0, 1);
+	at = find_input(2) + offsetof(struct hv_flush, processor_mask);
+	ck_assert_int_eq(mem_write(vm_mem(t.vm), at, &other, sizeof(other)), 0);
+	hyperv_inhibit(&t, 1, false);
+	check_waits(0, 2);
+	hyperv_inhibit(&t, 2, false);
+	flush_await(&t, &counts, 0, 2);
+	finish();
+}
+END_TEST
+
 /* Saved while it waits, it waits in another machine, and is released there. */
 START_TEST(test_waiting_and_inhibits_are_registers)
 {
@@ -333,6 +367,7 @@ END_TEST
 CHECK_MAIN_KVM("flush", test_every_form_of_flush_waits_until_the_inhibit_ends,
 	       test_several_flushers_wait_for_one_and_all_go_on,
 	       test_a_flusher_waits_until_the_last_of_several_is_released,
+	       test_who_is_released_reads_its_input_again,
 	       test_who_flushes_others_does_not_wait, test_a_caller_never_waits_for_itself,
 	       test_once_inhibited_nothing_more_is_seen_done,
 	       test_two_that_flush_each_other_do_not_get_stuck,
