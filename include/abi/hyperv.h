@@ -72,6 +72,9 @@
 #define HV_MSR_CRASH_P0	      0x40000100u
 #define HV_MSR_CRASH_P4	      0x40000104u
 #define HV_MSR_CRASH_CTL      0x40000105u
+#define HV_MSR_REENLIGHTENMENT_CONTROL 0x40000106u
+#define HV_MSR_TSC_EMULATION_CONTROL   0x40000107u
+#define HV_MSR_TSC_EMULATION_STATUS    0x40000108u
 
 /* What MSRs that name a page have in common: a flag and the page's number. */
 #define HV_MSR_PAGE_ENABLE     (1ull << 0)
@@ -80,6 +83,71 @@
 #define HV_MSR_RESET_NOW       (1ull << 0)
 #define HV_MSR_CRASH_NOTIFY    (1ull << 63)
 #define HV_MSR_CRASH_MESSAGE   (1ull << 62)
+
+/* TLFS 11.8: the synthetic interrupt controller (SynIC) of a VP, and its sources (SINTs). */
+#define HV_SYNIC_VERSION      1ull
+#define HV_SYNIC_SINTS	      16u
+#define HV_SCONTROL_ENABLE    (1ull << 0)
+#define HV_SINT_VECTOR	      0xffull
+#define HV_SINT_VECTOR_MIN    16u
+#define HV_SINT_MASKED	      (1ull << 16)
+#define HV_SINT_AUTO_EOI      (1ull << 17)
+
+/* TLFS 12.4.2: STIMERn_CONFIG */
+#define HV_STIMERS		  4u
+#define HV_STIMER_ENABLE	  (1ull << 0)
+#define HV_STIMER_PERIODIC	  (1ull << 1)
+#define HV_STIMER_LAZY		  (1ull << 2)
+#define HV_STIMER_AUTO_ENABLE	  (1ull << 3)
+#define HV_STIMER_VECTOR_SHIFT	  4
+#define HV_STIMER_DIRECT	  (1ull << 12)
+#define HV_STIMER_SINT_SHIFT	  16
+#define HV_STIMER_KNOWN		  0xf1fffull
+
+/* TLFS 11.9: a slot of the message page; there is one for each SINT. */
+#define HV_MESSAGE_NONE		 0u
+#define HV_MESSAGE_TIMER_EXPIRED 0x80000010u
+#define HV_MESSAGE_PENDING	 (1u << 0) /* another waits for the slot: say so by EOM */
+struct hv_message {
+	uint32_t type;
+	uint8_t payload_size;
+	uint8_t flags;
+	uint8_t reserved[2];
+	uint64_t origin;
+	uint64_t payload[30];
+};
+ABI_SIZE(struct hv_message, 256);
+ABI_OFFSET(struct hv_message, flags, 5);
+ABI_OFFSET(struct hv_message, payload, 16);
+
+/* TLFS 12.5: of HV_MESSAGE_TIMER_EXPIRED. */
+struct hv_timer_message {
+	uint32_t timer;
+	uint32_t reserved;
+	uint64_t expiration, delivery; /* reference time */
+};
+ABI_SIZE(struct hv_timer_message, 24);
+
+/* TLFS 11.11.2: HvCallPostMessage; types from 2^31 on are the hypervisor's. */
+#define HV_MESSAGE_PAYLOAD_MAX 240u
+#define HV_MESSAGE_HYPERVISOR  0x80000000u
+struct hv_post_message {
+	uint32_t connection;
+	uint32_t reserved;
+	uint32_t type;
+	uint32_t payload_size;
+	uint64_t payload[30];
+};
+ABI_SIZE(struct hv_post_message, 256);
+
+/* TLFS 11.11.3: HvCallSignalEvent. The upper byte of a connection is reserved. */
+#define HV_CONNECTION_ID 0x00ffffffu
+struct hv_signal_event {
+	uint32_t connection;
+	uint16_t flag;
+	uint16_t reserved;
+};
+ABI_SIZE(struct hv_signal_event, 8);
 
 /* TLFS 3.7: the input value of a hypercall, and its result. */
 #define HV_CALL_CODE	     0xffffull

@@ -106,6 +106,11 @@ struct machine_options {
 	enum machine_xen_engine xen_engine;
 	enum machine_sdei sdei;
 	/*
+	 * arm64: what firmware is at the most, so that the guest sees the same on every host:
+	 * "psci=1.0,std-hyp=0". NULL: all that this host's KVM has.
+	 */
+	const char *fw;
+	/*
 	 * Hyper-V features by QEMU's names with commas between them; what they need comes with them.
 	 * "": those that suit most guests; NULL: the guest sees KVM. x86 only.
 	 */
@@ -251,6 +256,16 @@ int machine_hyperv_vcpu(struct machine *machine, uint32_t vcpu,
 			struct machine_hyperv_vcpu *ret_state);
 /* "kernel" or "portable"; NULL: not a Hyper-V guest. */
 const char *machine_hyperv_engine_name(const struct machine *machine);
+
+/*
+ * Reads len bytes where the vCPU finds them at a virtual address, by its page tables as they are;
+ * x86 only. The vCPU stands still meanwhile. Of a Hyper-V guest it is inhibited as well: who takes
+ * the page away from it by a hypercall waits until all is read. *ret_physical is where the first
+ * byte is; a len of 0 asks for nothing else. Any thread but a vCPU's. -ENOENT: no such vCPU;
+ * -EFAULT: not all of it is mapped, or is memory; -EOPNOTSUPP.
+ */
+int machine_read_virtual(struct machine *machine, uint32_t vcpu, uint64_t address, void *buf,
+			 size_t len, uint64_t *ret_physical);
 
 /* The rest belongs to the loop's thread. */
 

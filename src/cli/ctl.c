@@ -23,6 +23,7 @@ static const struct verb {
 	bool asks;	   /* VALUE may be left out */
 	bool ends;	   /* the VM's end is waited for */
 	bool inhibits;	   /* VALUE is a vCPU, and on or off follows; or status */
+	bool translates;   /* VALUE is a vCPU, and an address follows */
 } verbs[] = {
 	{ .name = "status" },	    { .name = "pause" },
 	{ .name = "resume" },	    { .name = "stop", .ends = true },
@@ -30,6 +31,7 @@ static const struct verb {
 	{ .name = "memory", .param = "size", .asks = true }, { .name = "version" },
 	{ .name = "sdei-inject", .param = "event", .number = true },
 	{ .name = "hyperv-inhibit", .inhibits = true },
+	{ .name = "translate", .translates = true },
 };
 
 struct ctl {
@@ -39,7 +41,8 @@ struct ctl {
 	uint64_t size;
 	uint64_t vcpu;
 	const char *onoff; /* NULL: neither was given */
-	bool json, force, has_vcpu;
+	uint64_t address, length;
+	bool json, force, has_vcpu, has_address, has_length;
 };
 
 static int set_json(void *target, const char *value, bool on)
@@ -73,6 +76,14 @@ static int set_vcpu(void *target, const char *value, bool on)
 
 	ctl->has_vcpu = on;
 	return read_number(value, &ctl->vcpu);
+}
+
+static int set_length(void *target, const char *value, bool on)
+{
+	struct ctl *ctl = target;
+
+	ctl->has_length = on;
+	return read_number(value, &ctl->length);
 }
 
 static int set_verb(struct ctl *ctl, const char *word)
@@ -128,6 +139,24 @@ static int set_inhibit(struct ctl *ctl, unsigned index, const char *word)
 	return err ? because_of(err, "hyperv-inhibit") : 0;
 }
 
+static int set_address(struct ctl *ctl, unsigned index, const char *word)
+{
+	char *end;
+	int err;
+
+	if (index == 2) {
+		ctl->value = word;
+		err = value_count(word, 0, INT32_MAX, &ctl->vcpu);
+		return err ? because_of(err, "translate: a vCPU") : 0;
+	}
+	errno = 0;
+	ctl->address = strtoull(word, &end, 0);
+	ctl->has_address = true;
+	if (errno || end == word || *end || *word == '-')
+		return because(-EINVAL, "translate: \"%s\" is no address", word);
+	return 0;
+}
+
 static int set_operand(void *target, unsigned index, const char *value)
 {
 	struct ctl *ctl = target;
@@ -139,10 +168,14 @@ static int set_operand(void *target, unsigned index, const char *value)
 	case 1:
 		return set_verb(ctl, value);
 	case 2:
+		if (ctl->verb->translates)
+			return set_address(ctl, index, value);
 		return ctl->verb->inhibits ? set_inhibit(ctl, index, value) : set_value(ctl, value);
 	default:
 		if (ctl->verb->inhibits)
 			return set_inhibit(ctl, index, value);
+		if (ctl->verb->translates)
+			return set_address(ctl, index, value);
 		return because(-EINVAL, "%s takes one value at most", ctl->verb->name);
 	}
 }
@@ -191,6 +224,15 @@ static void print_result(const struct ctl *ctl, struct json_object *result)
 	}
 }
 
+static void add_address(const struct ctl *ctl, struct json_object *params)
+{
+	json_object_object_add(params, "vcpu", json_object_new_int64((int64_t)ctl->vcpu));
+	json_object_object_add(params, "address", json_object_new_uint64(ctl->address));
+	if (ctl->has_length)
+		json_object_object_add(params, "length",
+				       json_object_new_int64((int64_t)ctl->length));
+}
+
 /* NULL: it has none. */
 static struct json_object *params_of(const struct ctl *ctl)
 {
@@ -202,6 +244,8 @@ static struct json_object *params_of(const struct ctl *ctl)
 		json_object_object_add(params, "vcpu", json_object_new_int64((int64_t)ctl->vcpu));
 		json_object_object_add(params, "on",
 				       json_object_new_boolean(strcmp(ctl->onoff, "on") == 0));
+	} else if (ctl->verb->translates) {
+		add_address(ctl, params);
 	} else if (ctl->value && ctl->verb->param) {
 		json_object_object_add(params, ctl->verb->param,
 				       json_object_new_int64((int64_t)ctl->size));
@@ -235,22 +279,35 @@ static int ask(const struct ctl *ctl)
 	return err;
 }
 
+/* What belongs together, once all has been read. */
+static int check(const struct ctl *ctl)
+{
+	const struct verb *verb = ctl->verb;
+
+	if (verb->param && !verb->asks && !ctl->value)
+		return because(-EINVAL, "%s needs a %s, such as 'ferry ctl %s %s %s'", verb->name,
+			       verb->number ? "number" : "size", ctl->name, verb->name,
+			       verb->number ? "0x40000000" : "256M");
+	if (verb->inhibits && (!ctl->value || (ctl->onoff && !ctl->onoff[0])))
+		return because(-EINVAL, "hyperv-inhibit needs a vCPU and on or off, or status");
+	if (verb->translates && !ctl->has_address)
+		return because(-EINVAL, "translate needs a vCPU and an address");
+	if (ctl->force && strcmp(verb->name, "resume") != 0)
+		return because(-EINVAL, "--force belongs to resume, not to %s", verb->name);
+	if (ctl->has_vcpu && !verb->number)
+		return because(-EINVAL, "--vcpu belongs to sdei-inject, not to %s", verb->name);
+	if (ctl->has_length && !verb->translates)
+		return because(-EINVAL, "--length belongs to translate, not to %s", verb->name);
+	return 0;
+}
+
 static int run_ctl(const struct command *self, int argc, char **argv)
 {
 	struct ctl ctl = { 0 };
 	int err = command_parse(self, argc, argv, &ctl);
 
-	if (err == COMMAND_GO_ON && ctl.verb->param && !ctl.verb->asks && !ctl.value)
-		err = because(-EINVAL, "%s needs a %s, such as 'ferry ctl %s %s %s'", ctl.verb->name,
-			      ctl.verb->number ? "number" : "size", ctl.name, ctl.verb->name,
-			      ctl.verb->number ? "0x40000000" : "256M");
-	if (err == COMMAND_GO_ON && ctl.verb->inhibits &&
-	    (!ctl.value || (ctl.onoff && !ctl.onoff[0])))
-		err = because(-EINVAL, "hyperv-inhibit needs a vCPU and on or off, or status");
-	if (err == COMMAND_GO_ON && ctl.force && strcmp(ctl.verb->name, "resume") != 0)
-		err = because(-EINVAL, "--force belongs to resume, not to %s", ctl.verb->name);
-	if (err == COMMAND_GO_ON && ctl.has_vcpu && !ctl.verb->number)
-		err = because(-EINVAL, "--vcpu belongs to sdei-inject, not to %s", ctl.verb->name);
+	if (err == COMMAND_GO_ON)
+		err = check(&ctl);
 	if (err < 0)
 		return command_failed(STATUS_USAGE, err);
 	if (err == COMMAND_DONE)
@@ -263,6 +320,7 @@ static const struct command_option options[] = {
 	{ "json", NULL, "print the answer as JSON", NULL, 0, set_json },
 	{ "force", NULL, "resume a VM in doubt: it runs nowhere else", NULL, 0, set_force },
 	{ "vcpu", "N", "whose private event sdei-inject triggers (0)", "1", 0, set_vcpu },
+	{ "length", "BYTES", "how much of its memory translate shows (16)", "64", 0, set_length },
 };
 
 static const char *const notes[] = {
@@ -278,6 +336,7 @@ static const char *const notes[] = {
 	"  sdei-inject EVENT  trigger an SDEI event that the arm64 guest has registered",
 	"  hyperv-inhibit VCPU on|off, hyperv-inhibit status",
 	"                let vCPUs wait that flush that one's TLB (needs 'run --hyperv')",
+	"  translate VCPU ADDRESS  where a vCPU's address leads, and what is there",
 	"  version       the ferry that runs it",
 	NULL,
 };
@@ -288,6 +347,8 @@ static const char *const more[] = {
 	"object a line, and every verb is a method of the same name:",
 	"  {\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"status\"}",
 	"  {\"jsonrpc\": \"2.0\", \"id\": 2, \"method\": \"balloon\", \"params\": {\"target\": 268435456}}",
+	"translate (params: vcpu, address, length) reads by a vCPU's page tables while it stands still;",
+	"of a Hyper-V guest those wait meanwhile who ask to flush that vCPU's TLB.",
 	"The method stat (params: kvm) has what 'ferry stat' shows, since the VM started.",
 	"The method inspect (params: pattern) sends a notification \"register\" for each register,",
 	"and then its answer. So do snapshot (params: dir) and migrate (params: uri, and those of",

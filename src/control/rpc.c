@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,14 @@ static const struct rpc_param *find_param(const struct rpc_method *method, const
 	return NULL;
 }
 
+/* What is behind it would be left out without a word. */
+static bool has_nul(struct json_object *value)
+{
+	return json_object_is_type(value, json_type_string) &&
+	       strlen(json_object_get_string(value)) !=
+		       (size_t)json_object_get_string_len(value);
+}
+
 static int check_params(const struct rpc_method *method, struct json_object *params)
 {
 	json_object_object_foreach(params, key, value)
@@ -114,6 +123,8 @@ static int check_params(const struct rpc_method *method, struct json_object *par
 		if (!json_object_is_type(value, param->type))
 			return because(-EINVAL, "%s must be of type %s", key,
 				       json_type_to_name(param->type));
+		if (has_nul(value))
+			return because(-EINVAL, "%s must not contain a NUL", key);
 	}
 	for (unsigned i = 0; i < RPC_PARAMS && method->params[i].name; i++) {
 		const struct rpc_param *param = &method->params[i];
@@ -151,6 +162,17 @@ static int call_method(const struct service *service, const struct rpc_method *m
 	return err;
 }
 
+/* It comes back as it was: no number that the parser has cut to the largest that it has, and no NaN. */
+static bool is_id(struct json_object *id)
+{
+	if (!id || json_object_is_type(id, json_type_string))
+		return true;
+	if (json_object_is_type(id, json_type_int))
+		return json_object_get_uint64(id) != UINT64_MAX &&
+		       json_object_get_int64(id) != INT64_MIN;
+	return json_object_is_type(id, json_type_double) && isfinite(json_object_get_double(id));
+}
+
 /* What is wrong with the request's form; NULL: nothing. */
 static const char *check_form(struct json_object *request, struct json_object **ret_method)
 {
@@ -162,12 +184,10 @@ static const char *check_form(struct json_object *request, struct json_object **
 	    !json_object_is_type(version, json_type_string) ||
 	    strcmp(json_object_get_string(version), "2.0") != 0)
 		return "\"jsonrpc\" must be \"2.0\"";
-	if (json_object_object_get_ex(request, "id", &id) && id &&
-	    !json_object_is_type(id, json_type_string) && !json_object_is_type(id, json_type_int) &&
-	    !json_object_is_type(id, json_type_double))
-		return "\"id\" must be a text, a number or null";
+	if (json_object_object_get_ex(request, "id", &id) && !is_id(id))
+		return "\"id\" must be a text, a number (of 64 bits) or null";
 	if (!json_object_object_get_ex(request, "method", ret_method) ||
-	    !json_object_is_type(*ret_method, json_type_string))
+	    !json_object_is_type(*ret_method, json_type_string) || has_nul(*ret_method))
 		return "\"method\" must be a text";
 	return NULL;
 }

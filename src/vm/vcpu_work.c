@@ -8,6 +8,9 @@
 
 #include "vm/vm.h"
 
+/* So often the work of one that is blocked is done. */
+#define LOOK_NS 100000000
+
 int vm_work_add(struct vm *vm, void (*fn)(void *self, struct vcpu *vcpu), void *self)
 {
 	if (vm->work_count == VM_WORKS)
@@ -40,18 +43,25 @@ void vcpu_unblock(struct vcpu *vcpu)
 
 static bool is_blocked(struct vcpu *vcpu, struct timespec *ret_left)
 {
-	(void)ret_left;
+	*ret_left = (struct timespec){ .tv_nsec = LOOK_NS };
 	return atomic_load(&vcpu->blocked) &&
 	       atomic_load(&vcpu->requests) == VCPU_REQUEST_BLOCK;
 }
 
-/* As long as it is blocked the request comes back, behind whatever else is asked of it. */
+/*
+ * As long as it is blocked the request comes back, behind whatever else is asked of it. Nothing
+ * tells user space of an NMI or an INIT that KVM has taken for a vCPU outside KVM_RUN: work looks.
+ */
 void vcpu_stay_blocked(struct vcpu *vcpu)
 {
+	struct timespec left;
+
 	if (!atomic_load(&vcpu->blocked))
 		return;
 	atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_BLOCK);
 	vcpu_time_switch(&vcpu->time, VCPU_TIME_SUSPENDED);
 	vcpu_sleep(vcpu, is_blocked);
 	vcpu_time_switch(&vcpu->time, VCPU_TIME_OTHER);
+	if (is_blocked(vcpu, &left))
+		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_WORK);
 }

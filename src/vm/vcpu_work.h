@@ -22,9 +22,10 @@ int vm_work_add(struct vm *vm, void (*fn)(void *self, struct vcpu *vcpu), void *
 
 /*
  * Keeps the vCPU out of the guest until vcpu_unblock(): it sleeps, and serves requests as ever (pause,
- * stop, work). On the vCPU's thread, in an exit or in work; or before the VM first runs, of a vCPU that
- * waited where its registers come from. Who will unblock it learns of it afterwards, so that none comes
- * too early.
+ * stop, work). Its work is done ten times a second as well, for what nobody asks for. On the
+ * vCPU's thread, in an exit or in work; or before the VM first runs, of a vCPU that waited where
+ * its registers come from. Who will unblock it learns of it afterwards, so that none comes too
+ * early.
  */
 void vcpu_block(struct vcpu *vcpu);
 /* Any thread; of a vCPU that is not blocked too. */

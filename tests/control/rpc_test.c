@@ -45,6 +45,7 @@ static const struct rpc_method methods[] = {
 	{ .name = "add",
 	  .params = { { "a", json_type_int, true }, { "b", json_type_int, false } },
 	  .call = do_add },
+	{ .name = "text", .params = { { "t", json_type_string, true } }, .call = do_fail },
 	{ .name = "fail", .call = do_fail },
 	{ .name = "stream", .streams = true, .call = do_stream },
 };
@@ -86,6 +87,25 @@ START_TEST(test_an_answer_has_the_requests_id)
 	ck_assert_str_eq(
 		ask("{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"add\",\"params\":{\"a\":2}}"),
 		"{\"jsonrpc\":\"2.0\",\"id\":null,\"result\":2}\n");
+}
+END_TEST
+
+START_TEST(test_what_would_come_back_otherwise_is_refused)
+{
+	static const char *const ids[] = { "99999999999999999999999", "-99999999999999999999999",
+					   "NaN", "Infinity", "[]", "true" };
+	char line[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":\"fail\"}",
+			 ids[i]);
+		ck_assert_msg(code_of(line) == RPC_INVALID_REQUEST, "%s: %s", ids[i], answer);
+	}
+	ck_assert_int_eq(code_of("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"add\\u0000x\"}"),
+			 RPC_INVALID_REQUEST);
+	ck_assert_int_eq(code_of("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"text\","
+				 "\"params\":{\"t\":\"a\\u0000b\"}}"),
+			 RPC_INVALID_PARAMS);
 }
 END_TEST
 
@@ -208,6 +228,7 @@ START_TEST(test_a_stream_is_left_to_the_caller_but_not_in_a_batch)
 END_TEST
 
 CHECK_MAIN("control/rpc", test_an_answer_has_the_requests_id,
+	   test_what_would_come_back_otherwise_is_refused,
 	   test_a_notification_is_done_and_not_answered, test_what_is_not_json_is_a_parse_error,
 	   test_what_is_no_request_is_invalid, test_an_unknown_method_is_told,
 	   test_params_are_checked_by_the_table, test_a_failure_has_its_text_and_errno,

@@ -73,10 +73,18 @@ static inline void test_machine_create(struct test_machine *t, const char *guest
 							      .vm.vcpus = vcpus });
 }
 
-/* Runs the guest, at most 20 s, until its console says text (NULL: until it has ended). */
+/* 20 s, and as many times longer as Check waits. */
+static inline uint64_t test_limit_ns(void)
+{
+	const char *times = getenv("CK_TIMEOUT_MULTIPLIER");
+
+	return 20000000000ULL * (times ? strtoul(times, NULL, 0) : 1);
+}
+
+/* Runs the guest, not for ever, until its console says text (NULL: until it has ended). */
 static inline void test_machine_run(struct test_machine *t, const char *text, bool start)
 {
-	int r = loop_timer_arm(vm_loop(t->vm), &t->limit, 20000000000ULL, test_too_late);
+	int r = loop_timer_arm(vm_loop(t->vm), &t->limit, test_limit_ns(), test_too_late);
 
 	ck_assert_int_eq(r, 0);
 	t->until = text;

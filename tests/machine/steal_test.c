@@ -42,7 +42,7 @@ static void told(void *self, uint64_t offset, const void *data, unsigned len)
 	if (len != 4 || vcpu >= VCPUS || accounts[vcpu].host_ns >= ENOUGH_NS)
 		return;
 	memcpy(&us, data, 4);
-	ck_assert_int_eq(vcpu_task_read(gettid(), &task), 0);
+	ck_assert_int_eq(vcpu_task_read(vm_stat_tasks(t.vm), gettid(), &task), 0);
 	host = runs ? task.cpu : task.delay;
 	if (!accounts[vcpu].told) {
 		accounts[vcpu].told = true;

@@ -92,6 +92,22 @@ def sample_flush(command):
         return {"hyperv-flush": statistics.median(batches) / FLUSH_BATCH * 1e6}
 
 
+def idle_hyperv(kernel):
+    """ferry, with a Hyper-V guest that could flush, and whose vCPUs could be inhibited."""
+    return vmm.ferry(kernel) + ["--hyperv", "--hyperv-engine", "portable"]
+
+
+def inhibitor(engine):
+    """The program that inhibits vCPUs, 1, 2 and 4 of them."""
+    return lambda: [[parts.INHIBIT, engine, parts.FLUSHER, cpus] for cpus in (1, 2, 4)]
+
+
+def sample_inhibit(contender):
+    """What it prints: names and microseconds."""
+    lines = [line for command in contender() for line in slots.output(command).splitlines()]
+    return {"hyperv-" + name: float(value) for name, value in (line.split() for line in lines)}
+
+
 def wait_for_userspace(vm):
     """Returns when the guest's first process ran."""
     return vm.wait_for(parts.MARKER.encode() + b" userspace")[1]
@@ -175,6 +191,14 @@ MEASUREMENTS = [
         "hyperv-flush", "a flush of another CPU's TLB, portable engine beside KVM's", "us",
         sample_flush, {"KVM's Hyper-V": hyperv("kernel")}, {}, linux=True, rounds=3,
         ferry=hyperv("portable")),
+    Measurement(
+        "hyperv-idle", "one exit of a guest that could flush and does not, beside a plain one",
+        "us", sample_exits("pio"), {"plain": vmm.ferry}, {"plain": ("<=", 1.05)}, rounds=9,
+        ferry=idle_hyperv),
+    Measurement(
+        "hyperv-inhibit", "an inhibit of flushes and its end, portable engine beside KVM's", "us",
+        sample_inhibit, {"KVM's Hyper-V": inhibitor("kernel")}, {}, linux=True, rounds=3,
+        ferry=inhibitor("portable")),
     Measurement(
         "memory", "resident memory beyond the guest's, tiny guest", "MiB", sample_memory,
         {MICROVM: vmm.microvm_memfd}, {}, rounds=3, limit=("<", 5)),

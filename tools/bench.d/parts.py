@@ -17,6 +17,8 @@ FERRY = BUILD / "ferry"
 FLOOR = MADE / "floor"
 TRANSFER = MADE / "transfer"
 SLOTS = BUILD / "tests/bench-slots"
+INHIBIT = BUILD / "tests/bench-inhibit"
+FLUSHER = BUILD / "guest/hyperv/flush"
 ORACLE = BUILD / "guest/migrate/oracle"
 INITRD = MADE / "initrd"
 INITRD_DISK = MADE / "initrd-disk"
@@ -62,7 +64,7 @@ def kernel():
 
 def build_ferry():
     """The release build: ferry and the guests."""
-    targets = ["ferry-bin"] + [f"guest-bench-{g}" for g in ("first", "pio", "mmio")]
+    targets = ["ferry-bin"] + [f"guest-bench-{g}" for g in ("first", "pio", "mmio", "flush")]
     targets.append("guest-migrate-oracle")
     output(TREE / "tests/build", "release", *targets)
 
@@ -121,6 +123,11 @@ def build_slots():
     """What changes memory maps. The kernel's sources are large: they come when they are needed."""
     output("cmake", "--build", BUILD, "--target", "bench-slots", "guest-bench-slots")
     (MADE / "memslot-perf").write_text(output(HERE / "memslot-perf"), encoding="utf-8")
+
+
+def build_inhibit():
+    """What inhibits vCPUs."""
+    output("cmake", "--build", BUILD, "--target", "bench-inhibit", "guest-hyperv-flush")
 
 
 def build(seconds):

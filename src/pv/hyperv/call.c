@@ -15,11 +15,6 @@
 #define EFER_LMA (1ULL << 10)
 #define VECTOR_UD 6
 
-/* Intel SDM 3, 11.11.1: an MSI's address and the APIC id in it; KVM takes the id's rest above. */
-#define MSI_ADDRESS  0xfee00000U
-#define MSI_ID_SHIFT 12
-#define MSI_ID_LOW   0xffU
-
 /*
  * out %al, $HYPERV_PORT; ret. The prefix means nothing to OUT; it makes the instruction as long as
  * VMCALL and VMMCALL, so that a VP that stands in KVM's own page finds itself at the same place in
@@ -80,17 +75,9 @@ static void give_result(struct kvm_regs *regs, bool is_long, uint32_t status, ui
 
 static void send_ipis(const struct hyperv *hv, const struct hcall *call)
 {
-	for (uint32_t i = 0; i < hv->vm->vcpu_count; i++) {
-		struct kvm_msi msi = {
-			.address_lo = MSI_ADDRESS | (i & MSI_ID_LOW) << MSI_ID_SHIFT,
-			.address_hi = i & ~MSI_ID_LOW,
-			.data = call->vector,
-		};
-
-		/* Whoever has switched his APIC off gets none, which is no failure. */
+	for (uint32_t i = 0; i < hv->vm->vcpu_count; i++)
 		if (hcall_targets_has(&call->targets, i))
-			kvm_signal_msi(hv->vm->fd, &msi);
-	}
+			hyperv_interrupt(hv, i, call->vector);
 }
 
 static void finish_later(struct hyperv *hv, struct vcpu *vcpu, enum hyperv_after after)
@@ -227,6 +214,7 @@ static void work(void *self, struct vcpu *vcpu)
 	if (finish_call(self, vcpu) < 0)
 		vm_end(vcpu->vm, VM_END_FAILED, "hyperv: a vCPU's registers cannot be reached");
 	hyperv_msr_work(self, vcpu);
+	hyperv_stimer_work(self, vcpu);
 	hyperv_flush_work(self, vcpu);
 }
 

@@ -19,9 +19,10 @@
 #define MSR_IA32_TSC 0x10
 #define NS_PER_TICK  100
 
-uint64_t hyperv_clock_tsc_hz(const struct hyperv *hv)
+/* Of the caller's own vCPU: KVM makes who asks for another's wait until that leaves the guest. */
+uint64_t hyperv_clock_tsc_hz(const struct vcpu *vcpu)
 {
-	int khz = kvm_get_tsc_khz(hv->vm->vcpus[0].fd);
+	int khz = kvm_get_tsc_khz(vcpu->fd);
 
 	return khz > 0 ? (uint64_t)khz * 1000 : 0;
 }
@@ -34,11 +35,12 @@ static int64_t by_tsc(const struct hyperv *hv, uint64_t tsc)
 int hyperv_clock_anchor(struct hyperv *hv, struct vcpu *vcpu)
 {
 	struct kvm_clock_data data = { 0 };
-	uint64_t hz = hyperv_clock_tsc_hz(hv), tsc = 0;
+	uint64_t hz, tsc = 0;
 	int r;
 
 	if (hv->is_anchored)
 		return 0;
+	hz = hyperv_clock_tsc_hz(vcpu);
 	r = kvm_get_clock(hv->vm->fd, &data);
 	if (r == 0)
 		r = x86_msr_read(vcpu, MSR_IA32_TSC, &tsc);

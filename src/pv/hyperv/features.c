@@ -34,8 +34,6 @@ enum {
 
 #define BIT(feature) (1U << (feature))
 
-#define SYNIC_NOT_BUILT "the portable engine has no synthetic interrupt controller"
-
 /* QEMU's docs/system/i386/hyperv.rst has the names, and who needs whom. */
 static const struct feature {
 	const char *name;
@@ -46,7 +44,7 @@ static const struct feature {
 	[RELAXED] = { "relaxed", 0, { .hints.eax = HV_HINT_A_RELAXED }, NULL },
 	[VAPIC] = { "vapic", 0,
 		    { .features.eax = HV_FEATURE_A_APIC, .hints.eax = HV_HINT_A_APIC },
-		    "every access to the APIC would leave KVM" },
+		    "KVM's LAPIC takes an EOI from the guest only" },
 	[SPINLOCKS] = { "spinlocks", 0, { .hints.ebx = HV_HINT_B_NEVER_NOTIFY }, NULL },
 	[VPINDEX] = { "vpindex", 0, { .features.eax = HV_FEATURE_A_VP_INDEX }, NULL },
 	[RUNTIME] = { "runtime", 0, { .features.eax = HV_FEATURE_A_VP_RUNTIME }, NULL },
@@ -62,12 +60,13 @@ static const struct feature {
 	[SYNIC] = { "synic", BIT(VPINDEX),
 		    { .features = { .eax = HV_FEATURE_A_SYNIC,
 				    .ebx = HV_FEATURE_B_POST_MESSAGES |
-					   HV_FEATURE_B_SIGNAL_EVENTS } },
-		    SYNIC_NOT_BUILT },
+					   HV_FEATURE_B_SIGNAL_EVENTS },
+		      .hints.eax = HV_HINT_A_NO_AUTO_EOI },
+		    NULL },
 	[STIMER] = { "stimer", BIT(SYNIC) | BIT(TIME), { .features.eax = HV_FEATURE_A_STIMER },
-		     SYNIC_NOT_BUILT },
+		     NULL },
 	[STIMER_DIRECT] = { "stimer-direct", BIT(STIMER),
-			    { .features.edx = HV_FEATURE_D_STIMER_DIRECT }, SYNIC_NOT_BUILT },
+			    { .features.edx = HV_FEATURE_D_STIMER_DIRECT }, NULL },
 	[TLBFLUSH] = { "tlbflush", BIT(VPINDEX),
 		       { .hints.eax = HV_HINT_A_REMOTE_FLUSH | HV_HINT_A_EX_MASKS }, NULL },
 	[TLBFLUSH_EXT] = { "tlbflush-ext", BIT(TLBFLUSH),
@@ -76,8 +75,7 @@ static const struct feature {
 		  { .hints.eax = HV_HINT_A_CLUSTER_IPI | HV_HINT_A_EX_MASKS }, NULL },
 	[XMM_INPUT] = { "xmm-input", 0, { .features.edx = HV_FEATURE_D_XMM_INPUT }, NULL },
 	[REENLIGHTENMENT] = { "reenlightenment", 0,
-			      { .features.eax = HV_FEATURE_A_REENLIGHTENMENT },
-			      "it does not emulate another host's TSC" },
+			      { .features.eax = HV_FEATURE_A_REENLIGHTENMENT }, NULL },
 };
 
 /* Features that others have, and why ferry has not. */

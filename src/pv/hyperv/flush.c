@@ -144,9 +144,40 @@ static bool must_wait(struct hyperv *hv, struct hyperv_vp *vp)
 	return vp->waits_on != HYPERV_NOBODY;
 }
 
+/*
+ * An NMI and an INIT are taken at once: the VP stands in front of its hypercall, as if it had not
+ * made it yet, and afterwards it makes it and waits again. KVM gives an INIT to a vCPU that is
+ * outside KVM_RUN when it is asked for its state.
+ */
+static bool is_called_away(const struct vcpu *vcpu)
+{
+	struct kvm_mp_state state = { 0 };
+	struct kvm_vcpu_events events = { 0 };
+
+	return (kvm_get_mp_state(vcpu->fd, &state) == 0 &&
+		state.mp_state != KVM_MP_STATE_RUNNABLE) ||
+	       (kvm_get_vcpu_events(vcpu->fd, &events) == 0 &&
+		events.nmi.pending && !events.nmi.masked);
+}
+
+static void wait_or_go(struct hyperv *hv, struct vcpu *vcpu, bool is_called)
+{
+	struct hyperv_vp *vp = hyperv_vp(hv, vcpu->index);
+
+	pthread_mutex_lock(&hv->lock);
+	if (must_wait(hv, vp) && !is_called) {
+		vcpu_block(vcpu);
+	} else {
+		vp->waits_on = HYPERV_NOBODY;
+		vcpu_unblock(vcpu);
+	}
+	pthread_mutex_unlock(&hv->lock);
+}
+
 void hyperv_flush_work(struct hyperv *hv, struct vcpu *vcpu)
 {
 	struct hyperv_vp *vp = hyperv_vp(hv, vcpu->index);
+	uint32_t whom;
 
 	/* Told first: who waits for it need not wait for KVM. */
 	if (atomic_exchange(&vp->flush, false)) {
@@ -155,10 +186,8 @@ void hyperv_flush_work(struct hyperv *hv, struct vcpu *vcpu)
 		pthread_mutex_unlock(&hv->lock);
 		flush_here(vcpu);
 	}
-	pthread_mutex_lock(&hv->lock);
-	if (must_wait(hv, vp))
-		vcpu_block(vcpu);
-	pthread_mutex_unlock(&hv->lock);
+	if (hyperv_waits_on(hv, vcpu->index, &whom))
+		wait_or_go(hv, vcpu, is_called_away(vcpu));
 }
 
 /* Its work looks whether it really has to: the other one's registers may come later. */

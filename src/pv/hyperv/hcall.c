@@ -123,10 +123,28 @@ static uint32_t decode_spin_wait(const struct code *code, const struct hcall_rig
 }
 
 /* Nobody has made a port, so no connection leads to one. */
-static uint32_t decode_connection(const struct code *code, const struct hcall_rights *rights,
-				  const struct params *params, struct hcall *call)
+static uint32_t decode_post(const struct code *code, const struct hcall_rights *rights,
+			    const struct params *params, struct hcall *call)
 {
-	(void)code, (void)rights, (void)params, (void)call;
+	struct hv_post_message post;
+
+	(void)code, (void)rights, (void)call;
+	memcpy(&post, params->words, sizeof(post));
+	if (post.connection & ~HV_CONNECTION_ID || post.type == HV_MESSAGE_NONE ||
+	    post.type & HV_MESSAGE_HYPERVISOR || post.payload_size > HV_MESSAGE_PAYLOAD_MAX)
+		return HV_STATUS_INVALID_PARAMETER;
+	return HV_STATUS_INVALID_CONNECTION_ID;
+}
+
+static uint32_t decode_signal(const struct code *code, const struct hcall_rights *rights,
+			      const struct params *params, struct hcall *call)
+{
+	struct hv_signal_event event;
+
+	(void)code, (void)rights, (void)call;
+	memcpy(&event, params->words, sizeof(event));
+	if (event.connection & ~HV_CONNECTION_ID || event.reserved)
+		return HV_STATUS_INVALID_PARAMETER;
 	return HV_STATUS_INVALID_CONNECTION_ID;
 }
 
@@ -146,9 +164,10 @@ static const struct code codes[] = {
 	{ HV_CALL_SEND_IPI_EX, false, true, WORDS(struct hv_send_ipi_ex), 0,
 	  HV_HINT_A_CLUSTER_IPI | HV_HINT_A_EX_MASKS, decode_ipi_ex },
 	{ HV_CALL_LONG_SPIN_WAIT, false, false, 1, 0, 0, decode_spin_wait },
-	{ HV_CALL_POST_MESSAGE, false, false, 32, HV_FEATURE_B_POST_MESSAGES, 0,
-	  decode_connection },
-	{ HV_CALL_SIGNAL_EVENT, false, false, 1, HV_FEATURE_B_SIGNAL_EVENTS, 0, decode_connection },
+	{ HV_CALL_POST_MESSAGE, false, false, WORDS(struct hv_post_message),
+	  HV_FEATURE_B_POST_MESSAGES, 0, decode_post },
+	{ HV_CALL_SIGNAL_EVENT, false, false, WORDS(struct hv_signal_event),
+	  HV_FEATURE_B_SIGNAL_EVENTS, 0, decode_signal },
 };
 
 static const struct code *find_code(uint64_t input)

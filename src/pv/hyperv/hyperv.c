@@ -66,6 +66,7 @@ static int init_locks(struct hyperv *hv)
 
 	pthread_mutex_init(&hv->lock, NULL);
 	pthread_mutex_init(&hv->msr_lock, NULL);
+	pthread_mutex_init(&hv->synic_lock, NULL);
 	pthread_mutex_init(&hv->takeover_lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -74,8 +75,11 @@ static int init_locks(struct hyperv *hv)
 	hv->vps = calloc(hv->vm->vcpu_count, sizeof(*hv->vps));
 	if (!hv->vps)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < hv->vm->vcpu_count; i++)
+	for (uint32_t i = 0; i < hv->vm->vcpu_count; i++) {
 		hv->vps[i].waits_on = HYPERV_NOBODY;
+		hv->vps[i].due = UINT64_MAX;
+		hyperv_synic_init(&hv->vps[i].synic);
+	}
 	return 0;
 }
 
@@ -176,8 +180,10 @@ void hyperv_destroy(struct hyperv *hv)
 {
 	if (!hv)
 		return;
+	hyperv_stimer_finish(hv);
 	pthread_cond_destroy(&hv->changed);
 	pthread_mutex_destroy(&hv->takeover_lock);
+	pthread_mutex_destroy(&hv->synic_lock);
 	pthread_mutex_destroy(&hv->msr_lock);
 	pthread_mutex_destroy(&hv->lock);
 	free(hv->vps);

@@ -42,7 +42,8 @@ int hyperv_add_vp_bank(struct hyperv *hv);
  * inhibited.
  *  - When this returns with on, no flush that targets the VP is under way, and none happens before it
  *    is called without. What VPs do to their own TLB is not kept from them.
- *  - An interrupt, NMI or INIT that comes for a VP that waits is taken before it makes its hypercall.
+ *  - An NMI or INIT that comes for a VP that waits is taken within a tenth of a second, and an
+ *    interrupt when it is released; in each case before it makes its hypercall again.
  *  - VPs that wait for each other in a circle are the guest's own affair, see hyperv_waits_on().
  * Any thread but a vCPU's; it may be paused. -ENOENT: there is no such VP.
  */

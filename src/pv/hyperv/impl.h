@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "arch/x86/traps.h"
+#include "io/loop.h"
 #include "pv/hyperv/hcall.h"
 #include "pv/hyperv/hyperv.h"
 
@@ -17,11 +18,25 @@ struct vcpu;
 
 #define HYPERV_NOBODY UINT32_MAX
 
+/* More MSRs than can be registers. */
+#define HYPERV_REGISTERS 64
+
 /* What is left to be done about a hypercall when KVM is done with its OUT. */
 enum hyperv_after {
 	HYPERV_AFTER_NOTHING,
 	HYPERV_AFTER_REISSUE, /* the OUT is to be executed again */
 	HYPERV_AFTER_UD,      /* it is to be an invalid opcode instead */
+};
+
+struct hyperv_synic {
+	uint64_t control, siefp, simp, sint[HV_SYNIC_SINTS];
+};
+
+struct hyperv_stimer {
+	uint64_t config, count;
+	uint64_t expires; /* by the reference time; UINT64_MAX: never */
+	bool is_stuck;	  /* it has, and nobody could be told */
+	bool is_new;	  /* what it is comes from a register: it has to be started */
 };
 
 struct hyperv_vp {
@@ -36,12 +51,19 @@ struct hyperv_vp {
 	enum hyperv_after after;
 	uint64_t assist;  /* HV_MSR_VP_ASSIST_PAGE */
 	uint64_t runtime; /* 100 ns, before its thread was started */
+
+	/* hv->synic_lock; of the portable engine */
+	struct hyperv_synic synic;
+	struct hyperv_stimer stimers[HV_STIMERS];
+	_Atomic uint64_t due; /* when the first expires, by CLOCK_MONOTONIC; UINT64_MAX: none */
+	atomic_bool has_timers; /* it has been given one at some time */
 };
 
 /*
  * lock: inhibits, and who waits. msr_lock: the MSRs that VPs have in common, and the pages that
- * they name; guest memory is written under it. Nothing is taken under either. takeover_lock is
- * taken before the VM is paused, and before both: one inhibit of KVM's Hyper-V at a time.
+ * they name. synic_lock: SynICs and timers. Guest memory is written under the last two. Nothing is
+ * taken under any of them. takeover_lock is taken before the VM is paused, and before all of them:
+ * one inhibit of KVM's Hyper-V at a time.
  */
 struct hyperv {
 	struct vm *vm;
@@ -55,14 +77,20 @@ struct hyperv {
 	struct hyperv_vp *vps;	/* one for each vCPU */
 
 	struct x86_msr_trap traps[2];
+	uint32_t registers[HYPERV_REGISTERS]; /* MSRs that are; fixed */
 	pthread_mutex_t msr_lock;
 	uint64_t os_id, hypercall, reference_tsc, crash[5];
+	uint64_t reenlightenment[3]; /* from HV_MSR_REENLIGHTENMENT_CONTROL on */
 	bool is_anchored;   /* the next two are known */
 	bool is_tsc_stable; /* the reference time can be told by the TSC */
 	uint64_t scale;	    /* the reference time is (TSC * scale >> 64) + offset */
 	int64_t offset;
 	bool is_arriving; /* the pages may be of another engine */
 	bool has_taken;	  /* hypercalls of KVM's Hyper-V are ferry's for the time being */
+
+	pthread_mutex_t synic_lock;
+	struct loop_timer timer; /* the loop's: for the first VP of all that is due */
+	atomic_bool is_arming;	 /* the loop has been told to look at all of them */
 
 	pthread_mutex_t takeover_lock;
 	bool has_ioctl; /* KVM knows inhibits; fixed */
@@ -111,12 +139,43 @@ void hyperv_msr_arrive(struct hyperv *hv);
 /* The share of pages in a vCPU's work. */
 void hyperv_msr_work(struct hyperv *hv, struct vcpu *vcpu);
 
+/* synic.c */
+void hyperv_synic_init(struct hyperv_synic *synic);
+/* Whether the MSR is a SynIC's. */
+bool hyperv_synic_has(uint32_t index);
+/* The guest's write, on its thread; -errno: #GP. */
+int hyperv_synic_write(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, uint64_t value);
+/* As a register: no memory is touched. */
+uint64_t hyperv_synic_get(struct hyperv *hv, uint32_t vp, uint32_t index);
+int hyperv_synic_set(struct hyperv *hv, uint32_t vp, uint32_t index, uint64_t value);
+/*
+ * Puts a message into the slot of that SINT, and interrupts. synic_lock. -EAGAIN: there is one, and
+ * the guest has been asked to say when there is not; -ENOENT: the guest wants none; -EFAULT.
+ */
+int hyperv_synic_post(struct hyperv *hv, uint32_t vp, unsigned sint,
+		      const struct hv_message *message);
+/* An interrupt of the VP's LAPIC. */
+void hyperv_interrupt(const struct hyperv *hv, uint32_t vp, uint32_t vector);
+
+/* stimer.c */
+/* Whether the MSR is a timer's. */
+bool hyperv_stimer_has(uint32_t index);
+int hyperv_stimer_write(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, uint64_t value);
+uint64_t hyperv_stimer_get(struct hyperv *hv, uint32_t vp, uint32_t index);
+void hyperv_stimer_set(struct hyperv *hv, uint32_t vp, uint32_t index, uint64_t value);
+/* The share of timers in a vCPU's work. */
+void hyperv_stimer_work(struct hyperv *hv, struct vcpu *vcpu);
+/* Something has changed about the VP's SynIC: who could not be told may be now. On its thread. */
+void hyperv_stimer_retry(struct hyperv *hv, struct vcpu *vcpu);
+/* The loop does not run any more. */
+void hyperv_stimer_finish(struct hyperv *hv);
+
 /* clock.c */
 /* Makes the reference time known. On the vCPU's thread; msr_lock. -errno of KVM. */
 int hyperv_clock_anchor(struct hyperv *hv, struct vcpu *vcpu);
 int hyperv_clock_read(struct hyperv *hv, struct vcpu *vcpu, uint64_t *ret_time);
 /* Writes the page that the MSR names. msr_lock, anchored. -EFAULT. */
 int hyperv_clock_write_page(struct hyperv *hv);
-uint64_t hyperv_clock_tsc_hz(const struct hyperv *hv);
+uint64_t hyperv_clock_tsc_hz(const struct vcpu *vcpu);
 
 #endif

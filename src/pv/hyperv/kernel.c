@@ -17,6 +17,7 @@
 #include "base/util.h"
 #include "kvm/kvm_x86.h"
 #include "pv/hyperv/impl.h"
+#include "vm/vcpu_call.h"
 #include "vm/vm.h"
 
 /* KVM knows ten leaves (kvm_get_hv_cpuid() in arch/x86/kvm/hyperv.c). */
@@ -119,6 +120,8 @@ static int take_over(struct hyperv *hv, bool on)
 
 	pthread_mutex_lock(&hv->msr_lock);
 	if (on != hv->has_taken) {
+		log_write(vm_log(hv->vm), LOG_LEVEL_INFO, "hyperv: hypercalls are %s",
+			  on ? "ferry's: this KVM knows no inhibit" : "KVM's again");
 		hv->has_taken = on;
 		if (on)
 			r = x86_msr_write(vcpu, HV_MSR_GUEST_OS_ID, 0);
@@ -129,18 +132,27 @@ static int take_over(struct hyperv *hv, bool on)
 	return r;
 }
 
-static int set_paused(struct hyperv *hv, uint32_t vp, bool on)
+/* KVM takes it from the vCPU's thread at once, from others when the vCPU leaves the guest. */
+static int set_here(void *arg, struct vcpu *vcpu)
+{
+	return kvm_hyperv_set_tlb_flush_inhibit(vcpu->fd, arg);
+}
+
+/* Who has come here waiting does so outside KVM. */
+static int set_by_ioctl(struct hyperv *hv, uint32_t vp, bool on)
 {
 	struct kvm_hyperv_tlb_flush_inhibit set = { .inhibit = on };
-	int r;
+	int r = vcpu_call(&hv->vm->vcpus[vp], set_here, &set);
 
-	if (hv->has_ioctl) {
-		r = kvm_hyperv_set_tlb_flush_inhibit(hv->vm->vcpus[vp].fd, &set);
-		if (r == 0)
-			hyperv_set_inhibited(hv, vp, on);
-		return r;
-	}
-	r = on ? take_over(hv, true) : 0;
+	if (r == 0)
+		hyperv_set_inhibited(hv, vp, on);
+	return r;
+}
+
+static int set_paused(struct hyperv *hv, uint32_t vp, bool on)
+{
+	int r = on ? take_over(hv, true) : 0;
+
 	if (r == 0)
 		hyperv_set_inhibited(hv, vp, on);
 	if (!on && !hyperv_is_any_inhibited(hv))
@@ -149,21 +161,28 @@ static int set_paused(struct hyperv *hv, uint32_t vp, bool on)
 }
 
 /* Before the VM has run its memory may be about to come: the page is written when it is there. */
+static int set_by_takeover(struct hyperv *hv, uint32_t vp, bool on)
+{
+	int r = 0;
+
+	vm_pause(hv->vm);
+	if (hv->vm->has_run) {
+		r = set_paused(hv, vp, on);
+	} else {
+		hyperv_set_inhibited(hv, vp, on);
+		hyperv_msr_arrive(hv);
+	}
+	vm_resume(hv->vm);
+	return r;
+}
+
 int hyperv_kernel_inhibit(struct hyperv *hv, uint32_t vp, bool on)
 {
 	int r = 0;
 
 	pthread_mutex_lock(&hv->takeover_lock);
-	if (hyperv_is_inhibited(hv, vp) != on) {
-		vm_pause(hv->vm);
-		if (hv->vm->has_run || hv->has_ioctl) {
-			r = set_paused(hv, vp, on);
-		} else {
-			hyperv_set_inhibited(hv, vp, on);
-			hyperv_msr_arrive(hv);
-		}
-		vm_resume(hv->vm);
-	}
+	if (hyperv_is_inhibited(hv, vp) != on)
+		r = hv->has_ioctl ? set_by_ioctl(hv, vp, on) : set_by_takeover(hv, vp, on);
 	pthread_mutex_unlock(&hv->takeover_lock);
 	return r < 0 ? because(r, "KVM's Hyper-V cannot be inhibited: %s", strerror(-r)) : 0;
 }

@@ -30,7 +30,13 @@ static const struct {
 	{ HV_MSR_TIME_REF_COUNT, HV_MSR_TIME_REF_COUNT, HV_FEATURE_A_TIME_REF_COUNT, 0 },
 	{ HV_MSR_REFERENCE_TSC, HV_MSR_REFERENCE_TSC, HV_FEATURE_A_REFERENCE_TSC, 0 },
 	{ HV_MSR_TSC_FREQUENCY, HV_MSR_APIC_FREQUENCY, HV_FEATURE_A_FREQUENCIES, 0 },
+	{ HV_MSR_SCONTROL, HV_MSR_EOM, HV_FEATURE_A_SYNIC, 0 },
+	{ HV_MSR_SINT0, HV_MSR_SINT0 + HV_SYNIC_SINTS - 1, HV_FEATURE_A_SYNIC, 0 },
+	{ HV_MSR_STIMER0_CONFIG, HV_MSR_STIMER0_CONFIG + 2 * HV_STIMERS - 1, HV_FEATURE_A_STIMER,
+	  0 },
 	{ HV_MSR_CRASH_P0, HV_MSR_CRASH_CTL, 0, HV_FEATURE_D_CRASH },
+	{ HV_MSR_REENLIGHTENMENT_CONTROL, HV_MSR_TSC_EMULATION_STATUS,
+	  HV_FEATURE_A_REENLIGHTENMENT, 0 },
 };
 
 static bool is_promised(const struct hyperv *hv, uint32_t index)
@@ -56,12 +62,21 @@ static uint64_t thread_time(const struct vcpu *vcpu)
 	return ((uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec) / NS_PER_TICK;
 }
 
+/*
+ * A guest has itself told when it comes to a host whose TSC differs. It never does: KVM takes the
+ * source's frequency, or the move is refused.
+ */
+static bool is_reenlightenment(uint32_t index)
+{
+	return index >= HV_MSR_REENLIGHTENMENT_CONTROL && index <= HV_MSR_TSC_EMULATION_STATUS;
+}
+
 /* What VPs have in common. */
 static bool is_common(uint32_t index)
 {
 	return index == HV_MSR_GUEST_OS_ID || index == HV_MSR_HYPERCALL ||
 	       index == HV_MSR_REFERENCE_TSC ||
-	       (index >= HV_MSR_CRASH_P0 && index <= HV_MSR_CRASH_P4);
+	       (index >= HV_MSR_CRASH_P0 && index <= HV_MSR_CRASH_P4) || is_reenlightenment(index);
 }
 
 static uint64_t *common_of(struct hyperv *hv, uint32_t index)
@@ -74,26 +89,49 @@ static uint64_t *common_of(struct hyperv *hv, uint32_t index)
 	case HV_MSR_REFERENCE_TSC:
 		return &hv->reference_tsc;
 	default:
-		return &hv->crash[index - HV_MSR_CRASH_P0];
+		return is_reenlightenment(index)
+			       ? &hv->reenlightenment[index - HV_MSR_REENLIGHTENMENT_CONTROL]
+			       : &hv->crash[index - HV_MSR_CRASH_P0];
 	}
+}
+
+static int no_such(uint32_t index)
+{
+	return because(-ENOENT, "no Hyper-V MSR %#x", index);
 }
 
 static int get_common(struct hyperv *hv, uint32_t index, uint64_t *ret_value)
 {
 	if (!is_common(index))
-		return because(-ENOENT, "no Hyper-V MSR %#x", index);
+		return no_such(index);
 	pthread_mutex_lock(&hv->msr_lock);
 	*ret_value = *common_of(hv, index);
 	pthread_mutex_unlock(&hv->msr_lock);
 	return 0;
 }
 
-/* Of one MSR: all that can be read without the guest being promised it, as a register. */
+/* MSRs that are registers only of a guest that was promised them. */
+static bool is_optional(uint32_t index)
+{
+	return hyperv_synic_has(index) || hyperv_stimer_has(index) || is_reenlightenment(index);
+}
+
+/* Of one MSR: most can be read without the guest being promised it, as a register. */
 static int get_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret_value)
 {
 	struct hyperv *hv = self;
 	const struct hyperv_vp *vp = hyperv_vp(hv, vcpu->index);
 
+	if (is_optional(index) && !is_promised(hv, index))
+		return no_such(index);
+	if (hyperv_synic_has(index)) {
+		*ret_value = hyperv_synic_get(hv, vcpu->index, index);
+		return 0;
+	}
+	if (hyperv_stimer_has(index)) {
+		*ret_value = hyperv_stimer_get(hv, vcpu->index, index);
+		return 0;
+	}
 	switch (index) {
 	case HV_MSR_VP_INDEX:
 		*ret_value = vcpu->index;
@@ -107,7 +145,7 @@ static int get_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret_
 	case HV_MSR_TIME_REF_COUNT:
 		return hyperv_clock_read(hv, vcpu, ret_value);
 	case HV_MSR_TSC_FREQUENCY:
-		*ret_value = hyperv_clock_tsc_hz(hv);
+		*ret_value = hyperv_clock_tsc_hz(vcpu);
 		return 0;
 	case HV_MSR_APIC_FREQUENCY:
 		*ret_value = APIC_HZ;
@@ -216,7 +254,9 @@ static int write_locked(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, ui
 		if (value & HV_MSR_RESET_NOW)
 			vm_end(hv->vm, VM_END_RESET, NULL);
 		return 0;
-	default: /* the crash's parameters; all others cannot be written */
+	case HV_MSR_TSC_EMULATION_STATUS: /* nothing is being emulated */
+		return value ? -EINVAL : 0;
+	default: /* the crash's parameters and the like; all others cannot be written */
 		if (!is_common(index))
 			return -EINVAL;
 		*common_of(hv, index) = value;
@@ -231,9 +271,15 @@ static int write_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t val
 
 	if (!is_promised(hv, index))
 		return -EINVAL;
-	pthread_mutex_lock(&hv->msr_lock);
-	r = write_locked(hv, vcpu, index, value);
-	pthread_mutex_unlock(&hv->msr_lock);
+	if (hyperv_synic_has(index)) {
+		r = hyperv_synic_write(hv, vcpu, index, value);
+	} else if (hyperv_stimer_has(index)) {
+		r = hyperv_stimer_write(hv, vcpu, index, value);
+	} else {
+		pthread_mutex_lock(&hv->msr_lock);
+		r = write_locked(hv, vcpu, index, value);
+		pthread_mutex_unlock(&hv->msr_lock);
+	}
 	error_clear();
 	return r;
 }
@@ -258,6 +304,14 @@ static int set_msr(void *self, struct vcpu *vcpu, uint32_t index, uint64_t value
 	uint64_t now = 0;
 	int r;
 
+	if (is_optional(index) && !is_promised(hv, index))
+		return no_such(index);
+	if (hyperv_synic_has(index))
+		return hyperv_synic_set(hv, vcpu->index, index, value);
+	if (hyperv_stimer_has(index)) {
+		hyperv_stimer_set(hv, vcpu->index, index, value);
+		return 0;
+	}
 	if (is_common(index)) {
 		*common_of(hv, index) = value;
 		if (index == HV_MSR_HYPERCALL || index == HV_MSR_REFERENCE_TSC)
@@ -309,6 +363,29 @@ static const uint32_t registers[] = {
 	HV_MSR_RESET,	      HV_MSR_VP_INDEX,	    HV_MSR_VP_RUNTIME,	   HV_MSR_VP_ASSIST_PAGE,
 };
 
+/* Those that depend on what was promised: first, last. A timer's messages take a SynIC. */
+static const struct {
+	uint32_t first, last;
+} optional[] = {
+	{ HV_MSR_SCONTROL, HV_MSR_SCONTROL },
+	{ HV_MSR_SIEFP, HV_MSR_SIMP },
+	{ HV_MSR_SINT0, HV_MSR_SINT0 + HV_SYNIC_SINTS - 1 },
+	{ HV_MSR_STIMER0_CONFIG, HV_MSR_STIMER0_CONFIG + 2 * HV_STIMERS - 1 },
+	{ HV_MSR_REENLIGHTENMENT_CONTROL, HV_MSR_TSC_EMULATION_STATUS },
+};
+
+static uint32_t list_registers(struct hyperv *hv)
+{
+	uint32_t n = ARRAY_SIZE(registers);
+
+	memcpy(hv->registers, registers, sizeof(registers));
+	for (size_t i = 0; i < ARRAY_SIZE(optional); i++)
+		for (uint32_t msr = optional[i].first; msr <= optional[i].last; msr++)
+			if (is_promised(hv, msr))
+				hv->registers[n++] = msr;
+	return n;
+}
+
 static struct x86_msr_trap make_trap(uint32_t first, uint32_t count, const uint32_t *list,
 				     uint32_t list_count)
 {
@@ -346,6 +423,6 @@ int hyperv_msr_init(struct hyperv *hv)
 {
 	if (hv->engine == HYPERV_ENGINE_KERNEL)
 		return trap_few(hv);
-	hv->traps[0] = make_trap(HV_MSR_FIRST, HV_MSR_COUNT, registers, ARRAY_SIZE(registers));
+	hv->traps[0] = make_trap(HV_MSR_FIRST, HV_MSR_COUNT, hv->registers, list_registers(hv));
 	return x86_msr_trap_add(hv->vm, &hv->traps[0], hv);
 }

@@ -49,6 +49,16 @@ START_TEST(test_a_guest_finds_what_the_specification_says)
 }
 END_TEST
 
+START_TEST(test_time_is_the_same_by_page_and_counter_on_every_cpu)
+{
+	hyperv_machine_create(&t, "clock", "cpus=2", 2, "");
+	test_machine_run(&t, NULL, true);
+	ck_assert_str_eq(t.console, "named 1\ncpu 0\napart 0\nback 0\n"
+				    "cpu 1\napart 0\nback 0\nunnamed 1\n");
+	test_machine_finish(&t);
+}
+END_TEST
+
 START_TEST(test_a_reset_by_msr_ends_the_vm)
 {
 	run("end=1", "");
@@ -101,6 +111,7 @@ START_TEST(test_a_call_in_registers_that_were_not_promised_is_an_invalid_opcode)
 END_TEST
 
 CHECK_MAIN_KVM("calls", test_a_guest_finds_what_the_specification_says,
+	       test_time_is_the_same_by_page_and_counter_on_every_cpu,
 	       test_a_reset_by_msr_ends_the_vm, test_a_crash_is_a_panic_and_says_its_parameters,
 	       test_a_msr_that_was_not_promised_is_a_fault,
 	       test_a_guest_that_was_promised_no_flushes_is_denied_them,

@@ -39,14 +39,12 @@ static void set_there(struct reg_key key, const void *value)
 		      error_text(r));
 }
 
-/* Memory and registers, of a guest that is paused; it goes on over there. */
-static void move(enum machine_hyperv_engine engine)
+/* Memory and registers, of a guest that is paused. */
+static void carry(void)
 {
 	static uint8_t value[REG_SIZE_MAX];
 	struct reg_list list = { 0 };
 
-	hyperv_machine_create_on(&there, "flush", CMDLINE, 2, "", engine);
-	flush_count(&there, &moved);
 	memcpy(mem_ptr_rw(vm_mem(there.vm), 0, 16 * MIB), mem_ptr(vm_mem(here.vm), 0, 16 * MIB),
 	       16 * MIB);
 	ck_assert_int_eq(reg_file_list(vm_regs(here.vm), &list), 0);
@@ -55,6 +53,14 @@ static void move(enum machine_hyperv_engine engine)
 		set_there(list.entries[i].key, value);
 	}
 	reg_list_finish(&list);
+}
+
+/* It goes on over there. */
+static void move(enum machine_hyperv_engine engine)
+{
+	hyperv_machine_create_on(&there, "flush", CMDLINE, 2, "", engine);
+	flush_count(&there, &moved);
+	carry();
 	ck_assert_int_eq(vm_start(there.vm), 0);
 }
 
@@ -95,7 +101,25 @@ START_TEST(test_who_waits_with_one_engine_is_released_with_the_other)
 }
 END_TEST
 
+START_TEST(test_a_timer_goes_on_with_the_other_engine)
+{
+	const char *features = "default,stimer,reenlightenment";
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		hyperv_machine_create_on(&here, "timers", "tick=1", 1, features, ways[i].from);
+		test_machine_run(&here, "ten ticks\n", true);
+		vm_pause(here.vm);
+		hyperv_machine_create_on(&there, "timers", "tick=1", 1, features, ways[i].to);
+		carry();
+		test_machine_run(&there, "ten ticks\nten ticks\n", true);
+		test_machine_finish(&there);
+		test_machine_finish(&here);
+	}
+}
+END_TEST
+
 CHECK_SUITE("engines", test_a_guest_goes_on_with_the_other_engine,
+	    test_a_timer_goes_on_with_the_other_engine,
 	    test_who_waits_with_one_engine_is_released_with_the_other)
 
 int main(void)

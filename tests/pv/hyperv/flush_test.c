@@ -2,6 +2,7 @@
 /* The inhibit of TLB flushes, line by line of its contract. */
 #include "pv/hyperv/hyperv_fixture.h"
 
+#include "kvm/kvm_x86.h"
 #include "machine/image.h"
 
 #define ROUNDS 20
@@ -164,7 +165,8 @@ START_TEST(test_who_waits_uses_no_time_of_a_cpu)
 	start("cpus=2 flushers=1 targets=2", 2);
 	hyperv_inhibit(&t, 1, true);
 	hyperv_await_wait(&t, 0, 1);
-	while (atomic_load(&t.vm->vcpus[0].time.class) != VCPU_TIME_SUSPENDED)
+	while (atomic_load(&t.vm->vcpus[0].time.class) != VCPU_TIME_SUSPENDED &&
+	       !hyperv_waits_in_kvm(&t))
 		sched_yield();
 	ck_assert_int_eq(pthread_getcpuclockid(t.vm->vcpus[0].thread, &clock), 0);
 	clock_gettime(clock, &before);
@@ -191,6 +193,52 @@ START_TEST(test_who_waits_takes_pause_and_waits_on)
 	ck_assert(!hyperv_state(&t, 0).waits);
 	vm_resume(t.vm);
 	flush_await(&t, &counts, 0, 2);
+	finish();
+}
+END_TEST
+
+/* SDM 3, 11.11: what an MSI does besides interrupting. */
+#define MSI_NMI	 (4U << 8)
+#define MSI_INIT (5U << 8)
+
+static void send(uint32_t vcpu, uint32_t data)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000U | vcpu << 12, .data = data };
+
+	ck_assert_int_ge(kvm_signal_msi(t.vm->fd, &msi), 0);
+}
+
+START_TEST(test_who_waits_takes_an_nmi_and_waits_on)
+{
+	start("cpus=2 flushers=1 targets=2", 2);
+	hyperv_inhibit(&t, 1, true);
+	for (unsigned long i = 0; i < 3; i++) {
+		hyperv_await_wait(&t, 0, 1);
+		send(0, MSI_NMI);
+		while (atomic_load(&counts.nmis[0]) == i)
+			hyperv_wait_on(&t);
+	}
+	check_waits(0, 1);
+	hyperv_inhibit(&t, 1, false);
+	flush_await(&t, &counts, 0, 2);
+	finish();
+}
+END_TEST
+
+START_TEST(test_who_waits_takes_an_init)
+{
+	struct kvm_mp_state state = { 0 };
+
+	start("cpus=2 flushers=2 targets=1", 2);
+	hyperv_inhibit(&t, 0, true);
+	check_waits(1, 0);
+	send(1, MSI_INIT);
+	while (hyperv_state(&t, 1).waits)
+		hyperv_wait_on(&t);
+	vm_pause(t.vm);
+	ck_assert_int_eq(kvm_get_mp_state(t.vm->vcpus[1].fd, &state), 0);
+	ck_assert_uint_eq(state.mp_state, KVM_MP_STATE_INIT_RECEIVED);
+	vm_resume(t.vm);
 	finish();
 }
 END_TEST
@@ -290,6 +338,7 @@ CHECK_MAIN_KVM("flush", test_every_form_of_flush_waits_until_the_inhibit_ends,
 	       test_two_that_flush_each_other_do_not_get_stuck,
 	       test_a_circle_is_shown_and_can_be_stopped,
 	       test_who_waits_uses_no_time_of_a_cpu, test_who_waits_takes_pause_and_waits_on,
+	       test_who_waits_takes_an_nmi_and_waits_on, test_who_waits_takes_an_init,
 	       test_waiting_and_inhibits_are_registers, test_who_waits_for_nobody_goes_on,
 	       test_who_goes_past_the_page_flushes_nobody_who_is_inhibited,
 	       test_there_is_nothing_to_inhibit_elsewhere)

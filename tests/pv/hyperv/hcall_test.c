@@ -247,13 +247,44 @@ START_TEST(test_what_was_not_promised_is_denied)
 	ck_assert_uint_eq(by_memory(0x8001), HV_STATUS_INVALID_HYPERCALL_CODE);
 	check_both(HV_CALL_LONG_SPIN_WAIT, HV_STATUS_ACCESS_DENIED);
 	check_both(HV_CALL_SIGNAL_EVENT, HV_STATUS_ACCESS_DENIED);
-	ck_assert_uint_eq(by_memory(HV_CALL_POST_MESSAGE), HV_STATUS_INVALID_CONNECTION_ID);
+	rights.features_b = 0;
+	ck_assert_uint_eq(by_memory(HV_CALL_POST_MESSAGE), HV_STATUS_ACCESS_DENIED);
 	rights.hints_a &= ~HV_HINT_A_EX_MASKS;
 	check_both(HV_CALL_FLUSH_SPACE_EX, HV_STATUS_ACCESS_DENIED);
 	check_both(HV_CALL_SEND_IPI_EX, HV_STATUS_ACCESS_DENIED);
 	rights.hints_a = 0;
 	check_both(HV_CALL_FLUSH_SPACE, HV_STATUS_ACCESS_DENIED);
 	check_both(HV_CALL_SEND_IPI, HV_STATUS_ACCESS_DENIED);
+	mem_finish(&mem);
+}
+END_TEST
+
+/* Message and status; the slot of a type is the upper word's lower half. */
+static void check_post(uint32_t connection, uint32_t type, uint32_t size, uint32_t status)
+{
+	words[0] = connection;
+	words[1] = type | (uint64_t)size << 32;
+	ck_assert_uint_eq(by_memory(HV_CALL_POST_MESSAGE), status);
+}
+
+START_TEST(test_no_connection_leads_anywhere)
+{
+	setup();
+	rights.features_b |= HV_FEATURE_B_SIGNAL_EVENTS;
+	check_post(0x10, 1, 240, HV_STATUS_INVALID_CONNECTION_ID);
+	check_post(0x10, 1, 241, HV_STATUS_INVALID_PARAMETER);
+	check_post(0x10, 0, 8, HV_STATUS_INVALID_PARAMETER);
+	check_post(0x10, HV_MESSAGE_TIMER_EXPIRED, 8, HV_STATUS_INVALID_PARAMETER);
+	check_post(0x1000010, 1, 8, HV_STATUS_INVALID_PARAMETER);
+	ck_assert_uint_eq(by_registers(HV_CALL_POST_MESSAGE), HV_STATUS_INVALID_HYPERCALL_INPUT);
+	ck_assert_uint_eq(by_memory_at(HV_CALL_POST_MESSAGE, AT + 0xf08),
+			  HV_STATUS_INVALID_ALIGNMENT);
+	words[0] = 0x20 | 7ULL << 32;
+	check_both(HV_CALL_SIGNAL_EVENT, HV_STATUS_INVALID_CONNECTION_ID);
+	words[0] = 0x20 | 1ULL << 48;
+	check_both(HV_CALL_SIGNAL_EVENT, HV_STATUS_INVALID_PARAMETER);
+	words[0] = 0x1000020;
+	check_both(HV_CALL_SIGNAL_EVENT, HV_STATUS_INVALID_PARAMETER);
 	mem_finish(&mem);
 }
 END_TEST
@@ -279,5 +310,5 @@ CHECK_MAIN("hcall", test_a_mask_names_processors_below_64,
 	   test_flags_that_are_none_are_refused,
 	   test_parameters_lie_aligned_in_one_page_of_memory,
 	   test_registers_hold_so_much_and_no_more,
-	   test_what_was_not_promised_is_denied,
+	   test_what_was_not_promised_is_denied, test_no_connection_leads_anywhere,
 	   test_xmm_registers_that_were_not_promised_are_an_invalid_opcode)

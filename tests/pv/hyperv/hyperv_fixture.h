@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A machine whose guest sees Hyper-V, on the host's KVM: ferry's own, or with
- * FERRY_TEST_HYPERV_ENGINE=kernel KVM's.
+ * FERRY_TEST_HYPERV_ENGINE=kernel KVM's; and with FERRY_TEST_HYPERV_IOCTL=1 that knows inhibits
+ * itself, and tells nobody who waits.
  */
 #ifndef TESTS_PV_HYPERV_FIXTURE_H
 #define TESTS_PV_HYPERV_FIXTURE_H
@@ -19,6 +20,7 @@
 #define FLUSH_BEGINS 1
 #define FLUSH_DONE   2
 #define FLUSH_FAILED 3
+#define FLUSH_NMI    4
 #define FLUSH_CPUS   4
 
 static inline void hyperv_machine_create_on(struct test_machine *t, const char *guest,
@@ -48,7 +50,7 @@ static inline void hyperv_machine_create(struct test_machine *t, const char *gue
 
 /* How often each vCPU has begun a flush, and seen it done. */
 struct flush_counts {
-	atomic_ulong begun[FLUSH_CPUS], done[FLUSH_CPUS], failed;
+	atomic_ulong begun[FLUSH_CPUS], done[FLUSH_CPUS], nmis[FLUSH_CPUS], failed;
 };
 
 static inline void flush_write(void *self, uint64_t offset, const void *data, unsigned len)
@@ -61,6 +63,8 @@ static inline void flush_write(void *self, uint64_t offset, const void *data, un
 		atomic_fetch_add(&counts->begun[offset], 1);
 	else if (what == FLUSH_DONE)
 		atomic_fetch_add(&counts->done[offset], 1);
+	else if (what == FLUSH_NMI)
+		atomic_fetch_add(&counts->nmis[offset], 1);
 	else
 		atomic_fetch_add(&counts->failed, 1);
 }
@@ -102,10 +106,32 @@ static inline struct machine_hyperv_vcpu hyperv_state(struct test_machine *t, ui
 	return state;
 }
 
+static inline bool hyperv_waits_in_kvm(const struct test_machine *t)
+{
+	return getenv("FERRY_TEST_HYPERV_IOCTL") &&
+	       strcmp(machine_hyperv_engine_name(t->machine), "kernel") == 0;
+}
+
+/* KVM has put it to sleep. These guests have no HLT. */
+static inline bool hyperv_is_blocking(struct test_machine *t, uint32_t vcpu)
+{
+	struct kvm_stats *stats = &t->vm->vcpus[vcpu].kvm_stats;
+	int r = kvm_stats_read(stats);
+
+	ck_assert(r == 0 || r == -ENODEV); /* it has not been started yet */
+	return r == 0 && kvm_stats_find(stats, "blocking")->values[0];
+}
+
 static inline void hyperv_await_wait(struct test_machine *t, uint32_t vcpu, uint32_t whom)
 {
 	struct machine_hyperv_vcpu state;
 
+	/* Who has come from elsewhere waits here all the same, until he is released. */
+	while (hyperv_waits_in_kvm(t)) {
+		if (hyperv_is_blocking(t, vcpu) || hyperv_state(t, vcpu).waits)
+			return;
+		hyperv_wait_on(t);
+	}
 	do {
 		hyperv_wait_on(t);
 		state = hyperv_state(t, vcpu);
