@@ -11,6 +11,7 @@
 
 struct machine_disk {
 	const char *path;
+	const char *overlay; /* a file that takes what is written, and keeps it from path; NULL: none */
 	bool readonly;
 	bool direct;         /* O_DIRECT */
 	unsigned queues;     /* 0: one per vCPU, at most 16 */
@@ -38,6 +39,12 @@ enum machine_console {
 enum machine_clock {
 	MACHINE_CLOCK_ADVANCE, /* time: its clocks have gone on, as if it had not stood still */
 	MACHINE_CLOCK_FREEZE,  /* nothing: its clocks go on where they stood */
+};
+
+/* What kind of domain a Xen guest is, which is how its Linux is entered; HVM has the platform device. */
+enum machine_xen_entry {
+	MACHINE_XEN_ENTRY_PVH, /* where it has that entry */
+	MACHINE_XEN_ENTRY_HVM,
 };
 
 enum machine_xen_engine {
@@ -104,6 +111,8 @@ struct machine_options {
 	/* The version of Xen that the guest sees, major << 16 | minor; 0: it sees KVM. x86 only. */
 	uint32_t xen_version;
 	enum machine_xen_engine xen_engine;
+	enum machine_xen_entry xen_entry;
+	bool xen_pirqs; /* the guest may take devices' interrupts as events */
 	enum machine_sdei sdei;
 	/*
 	 * arm64: what firmware is at the most, so that the guest sees the same on every host:
@@ -203,6 +212,8 @@ int machine_take_disks(struct machine *machine);
 struct machine_store; /* the machine's, and lives as long */
 
 size_t machine_store_count(struct machine *machine);
+/* Of disks with an overlay there is none: -EOPNOTSUPP with a text that names the first, else 0. */
+int machine_stores_check(struct machine *machine);
 /* number is below the count; the order is that of machine_options. */
 struct machine_store *machine_store(struct machine *machine, size_t number);
 /* "disk0": by its number among all disks, those that are only read included. */

@@ -58,6 +58,7 @@ static int add_path(struct json_object *object, const char *key, const char *pat
 static int add_disk(struct json_object *disks, const struct machine_disk *disk)
 {
 	struct json_object *object = json_object_new_object();
+	int err = 0;
 
 	json_object_array_add(disks, object);
 	if (disk->readonly)
@@ -68,7 +69,9 @@ static int add_disk(struct json_object *disks, const struct machine_disk *disk)
 		add_size(object, "queues", disk->queues);
 	if (disk->serial)
 		add_text(object, "serial", disk->serial);
-	return add_path(object, "path", disk->path);
+	if (disk->overlay)
+		err = add_path(object, "overlay", disk->overlay);
+	return err ? err : add_path(object, "path", disk->path);
 }
 
 static void add_net(struct json_object *nets, const struct machine_net *net)
@@ -152,6 +155,10 @@ int describe_machine(const struct run_options *options, char **ret_text)
 	add_switch(root, "balloon", machine->balloon);
 	if (machine->xen_version)
 		add_xen(root, machine->xen_version);
+	if (machine->xen_version && machine->xen_entry == MACHINE_XEN_ENTRY_HVM)
+		add_text(root, "xen-entry", "hvm");
+	if (machine->xen_version && machine->xen_pirqs)
+		add_switch(root, "xen-pirqs", true);
 	if (machine->vm.cpu)
 		add_text(root, "cpu", machine->vm.cpu);
 	if (machine->exit_port)

@@ -329,6 +329,28 @@ static int set_xen_engine(void *target, const char *value, bool on)
 	return err;
 }
 
+static int set_xen_pirqs(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)value;
+	options->machine.xen_pirqs = on;
+	return 0;
+}
+
+static int set_xen_entry(void *target, const char *value, bool on)
+{
+	static const char *const names[] = { "pvh", "hvm", NULL };
+	struct run_options *options = target;
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	(void)on;
+	if (!err)
+		options->machine.xen_entry = choice;
+	return err;
+}
+
 static int set_incoming(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
@@ -448,6 +470,10 @@ static const struct command_option option_table[] = {
 	  OPTION_OPTIONAL | OPTION_MACHINE, set_xen },
 	{ "xen-engine", "KIND", "who serves a Xen guest: auto, kernel or portable (auto)", "portable",
 	  OPTION_RARE, set_xen_engine },
+	{ "xen-entry", "KIND", "what kind of domain a Xen guest is: pvh or hvm (pvh)", "hvm",
+	  OPTION_MACHINE | OPTION_RARE, set_xen_entry },
+	{ "xen-pirqs", NULL, "a Xen guest may take devices' interrupts as events", NULL,
+	  OPTION_MACHINE | OPTION_RARE, set_xen_pirqs },
 	{ "sdei", "HOW", "arm64: events by firmware: auto, on or off (auto)", "on", OPTION_MACHINE |
 	  OPTION_RARE, set_sdei },
 	{ "cpu", "LIST", "arm64: what vCPUs have besides: pmu, sve, sve=BITS", "pmu,sve=256",
@@ -508,6 +534,9 @@ static const char *const more[] = {
 	"",
 	"Disks. --disk x.img, or --disk path=x.img with any of these behind a comma:",
 	"  readonly     the guest cannot write",
+	"  overlay=FILE  what the guest writes goes there, and x.img stays as it is: many may use it at",
+	"               once. FILE is made if it is not there, takes as much room as was written, and goes",
+	"               with the guest that has it; what the guest flushes is not flushed. Not with direct",
 	"  direct       past the host's page cache (O_DIRECT)",
 	"  queues=N     request queues, 1 to 16 (as many as vCPUs)",
 	"  serial=TEXT  what the guest sees as the disk's serial number, up to 20 characters",
@@ -546,7 +575,10 @@ static const char *const more[] = {
 	"Xen guests. --xen makes the machine a Xen HVM or PVH domain, of any version from 4.5 on. Its",
 	"hypercalls and event channels are KVM's where the kernel has Xen support ('ferry doctor'",
 	"says), else ferry's own: --xen-engine=kernel or portable insists on one. A guest may be",
-	"restored and moved from one to the other. Its devices are the machine's, by virtio.",
+	"restored and moved from one to the other. Its devices are the machine's, by virtio. With",
+	"--xen-entry=hvm Linux is entered as by a boot loader, takes itself for an HVM domain and finds",
+	"Xen's platform device; else by PVH, without one. With --xen-pirqs devices' interrupts may come",
+	"as events (XENFEAT_hvm_pirqs), which Xen's default is not.",
 	"",
 	"A guest from elsewhere. --incoming waits for what 'ferry migrate' sends, and --restore takes",
 	"what 'ferry snapshot' wrote, which must stay as it is while the guest runs. Both bring a",

@@ -73,6 +73,13 @@ static int disk_path(void *target, const char *value)
 	return run_options_keep_path(part->options, &part->disk->path, value);
 }
 
+static int disk_overlay(void *target, const char *value)
+{
+	struct part *part = target;
+
+	return run_options_keep_path(part->options, &part->disk->overlay, value);
+}
+
 static int disk_readonly(void *target, const char *value)
 {
 	struct part *part = target;
@@ -118,7 +125,7 @@ static int disk_serial(void *target, const char *value)
 static const struct value_field disk_fields[] = {
 	{ "path", "FILE", disk_path },	   { "readonly", NULL, disk_readonly },
 	{ "direct", NULL, disk_direct },   { "queues", "N", disk_queues },
-	{ "serial", "TEXT", disk_serial },
+	{ "serial", "TEXT", disk_serial }, { "overlay", "FILE", disk_overlay },
 };
 
 static int set_fields(struct part *part, const char *value, const struct value_field *fields,
@@ -160,6 +167,8 @@ int run_set_disk(void *target, const char *value, bool on)
 	err = set_fields(&part, value, disk_fields, ARRAY_SIZE(disk_fields));
 	if (!err && !part.disk->path)
 		err = because(-EINVAL, "which file? write path=x.img");
+	if (!err && part.disk->overlay && (part.disk->readonly || part.disk->direct))
+		err = because(-EINVAL, "overlay is for a disk that is written, and not direct");
 	return err;
 }
 

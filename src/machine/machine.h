@@ -100,6 +100,7 @@ struct machine {
 	struct net **nets;
 	size_t net_count;
 	struct xen *xen; /* x86, and only of a Xen guest */
+	struct xen_platform *xen_platform; /* likewise */
 	struct hyperv *hyperv; /* x86, and only of a Hyper-V guest */
 	struct machine_hold hold;
 };

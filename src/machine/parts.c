@@ -98,6 +98,7 @@ int machine_add_disks(struct machine *machine)
 		struct blk_options blk = {
 			.id = id,
 			.path = disk->path,
+			.overlay = disk->overlay,
 			.readonly = disk->readonly,
 			.direct = disk->direct,
 			.queues = disk->queues,
@@ -107,7 +108,7 @@ int machine_add_disks(struct machine *machine)
 
 		snprintf(id, sizeof(id), "disk%zu", i);
 		r = blk_create(machine->vm, machine->pci, &blk, &machine->disks[i]);
-		if (r == 0 && !disk->readonly)
+		if (r == 0 && !disk->readonly && !disk->overlay)
 			add_store(machine, id, machine->disks[i]);
 		if (r == 0)
 			machine->disk_count++;

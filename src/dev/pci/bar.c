@@ -33,17 +33,24 @@ static void write_nothing(void *self, uint64_t offset, const void *data, unsigne
 /* Keeps others from the place of memory. What reaches it came while the memory came or went. */
 static const struct bus_ops place_ops = { .read = read_nothing, .write = write_nothing };
 
+static struct bus *bus_of(const struct pci_device *device, unsigned bar)
+{
+	struct vm *vm = device->host->vm;
+
+	return device->options.bars[bar].is_io ? vm_pio(vm) : vm_mmio(vm);
+}
+
 static int take_place(struct pci_device *device, unsigned bar, uint64_t address)
 {
 	const struct pci_bar_options *options = &device->options.bars[bar];
 
-	return bus_add(vm_mmio(device->host->vm), device->name, address, options->size,
+	return bus_add(bus_of(device, bar), device->name, address, options->size,
 		       options->is_memory ? &place_ops : options->ops, options->self);
 }
 
-static void leave_place(struct pci_device *device, uint64_t address)
+static void leave_place(struct pci_device *device, unsigned bar, uint64_t address)
 {
-	bus_remove(vm_mmio(device->host->vm), address);
+	bus_remove(bus_of(device, bar), address);
 }
 
 static int map_memory(struct pci_device *device, unsigned bar, uint64_t address)
@@ -65,7 +72,7 @@ int pci_bar_map(struct pci_device *device, unsigned bar, uint64_t address)
 	if (device->options.bars[bar].is_memory)
 		r = map_memory(device, bar, address);
 	if (r < 0)
-		leave_place(device, address);
+		leave_place(device, bar, address);
 	else
 		set_mapped(device, bar, address);
 	return r;
@@ -80,7 +87,7 @@ void pci_bar_unmap(struct pci_device *device, unsigned bar)
 	    mem_unmap(vm_mem(device->host->vm), address) < 0)
 		return;
 	set_mapped(device, bar, PCI_BAR_NOWHERE);
-	leave_place(device, address);
+	leave_place(device, bar, address);
 }
 
 int pci_bar_move(struct pci_device *device, unsigned bar, uint64_t address)
@@ -99,6 +106,6 @@ int pci_bar_move(struct pci_device *device, unsigned bar, uint64_t address)
 	r = mem_txn_commit(&txn);
 	if (r == 0)
 		set_mapped(device, bar, address);
-	leave_place(device, r == 0 ? from : address);
+	leave_place(device, bar, r == 0 ? from : address);
 	return r;
 }

@@ -176,14 +176,15 @@ void pci_host_update_map(void *arg)
 }
 
 /* The end of a BAR that overlaps [address, address + size); 0 when none does. */
-static uint64_t occupied_until(const struct pci_host *host, uint64_t address, uint64_t size)
+static uint64_t occupied_until(const struct pci_host *host, bool is_io, uint64_t address,
+			       uint64_t size)
 {
 	for (unsigned i = 0; i < PCI_SLOTS * PCI_BARS; i++) {
 		const struct pci_device *other = host->devices[i / PCI_BARS];
 		uint64_t base = other ? pci_bar_address(other, i % PCI_BARS) : PCI_BAR_NOWHERE;
 		uint64_t end;
 
-		if (base == PCI_BAR_NOWHERE)
+		if (base == PCI_BAR_NOWHERE || other->options.bars[i % PCI_BARS].is_io != is_io)
 			continue;
 		end = base + other->options.bars[i % PCI_BARS].size;
 		if (address < end && base < address + size)
@@ -192,18 +193,25 @@ static uint64_t occupied_until(const struct pci_host *host, uint64_t address, ui
 	return 0;
 }
 
+/* The window that a BAR is placed in. */
+static void window_of(const struct pci_options *windows, const struct pci_bar_options *bar,
+		      uint64_t *ret_base, uint64_t *ret_size)
+{
+	bool high = bar->is_64bit && windows->mmio64_size;
+
+	*ret_base = bar->is_io ? windows->io : high ? windows->mmio64 : windows->mmio32;
+	*ret_size = bar->is_io ? windows->io_size : high ? windows->mmio64_size : windows->mmio32_size;
+}
+
 static int place_bar(struct pci_device *device, unsigned bar)
 {
 	const struct pci_bar_options *options = &device->options.bars[bar];
-	const struct pci_options *windows = &device->host->options;
-	bool high = options->is_64bit && windows->mmio64_size;
-	uint64_t base = high ? windows->mmio64 : windows->mmio32;
-	uint64_t size = high ? windows->mmio64_size : windows->mmio32_size;
-	uint64_t address = align_up(base, options->size);
-	uint64_t end;
+	uint64_t base, size, address, end;
 
+	window_of(&device->host->options, options, &base, &size);
+	address = align_up(base, options->size);
 	while (range_inside(address - base, options->size, size)) {
-		end = occupied_until(device->host, address, options->size);
+		end = occupied_until(device->host, options->is_io, address, options->size);
 		if (!end) {
 			pci_bar_place(device, bar, address);
 			return 0;
