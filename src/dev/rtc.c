@@ -340,6 +340,8 @@ int rtc_create(struct vm *vm, const struct rtc_options *options, struct rtc **re
 
 	if (!rtc)
 		return -ENOMEM;
+	/* The first gmtime_r() opens /etc/localtime: not on a vCPU's thread, which may open nothing. */
+	tzset();
 	rtc->vm = vm;
 	rtc->loop = vm_loop(vm);
 	rtc->options = *options;
