@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first process of a guest of 'ferry smoke --run': runs a command, says its status, switches off. */
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
 #include <linux/reboot.h>
 #include <linux/sched.h>
 #include <stddef.h>
@@ -11,7 +13,6 @@
 #define AT_FDCWD	   (-100)
 #define SIGCHLD		   17
 #define SYSLOG_CONSOLE_OFF 6
-#define TIOCSCTTY	   0x540e
 #define WORDS_MAX	   64
 
 static char command[65536];
@@ -40,11 +41,44 @@ static void make_mount(const char *type, const char *where)
 	system_call(SYS_mount, (long)type, (long)where, (long)type, 0, 0);
 }
 
+/* One byte at a time: what follows the command is the command's. */
+static char read_byte(void)
+{
+	char byte = '\0';
+
+	return call(SYS_read, 0, (long)&byte, 1) == 1 ? byte : '\n';
+}
+
+/* From somebody who types: src/smoke/init.h. */
+static void ask_for_command(void)
+{
+	struct termios before, raw;
+	size_t len = 0;
+
+	call(SYS_ioctl, 0, TCGETS, (long)&before);
+	raw = before;
+	raw.c_iflag = 0;
+	raw.c_lflag = 0;
+	call(SYS_ioctl, 0, TCSETS, (long)&raw);
+	say("\nferry-init: waiting for a command\n");
+	for (char digit; (digit = read_byte()) >= '0' && digit <= '9';)
+		len = len * 10 + (size_t)(digit - '0');
+	if (len >= sizeof(command))
+		len = 0;
+	for (size_t i = 0; i < len; i++)
+		command[i] = read_byte();
+	call(SYS_ioctl, 0, TCSETS, (long)&before);
+}
+
 static void read_command(void)
 {
-	long fd = system_call(SYS_openat, AT_FDCWD, (long)"/ferry/command", 0, 0, 0);
-	long n = call(SYS_read, fd, (long)command, sizeof(command) - 1);
+	long fd = system_call(SYS_openat, AT_FDCWD, (long)"/ferry/command", 0, 0, 0), n;
 
+	if (fd < 0) {
+		ask_for_command();
+		return;
+	}
+	n = call(SYS_read, fd, (long)command, sizeof(command) - 1);
 	command[n > 0 ? n : 0] = '\0';
 	call(SYS_close, fd, 0, 0);
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Does what its command line says, one act after the other, with ';' between them: see acts[]. */
-#include <abi/pvh.h>
-
 #include "lib/guest.h"
 
-#define UART	  0x3f8
-#define UART_LSR  (UART + 5)
+#define UART_RBR  0
+#define UART_LSR  5
 #define LSR_READY 0x01
 
 /* What Linux prints when it panics, after a process has begun a line of its own. */
@@ -55,9 +53,9 @@ static void act_ask(const char *text)
 
 	guest_puts(text);
 	for (;;) {
-		while (!(inb(UART_LSR) & LSR_READY))
+		while (!(uart_read(UART_LSR) & LSR_READY))
 			cpu_relax();
-		c[0] = (char)inb(UART);
+		c[0] = (char)uart_read(UART_RBR);
 		if (c[0] == '\n')
 			break;
 		guest_puts(c);
@@ -78,6 +76,22 @@ static void act_loop(const char *text)
 		act_say(text);
 }
 
+/* So many lines, each with its number, and a little work between. */
+static void act_count(const char *text)
+{
+	uint64_t end = 0;
+
+	for (; *text; text++)
+		end = end * 10 + (uint64_t)(*text - '0');
+	for (uint64_t i = 0; i < end; i++) {
+		guest_puts("count ");
+		guest_put_dec(i);
+		guest_puts("\n");
+		for (uint32_t spin = 0; spin < 1000; spin++)
+			cpu_relax();
+	}
+}
+
 /* One subtest passes, one is skipped, and the last is what the text says: "ok" or "not ok". */
 static void act_ktap(const char *text)
 {
@@ -95,6 +109,7 @@ static void act_reset(const char *text)
 	guest_reset();
 }
 
+#ifndef __aarch64__
 static void act_fault(const char *text)
 {
 	(void)text;
@@ -106,15 +121,19 @@ static void act_pvpanic(const char *text)
 	(void)text;
 	guest_panic();
 }
+#endif
 
 static const struct {
 	const char *name;
 	void (*act)(const char *text);
 } acts[] = {
 	{ "say", act_say },	{ "prompt", act_prompt }, { "ask", act_ask },
-	{ "panic", act_panic }, { "oops", act_oops },	  { "pvpanic", act_pvpanic },
+	{ "panic", act_panic }, { "oops", act_oops },	  { "count", act_count },
 	{ "hang", act_hang },	{ "loop", act_loop },	  { "ktap", act_ktap },
-	{ "reset", act_reset }, { "fault", act_fault },
+	{ "reset", act_reset },
+#ifndef __aarch64__
+	{ "fault", act_fault }, { "pvpanic", act_pvpanic },
+#endif
 };
 
 /* Behind word and the blank that follows it, if line begins with it. */
@@ -145,8 +164,7 @@ static void act(const char *line)
 
 void guest_main(const void *info)
 {
-	const struct hvm_start_info *start = info;
-	const char *from = (const char *)(uintptr_t)start->cmdline_paddr;
+	const char *from = guest_cmdline(info);
 	char line[256];
 
 	while (*from) {

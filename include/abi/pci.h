@@ -43,6 +43,7 @@
 #define PCI_BAR_TYPE_IO  0x1
 #define PCI_BAR_IO_MASK  0xfffffffcU
 #define PCI_BAR_TYPE_64  0x4
+#define PCI_BAR_PREFETCH 0x8
 #define PCI_BAR_MEM_MASK 0xfffffff0U
 
 /* Capabilities, appendix H */

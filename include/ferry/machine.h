@@ -11,6 +11,7 @@
 
 struct machine_disk {
 	const char *path;
+	const char *overlay; /* a file that takes what is written, and keeps it from path; NULL: none */
 	bool readonly;
 	bool direct;         /* O_DIRECT */
 	unsigned queues;     /* 0: one per vCPU, at most 16 */
@@ -102,6 +103,9 @@ struct machine_options {
 	size_t net_count;
 	const char *rng_source; /* NULL: getrandom(2); "": no virtio-rng */
 	bool balloon;
+	/* A file that the guest has as memory behind a PCI BAR, and its size (dev/shmem.h). NULL: none. */
+	const char *shmem;
+	uint64_t shmem_size;
 	bool exit_port; /* x86: port 0xf4, by which a test program ends the machine */
 	bool virtio_console;
 	/* The version of Xen that the guest sees, major << 16 | minor; 0: it sees KVM. x86 only. */
@@ -208,6 +212,8 @@ int machine_take_disks(struct machine *machine);
 struct machine_store; /* the machine's, and lives as long */
 
 size_t machine_store_count(struct machine *machine);
+/* Of disks with an overlay there is none: -EOPNOTSUPP with a text that names the first, else 0. */
+int machine_stores_check(struct machine *machine);
 /* number is below the count; the order is that of machine_options. */
 struct machine_store *machine_store(struct machine *machine, size_t number);
 /* "disk0": by its number among all disks, those that are only read included. */

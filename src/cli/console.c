@@ -9,16 +9,20 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/util.h"
 #include "cli/terminal.h"
 
 #define NS_PER_SECOND 1000000000ULL
 /* How long console_finish() waits for a reader. */
 #define LAST_WRITE (3 * NS_PER_SECOND)
+/* What a pipe holds unless somebody made it larger: pipe(7). */
+#define PIPE_MAX 65536
 
 int console_init(struct console *console, const struct console_options *options)
 {
@@ -259,12 +263,33 @@ void console_continued(struct console *console)
 	}
 }
 
+/*
+ * What the guest has not taken goes back into the pipe, in front of what is in it, for whoever has the
+ * guest now. Nothing is written to a full one: it was emptied first.
+ */
+static void return_input(struct console *console)
+{
+	size_t len = console->input_len - console->input_at;
+	AUTO_CLOSE int fd = open("/proc/self/fd/0", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	AUTO_FREE char *rest = malloc(PIPE_MAX);
+	struct stat status;
+	ssize_t n;
+
+	if (!len || fd < 0 || !rest || fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode))
+		return;
+	n = read(fd, rest, PIPE_MAX - len);
+	if (write(fd, console->input + console->input_at, len) == (ssize_t)len && n > 0)
+		(void)!write(fd, rest, (size_t)n);
+}
+
 /* Once more what the devices still hold, and then out with it. */
 static void write_last(struct console *console)
 {
 	/* A guest that went elsewhere says it there. */
 	if (vm_ended(machine_vm(console->machine)) != VM_END_MIGRATED)
 		machine_flush(console->machine);
+	else if (console->is_shown && !console->is_terminal)
+		return_input(console);
 	sink_drain(&console->shown, LAST_WRITE);
 	sink_drain(&console->copy, LAST_WRITE);
 }

@@ -58,6 +58,7 @@ static int add_path(struct json_object *object, const char *key, const char *pat
 static int add_disk(struct json_object *disks, const struct machine_disk *disk)
 {
 	struct json_object *object = json_object_new_object();
+	int err = 0;
 
 	json_object_array_add(disks, object);
 	if (disk->readonly)
@@ -68,7 +69,9 @@ static int add_disk(struct json_object *disks, const struct machine_disk *disk)
 		add_size(object, "queues", disk->queues);
 	if (disk->serial)
 		add_text(object, "serial", disk->serial);
-	return add_path(object, "path", disk->path);
+	if (disk->overlay)
+		err = add_path(object, "overlay", disk->overlay);
+	return err ? err : add_path(object, "path", disk->path);
 }
 
 static void add_net(struct json_object *nets, const struct machine_net *net)
@@ -86,6 +89,15 @@ static void add_net(struct json_object *nets, const struct machine_net *net)
 	add_text(object, "mac", mac);
 }
 
+static int add_shmem(struct json_object *root, const struct machine_options *machine)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(root, "shmem", object);
+	add_size(object, "size", machine->shmem_size);
+	return add_path(object, "path", machine->shmem);
+}
+
 static int add_devices(struct json_object *root, const struct machine_options *machine)
 {
 	struct json_object *disks = json_object_new_array(), *nets = json_object_new_array();
@@ -94,6 +106,8 @@ static int add_devices(struct json_object *root, const struct machine_options *m
 	json_object_object_add(root, "disk", disks);
 	for (size_t i = 0; i < machine->disk_count && !err; i++)
 		err = add_disk(disks, &machine->disks[i]);
+	if (machine->shmem && !err)
+		err = add_shmem(root, machine);
 	json_object_object_add(root, "net", nets);
 	for (size_t i = 0; i < machine->net_count; i++)
 		add_net(nets, &machine->nets[i]);

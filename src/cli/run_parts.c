@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The values of --memory, --disk and --net, key by key. */
+/* The values of --memory, --disk, --net and --shmem, key by key. */
 #include "cli/run_options.h"
 
 #include <ferry/error.h>
@@ -15,6 +15,8 @@
 
 #define MEMORY_MIN (2 * MIB)
 #define MEMORY_MAX (8ULL << 40) /* KVM takes 2^31 - 1 pages in one slot */
+
+#define SHMEM_MIN 4096
 
 #define QUEUES_MAX 16
 #define SERIAL_MAX 20 /* virtio 1.2 5.2.6.2, VIRTIO_BLK_T_GET_ID */
@@ -71,6 +73,13 @@ static int disk_path(void *target, const char *value)
 	return run_options_keep_path(part->options, &part->disk->path, value);
 }
 
+static int disk_overlay(void *target, const char *value)
+{
+	struct part *part = target;
+
+	return run_options_keep_path(part->options, &part->disk->overlay, value);
+}
+
 static int disk_readonly(void *target, const char *value)
 {
 	struct part *part = target;
@@ -116,7 +125,7 @@ static int disk_serial(void *target, const char *value)
 static const struct value_field disk_fields[] = {
 	{ "path", "FILE", disk_path },	   { "readonly", NULL, disk_readonly },
 	{ "direct", NULL, disk_direct },   { "queues", "N", disk_queues },
-	{ "serial", "TEXT", disk_serial },
+	{ "serial", "TEXT", disk_serial }, { "overlay", "FILE", disk_overlay },
 };
 
 static int set_fields(struct part *part, const char *value, const struct value_field *fields,
@@ -158,6 +167,8 @@ int run_set_disk(void *target, const char *value, bool on)
 	err = set_fields(&part, value, disk_fields, ARRAY_SIZE(disk_fields));
 	if (!err && !part.disk->path)
 		err = because(-EINVAL, "which file? write path=x.img");
+	if (!err && part.disk->overlay && (part.disk->readonly || part.disk->direct))
+		err = because(-EINVAL, "overlay is for a disk that is written, and not direct");
 	return err;
 }
 
@@ -213,5 +224,45 @@ int run_set_net(void *target, const char *value, bool on)
 	err = set_fields(&part, value, net_fields, ARRAY_SIZE(net_fields));
 	if (!err && !part.is_user && !part.net->tap)
 		err = because(-EINVAL, "which network? write user or tap=NAME");
+	return err;
+}
+
+static int shmem_path(void *target, const char *value)
+{
+	struct part *part = target;
+
+	return run_options_keep_path(part->options, &part->options->machine.shmem, value);
+}
+
+static int shmem_size(void *target, const char *value)
+{
+	struct part *part = target;
+	uint64_t bytes;
+	int err = value_size(value, &bytes);
+
+	if (!err && (bytes < SHMEM_MIN || (bytes & (bytes - 1))))
+		err = because(-EINVAL, "%s is not a power of two from 4K on", value);
+	if (!err)
+		part->options->machine.shmem_size = bytes;
+	return err;
+}
+
+static const struct value_field shmem_fields[] = {
+	{ "path", "FILE", shmem_path },
+	{ "size", "SIZE", shmem_size },
+};
+
+int run_set_shmem(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	struct part part = { .options = options };
+	int err;
+
+	(void)on;
+	options->machine.shmem = NULL;
+	options->machine.shmem_size = 0;
+	err = set_fields(&part, value, shmem_fields, ARRAY_SIZE(shmem_fields));
+	if (!err && (!options->machine.shmem || !options->machine.shmem_size))
+		err = because(-EINVAL, "which file, and how much of it? write path=FILE,size=16M");
 	return err;
 }

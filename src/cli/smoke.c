@@ -19,6 +19,7 @@
 #include "cli/command.h"
 #include "cli/config.h"
 #include "smoke/report.h"
+#include "smoke/scratch.h"
 
 /* What asks ferry to end ends the guests first. Before anything is started. */
 static int catch_signals(void)
@@ -84,26 +85,31 @@ static int check_outputs(const struct smoke_options *options)
 	return 0;
 }
 
-static int run_tests(const struct smoke_options *options, const struct smoke_tests *tests,
+static int run_tests(const struct smoke_options *options, struct smoke_tests *tests,
 		     struct smoke_results *ret_results)
 {
 	uint64_t began = clock_now();
 	AUTO_CLOSE int stop_fd = catch_signals();
 	struct smoke_runner runner = {
 		.tests = tests,
-		.program = "/proc/self/exe",
-		.directory = options->output,
+		.place = { .program = "/proc/self/exe", .consoles = options->output },
 		.jobs = options->jobs,
 		.stop_fd = stop_fd,
 	};
 	struct smoke_view view;
+	char *scratch = NULL;
 	int err = smoke_view_init(&view, tests, options->tap);
 
 	if (err)
 		return err;
+	err = smoke_scratch_make(tests, &scratch);
+	runner.place.scratch = scratch;
 	runner.watcher = smoke_view_watcher(&view);
-	err = smoke_runner_run(&runner, ret_results);
-	smoke_view_sum(&view, (double)(clock_now() - began) / 1e9);
+	if (!err) {
+		err = smoke_runner_run(&runner, ret_results);
+		smoke_view_sum(&view, (double)(clock_now() - began) / 1e9);
+	}
+	smoke_scratch_remove(scratch);
 	smoke_view_finish(&view);
 	return err;
 }
@@ -114,19 +120,20 @@ static int try_all(struct smoke_tests *tests)
 	int status = STATUS_OK;
 
 	for (size_t i = 0; i < tests->count; i++) {
-		char **args = tests->all[i].args + 2; /* behind "ferry run" */
-		char *words[64] = { (char *)"--dry-run" };
-		int argc = 1;
+		struct smoke_words words = { 0 };
 
-		while (args[argc - 1] && argc < (int)ARRAY_SIZE(words) - 1) {
-			words[argc] = args[argc - 1];
-			argc++;
-		}
+		smoke_words_add_all(&words, &tests->all[i].booted);
+		for (size_t k = 0; k < tests->all[i].disks.count; k++)
+			smoke_words_add(&words, "--disk=%s", tests->all[i].disks.all[k].value);
+		smoke_words_add(&words, "--dry-run");
 		printf("%s\n", tests->all[i].name);
 		fflush(stdout);
 		error_clear();
-		if (command_run.run(&command_run, argc, words) != STATUS_OK)
+		/* Behind "ferry run". */
+		if (smoke_words_check(&words) != 0 ||
+		    command_run.run(&command_run, (int)words.count - 2, words.all + 2) != STATUS_OK)
 			status = STATUS_USAGE;
+		smoke_words_finish(&words);
 	}
 	return status;
 }
@@ -180,19 +187,19 @@ static int merge(const struct smoke_options *options)
 	struct smoke_results results = { 0 };
 	int status = STATUS_FAILED, err = 0;
 
-	if (options->operand_count < 2)
+	if (options->operands.count < 2)
 		return command_failed(STATUS_USAGE, because(-EINVAL, "smoke merge: which reports? "
 							    "'ferry smoke --json FILE' writes them"));
-	for (size_t i = 1; i < options->operand_count && !err; i++) {
+	for (size_t i = 1; i < options->operands.count && !err; i++) {
 		struct json_object *root = NULL;
 
 		error_clear();
-		err = config_load(options->operands[i], &root);
+		err = config_load(options->operands.all[i], &root);
 		if (!err)
 			err = smoke_json_read(root, &results);
 		json_object_put(root);
 		if (err)
-			because_of(err, "%s", options->operands[i]);
+			because_of(err, "%s", options->operands.all[i]);
 	}
 	if (!err)
 		err = write_reports(options, &results);
@@ -216,7 +223,7 @@ static int run_smoke(const struct command *self, int argc, char **argv)
 		status = command_failed(STATUS_USAGE, err);
 	else if (err == COMMAND_DONE)
 		status = STATUS_OK;
-	else if (options.operand_count && strcmp(options.operands[0], "merge") == 0)
+	else if (options.operands.count && strcmp(options.operands.all[0], "merge") == 0)
 		status = merge(&options);
 	else
 		status = smoke(&options, argc, argv);
@@ -247,7 +254,8 @@ static const char *const more[] = {
 	"",
 	"Lines. Regular expressions are POSIX extended ones (regex(7)), looked for in each line without its",
 	"end and without the terminal's escape sequences. --expect is also looked for in a line that has",
-	"not ended, such as a prompt, when the guest says no more for a tenth of a second. Panics and the",
+	"not ended, such as a prompt, when the guest says no more for a tenth of a second; such a line has no",
+	"end that $ could match. Panics and the",
 	"like are looked for in whole lines. After one the console is read on for a moment, and the",
 	"functions that its trace names are its fingerprint.",
 	"",
@@ -255,8 +263,24 @@ static const char *const more[] = {
 	"",
 	"--run CMD: ferry's own first process mounts /dev, /proc and /sys, runs CMD, and switches the guest",
 	"off; what CMD ended with is in the reports, and with one guest it is the exit status, unless that",
-	"is one that means something else here: then it is 40. There is no directory of the host's in the",
-	"guest; --root DIR copies one into the initial RAM disk, and what the guest writes there is lost.",
+	"is one that means something else here: then it is 40.",
+	"",
+	"--root: a directory, or a tarball such as 'docker export' writes (libarchive13), becomes the initial",
+	"RAM disk: the guest sees what the host has when the tests begin, and what it writes there is lost.",
+	"Without --run the guest's first process is /init, or else /sbin/init.",
+	"",
+	"--disk: what a guest writes goes to a file of its own in $TMPDIR or /var/tmp, and is gone with it, so",
+	"that many may use an image at once; readonly keeps it from writing. qcow2 images are read by",
+	"qemu-img (qemu-utils), once, before the first boot. The other keys are those of 'ferry run'.",
+	"",
+	"--warm=REGEX: tests that are alike in all that makes the machine share one boot. When a line of it,",
+	"or a prompt, matches REGEX, the guest is saved, in $TMPDIR or /tmp; each test goes on from there, with",
+	"its own --send, --expect and time. So REGEX is what the guest prints when it waits for input.",
+	"With --run no REGEX is needed: ferry's first process waits, and is told the command.",
+	"",
+	"--migrate-every TIME: the guest is moved from one ferry to the next, live, its memory copied, as",
+	"long as the test goes on. What is expected of it and its verdict are the same; how often it was moved",
+	"is in the JSON report. Three moves that fail, one after the other, are an error.",
 	"",
 	"--boots N: when all was seen, the guest must reset itself, and boots again, N times in all.",
 	"",

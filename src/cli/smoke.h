@@ -10,29 +10,29 @@
 #include "smoke/runner.h"
 #include "smoke/test.h"
 
-
 /* What the command line says, or what a case of a file and the command line say of one test. */
 struct smoke_options {
 	struct smoke_rules rules;
-	char **words; /* for `ferry run` */
-	size_t word_count;
+	struct smoke_words words;      /* for `ferry run` */
+	struct smoke_words boot_words; /* the same, but only for one that boots */
+	struct smoke_words disks;      /* values of --disk */
 	char *name, *kernel, *command, *root;
+	bool is_warm;
+	char *warm; /* a pattern; NULL: when it asks for --run's command */
+	double move_every;
 	/* Of the command as a whole: on the command line only. */
-	char **operands;
-	size_t operand_count;
+	struct smoke_words operands;
 	unsigned jobs, part, parts;
 	const char *output, *junit, *json;
 	bool tap, dry_run;
 };
 
-#define SMOKE_OPTIONS 32
+#define SMOKE_OPTIONS 34
 extern const struct command_option smoke_option_table[SMOKE_OPTIONS];
 int smoke_operand(void *target, unsigned index, const char *value);
 
 void smoke_options_init(struct smoke_options *options);
 void smoke_options_finish(struct smoke_options *options);
-/* One more word for `ferry run`. -ENOMEM. */
-int smoke_options_word(struct smoke_options *options, const char *word);
 
 /*
  * All tests that the command line asks for. -EINVAL with a text that says where the wrong thing

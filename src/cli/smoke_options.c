@@ -25,25 +25,6 @@ static int out_of_memory(void)
 	return because(-ENOMEM, "out of memory");
 }
 
-static int append(char ***words, size_t *count, const char *word)
-{
-	char **grown = realloc(*words, (*count + 2) * sizeof(*grown));
-
-	if (!grown)
-		return out_of_memory();
-	*words = grown;
-	grown[*count] = strdup(word);
-	if (!grown[*count])
-		return out_of_memory();
-	grown[++*count] = NULL;
-	return 0;
-}
-
-int smoke_options_word(struct smoke_options *options, const char *word)
-{
-	return append(&options->words, &options->word_count, word);
-}
-
 int smoke_operand(void *target, unsigned index, const char *value)
 {
 	struct smoke_options *options = target;
@@ -51,7 +32,8 @@ int smoke_operand(void *target, unsigned index, const char *value)
 	(void)index;
 	if (!*value)
 		return because(-EINVAL, "the file's name is empty");
-	return append(&options->operands, &options->operand_count, value);
+	smoke_words_add(&options->operands, "%s", value);
+	return smoke_words_check(&options->operands);
 }
 
 static int keep(char **where, const char *value)
@@ -171,6 +153,30 @@ static int set_silence(void *target, const char *value, bool on)
 	return read_seconds(value, &options->rules.silence);
 }
 
+static int set_warm(void *target, const char *value, bool on)
+{
+	struct smoke_options *options = target;
+	struct smoke_patterns pattern = { 0 };
+	int err = 0;
+
+	options->is_warm = on;
+	free(options->warm);
+	options->warm = NULL;
+	if (!value)
+		return 0;
+	err = smoke_patterns_add(&pattern, value);
+	smoke_patterns_finish(&pattern);
+	return err ? err : keep(&options->warm, value);
+}
+
+static int set_migrate_every(void *target, const char *value, bool on)
+{
+	struct smoke_options *options = target;
+
+	(void)on;
+	return read_seconds(value, &options->move_every);
+}
+
 static int read_unsigned(const char *value, uint64_t max, unsigned *ret)
 {
 	uint64_t count;
@@ -272,38 +278,49 @@ static int check_forward(const char *name, const char *value, bool on)
 }
 
 /* --NAME and its value as they are, for `ferry run`. */
-static int forward(void *target, const char *name, const char *value, bool on)
+static int forward(struct smoke_words *words, const char *name, const char *value, bool on)
 {
-	char *word;
 	int err = check_forward(name, value, on);
 
 	if (err)
 		return err;
-	if (asprintf(&word, "--%s%s%s%s", on ? "" : "no-", name, value ? "=" : "",
-		     value ? value : "") < 0)
-		return out_of_memory();
-	err = smoke_options_word(target, word);
-	free(word);
-	return err;
+	smoke_words_add(words, "--%s%s%s%s", on ? "" : "no-", name, value ? "=" : "",
+			value ? value : "");
+	return smoke_words_check(words);
 }
 
 #define FORWARD(function, name)                                                                    \
 	static int function(void *target, const char *value, bool on)                              \
 	{                                                                                          \
-		return forward(target, name, value, on);                                           \
+		return forward(&((struct smoke_options *)target)->words, name, value, on);         \
+	}
+
+/* What a guest that runs already has behind it. */
+#define FORWARD_TO_BOOT(function, name)                                                            \
+	static int function(void *target, const char *value, bool on)                              \
+	{                                                                                          \
+		return forward(&((struct smoke_options *)target)->boot_words, name, value, on);    \
 	}
 
 FORWARD(set_memory, "memory")
 FORWARD(set_cpus, "cpus")
-FORWARD(set_initrd, "initrd")
-FORWARD(set_cmdline, "cmdline")
-FORWARD(set_append, "append")
-FORWARD(set_kaslr, "kaslr")
-FORWARD(set_disk, "disk")
+FORWARD_TO_BOOT(set_initrd, "initrd")
+FORWARD_TO_BOOT(set_cmdline, "cmdline")
+FORWARD_TO_BOOT(set_append, "append")
+FORWARD_TO_BOOT(set_kaslr, "kaslr")
 FORWARD(set_net, "net")
 FORWARD(set_console, "console")
 FORWARD(set_hugepages, "hugepages")
 FORWARD(set_exit_port, "exit-port")
+
+static int set_disk(void *target, const char *value, bool on)
+{
+	struct smoke_options *options = target;
+	int err = check_forward("disk", value, on);
+
+	smoke_words_add(&options->disks, "%s", value);
+	return err ? err : smoke_words_check(&options->disks);
+}
 
 static int set_personality(void *target, const char *value, bool on)
 {
@@ -314,21 +331,33 @@ static int set_personality(void *target, const char *value, bool on)
 	(void)on;
 	if (err || choice == 0)
 		return err;
-	return forward(target, value, NULL, true);
+	return forward(&((struct smoke_options *)target)->words, value, NULL, true);
 }
 
+/* Those of --vm that have an option of their own here go the way of that one. */
 static int set_vm(void *target, const char *value, bool on)
 {
+	static const char *const own[] = { "kernel", "initrd", "cmdline", "append", "kaslr",
+					   "no-kaslr", "disk", "name" };
+	struct smoke_options *options = target;
+
 	(void)on;
 	if (strncmp(value, "--", 2) != 0)
 		return because(-EINVAL, "an option of 'ferry run' with its dashes: --vm=--balloon");
-	return smoke_options_word(target, value);
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+		size_t len = strlen(own[i]);
+
+		if (strncmp(value + 2, own[i], len) == 0 && (!value[2 + len] || value[2 + len] == '='))
+			return because(-EINVAL, "--%s is an option of 'ferry smoke' itself", own[i]);
+	}
+	smoke_words_add(&options->words, "%s", value);
+	return smoke_words_check(&options->words);
 }
 
 const struct command_option smoke_option_table[SMOKE_OPTIONS] = {
 	{ "expect", "REGEX", "what the guest must print; several in this order", "login:",
 	  OPTION_REPEAT, set_expect },
-	{ "any-order", NULL, "several --expect in any order", NULL, 0, set_any_order },
+	{ "any-order", NULL, "several --expect in any order", NULL, OPTION_RARE, set_any_order },
 	{ "send", "TEXT", "type this after the --expect before it (\\n: Enter)", "root\\n",
 	  OPTION_REPEAT, set_send },
 	{ "fail", "REGEX", "what it must not print", "FAILED", OPTION_REPEAT, set_fail },
@@ -338,9 +367,14 @@ const struct command_option smoke_option_table[SMOKE_OPTIONS] = {
 	{ "silence", "TIME", "how long it may print nothing (as long as it likes)", "30", 0,
 	  set_silence },
 	{ "boots", "N", "it must boot N times, resetting itself between (1)", "10", 0, set_boots },
+	{ "warm", "REGEX", "boot once; each test begins where this was printed", "login:",
+	  OPTION_OPTIONAL, set_warm },
+	{ "migrate-every", "TIME", "move the guest to another ferry, live, every so often", "2",
+	  OPTION_RARE, set_migrate_every },
 	{ "run", "CMD", "run this by the guest's /bin/sh; its status decides", "make check",
 	  0, set_run },
-	{ "root", "DIR", "put this directory into the initial RAM disk", "rootfs", 0, set_root },
+	{ "root", "FILE|DIR", "a tarball or directory as the initial RAM disk", "rootfs", 0,
+	  set_root },
 	{ "kernel", "FILE", "the same as KERNEL; in a file", "vmlinuz", OPTION_RARE, set_kernel },
 	{ "name", "NAME", "what the test is called in reports (the kernel's name)", "boot",
 	  OPTION_RARE, set_name },
@@ -354,7 +388,7 @@ const struct command_option smoke_option_table[SMOKE_OPTIONS] = {
 	  set_append },
 	{ "kaslr", NULL, "load the kernel where it was linked to be", NULL,
 	  OPTION_NEGATED | OPTION_RARE, set_kaslr },
-	{ "disk", "FILE[,KEY..]", "a disk", "path=x.img,readonly", OPTION_REPEAT, set_disk },
+	{ "disk", "FILE[,KEY..]", "a disk, raw or qcow2; what is written is thrown away", "x.img", OPTION_REPEAT, set_disk },
 	{ "net", "user|tap=NAME", "a network", "user", OPTION_REPEAT | OPTION_RARE, set_net },
 	{ "console", "KIND", "serial or virtio (serial)", "virtio", OPTION_RARE, set_console },
 	{ "hugepages", "SIZE", "back the memory by huge pages of 2M or 1G", "2M",
@@ -385,18 +419,14 @@ void smoke_options_init(struct smoke_options *options)
 	};
 }
 
-static void free_words(char **words)
-{
-	for (char **word = words; word && *word; word++)
-		free(*word);
-	free(words);
-}
-
 void smoke_options_finish(struct smoke_options *options)
 {
 	smoke_rules_finish(&options->rules);
-	free_words(options->words);
-	free_words(options->operands);
+	smoke_words_finish(&options->words);
+	smoke_words_finish(&options->boot_words);
+	smoke_words_finish(&options->disks);
+	smoke_words_finish(&options->operands);
+	free(options->warm);
 	free(options->name);
 	free(options->kernel);
 	free(options->command);

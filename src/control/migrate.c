@@ -276,6 +276,8 @@ int do_migrate(void *self, struct json_object *params, struct json_object **ret_
 	(void)ret_result;
 	if (!err)
 		err = read_options(params, &source);
+	if (!err && source.copy_disks)
+		err = machine_stores_check(control->machine);
 	if (!err)
 		err = migration_move(&options, &source, &fds, &migration);
 	fds_taken(self, &fds);

@@ -112,8 +112,12 @@ int disk_image_init(struct disk_image *image, const char *path, bool readonly, b
 	struct stat st;
 	int r;
 
-	*image =
-		(struct disk_image){ .fd = -1, .block_size = DISK_IMAGE_SECTOR, .buffer_align = 1 };
+	*image = (struct disk_image){
+		.fd = -1,
+		.block_size = DISK_IMAGE_SECTOR,
+		.buffer_align = 1,
+		.overlay = DISK_OVERLAY_NONE,
+	};
 	r = open_path(path, readonly, direct);
 	if (r < 0)
 		return r;
@@ -136,10 +140,35 @@ fail:
 	return r;
 }
 
+int disk_image_init_overlay(struct disk_image *image, const char *path, const char *overlay)
+{
+	int fd, err = disk_image_init(image, path, true, false);
+
+	if (!err)
+		err = disk_image_lock(image, path, true);
+	if (err)
+		goto fail;
+	fd = image->fd;
+	image->fd = open(overlay, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (image->fd < 0) {
+		err = because(-errno, "%s: cannot open: %s", overlay, strerror(errno));
+		close(fd);
+	} else {
+		err = disk_overlay_init(&image->overlay, fd, image->size, image->fd, overlay);
+	}
+	if (err)
+		goto fail;
+	return 0;
+fail:
+	disk_image_finish(image);
+	return err;
+}
+
 void disk_image_finish(struct disk_image *image)
 {
 	if (image->fd >= 0)
 		close(image->fd);
 	disk_dirty_finish(&image->dirty);
-	*image = (struct disk_image){ .fd = -1 };
+	disk_overlay_finish(&image->overlay);
+	*image = (struct disk_image){ .fd = -1, .overlay = DISK_OVERLAY_NONE };
 }

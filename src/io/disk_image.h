@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "io/disk_dirty.h"
+#include "io/disk_overlay.h"
 
 struct disk_image {
 	int fd;
@@ -16,6 +17,7 @@ struct disk_image {
 	uint32_t physical_size; /* unit that the host writes well */
 	uint32_t buffer_align;	/* of addresses and lengths of buffers; 1 without direct I/O */
 	struct disk_dirty dirty; /* who writes to fd marks */
+	struct disk_overlay overlay; /* fd is the overlay's, and locks are, where there is one */
 };
 
 #define DISK_IMAGE_SECTOR 512
@@ -28,6 +30,12 @@ struct disk_image {
  * image is as disk_image_finish() leaves it.
  */
 int disk_image_init(struct disk_image *image, const char *path, bool readonly, bool direct);
+/*
+ * A disk that begins as path, which is locked against writers and never written; what is written goes
+ * to the file overlay, which is made if there is none, and is not for anything but this. The same
+ * errors; -EINVAL: overlay is one of another disk.
+ */
+int disk_image_init_overlay(struct disk_image *image, const char *path, const char *overlay);
 void disk_image_finish(struct disk_image *image);
 
 /*

@@ -4,6 +4,9 @@
 
 #include <ferry/error.h>
 
+#include <errno.h>
+
+#include "dev/virtio/blk.h"
 #include "io/disk_access.h"
 #include "io/disk_image.h"
 
@@ -17,6 +20,16 @@ static int named(const struct machine_store *store, int r)
 size_t machine_store_count(struct machine *machine)
 {
 	return machine->store_count;
+}
+
+int machine_stores_check(struct machine *machine)
+{
+	for (size_t i = 0; i < machine->disk_count; i++) {
+		if (blk_image(machine->disks[i])->overlay.bits)
+			return because(-EOPNOTSUPP, "disk%zu has an overlay, which is not copied: have both "
+				       "files there", i);
+	}
+	return 0;
 }
 
 struct machine_store *machine_store(struct machine *machine, size_t number)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -103,6 +104,7 @@ int smoke_child_start(struct smoke_child *child, const char *program, char *cons
 	}
 	if (!r) {
 		own(&child->in, &in[1]);
+		child->unread = fd_take(&in[0]);
 		own(&child->out, &out[0]);
 		own(&child->err, &err[0]);
 	}
@@ -126,6 +128,30 @@ int smoke_child_reap(struct smoke_child *child)
 	return status;
 }
 
+bool smoke_child_has_exited(const struct smoke_child *child)
+{
+	struct pollfd fd = { .fd = child->pidfd, .events = POLLIN };
+
+	return child->pid > 0 && poll(&fd, 1, 0) > 0;
+}
+
+void smoke_child_inherit(struct smoke_child *child, struct smoke_child *heir)
+{
+	struct text typed = { 0 };
+	char buf[4096];
+	ssize_t n;
+
+	fcntl(child->unread, F_SETFL, O_NONBLOCK);
+	while ((n = read(child->unread, buf, sizeof(buf))) > 0)
+		text_add_bytes(&typed, buf, (size_t)n);
+	text_add_bytes(&typed, child->typed.data, child->typed.len);
+	smoke_child_finish(child);
+	*child = *heir;
+	*heir = (struct smoke_child)SMOKE_CHILD_NONE;
+	smoke_child_type(child, typed.data, typed.len);
+	text_finish(&typed);
+}
+
 void smoke_child_signal(struct smoke_child *child, int signal)
 {
 	if (child->pid > 0)
@@ -140,6 +166,7 @@ void smoke_child_finish(struct smoke_child *child)
 	}
 	cleanup_close(&child->pidfd);
 	cleanup_close(&child->in);
+	cleanup_close(&child->unread);
 	cleanup_close(&child->out);
 	cleanup_close(&child->err);
 	text_finish(&child->typed);
@@ -150,7 +177,7 @@ void smoke_child_type_more(struct smoke_child *child)
 {
 	ssize_t n;
 
-	if (child->in < 0 || !child->typed.len)
+	if (child->in < 0 || !child->typed.len || child->is_held)
 		return;
 	n = write(child->in, child->typed.data, child->typed.len);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {

@@ -14,13 +14,15 @@ struct smoke_child {
 	pid_t pid; /* 0: none, or reaped */
 	int pidfd;
 	int in, out, err; /* the guest's keyboard, its console, ferry's own words */
+	int unread;	  /* the keyboard's other end: what nobody has taken is read back from it */
 	struct text typed; /* for the guest, and not taken yet */
+	bool is_held;	   /* typed stays here for now */
 	char said[512];	  /* the end of what ferry said */
 	size_t said_len;
 	char name[64]; /* of the VM, for `ferry ctl` */
 };
 
-#define SMOKE_CHILD_NONE { .pidfd = -1, .in = -1, .out = -1, .err = -1 }
+#define SMOKE_CHILD_NONE { .pidfd = -1, .in = -1, .out = -1, .err = -1, .unread = -1 }
 
 /*
  * Starts program ("/proc/self/exe": this one) with args, which end with NULL. -errno, with a text.
@@ -41,5 +43,12 @@ void smoke_child_listen(struct smoke_child *child);
 const char *smoke_child_said(struct smoke_child *child);
 /* After pidfd became readable: how it ended, as waitpid(2) has it. */
 int smoke_child_reap(struct smoke_child *child);
+/* Whether pidfd is readable. */
+bool smoke_child_has_exited(const struct smoke_child *child);
+/*
+ * What was typed for a guest that lives on in heir, and not taken, is typed there; heir's name and
+ * processes become child's.
+ */
+void smoke_child_inherit(struct smoke_child *child, struct smoke_child *heir);
 
 #endif

@@ -25,6 +25,7 @@ enum run_status {
 	RUN_RESET = 32,
 	RUN_CRASH = 33,
 	RUN_PANIC = 34,
+	RUN_MIGRATED = 36,
 	RUN_TEST_FAILED = 37,
 };
 
@@ -60,6 +61,17 @@ decide(struct smoke_judge *judge, enum smoke_verdict verdict, const char *fmt, .
 void smoke_judge_error(struct smoke_judge *judge, const char *why)
 {
 	decide(judge, SMOKE_ERROR, "%s", why);
+}
+
+void smoke_judge_overrule(struct smoke_judge *judge, const char *why)
+{
+	judge->phase = SMOKE_RUNNING;
+	smoke_judge_error(judge, why);
+}
+
+bool smoke_judge_has_moved(int wait_status)
+{
+	return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == RUN_MIGRATED;
 }
 
 static void send_after(struct smoke_judge *judge, size_t after)

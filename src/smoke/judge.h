@@ -69,7 +69,12 @@ static inline bool smoke_judge_wants_boot(const struct smoke_judge *judge)
 	return judge->phase == SMOKE_BEFORE;
 }
 
+/* Whether the guest's `ferry run` ended because another one has it now: nothing is judged then. */
+bool smoke_judge_has_moved(int wait_status);
+
 /* ferry or the host failed. */
 void smoke_judge_error(struct smoke_judge *judge, const char *why);
+/* The same, after what was a pass until now. */
+void smoke_judge_overrule(struct smoke_judge *judge, const char *why);
 
 #endif

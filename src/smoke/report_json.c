@@ -59,6 +59,8 @@ static struct json_object *result_json(const struct smoke_result *result)
 		json_object_object_add(object, "first_byte",
 				       json_object_new_double(result->first_byte));
 	json_object_object_add(object, "boots", json_object_new_int((int)result->boots));
+	if (result->moves)
+		json_object_object_add(object, "moves", json_object_new_int((int)result->moves));
 	if (result->guest_status >= 0)
 		json_object_object_add(object, "status", json_object_new_int(result->guest_status));
 	put_text(object, "fingerprint", result->fingerprint);
@@ -146,6 +148,7 @@ static int read_result(struct json_object *object, struct smoke_result *result)
 	result->seconds = take_number(object, "seconds", 0);
 	result->first_byte = take_number(object, "first_byte", -1);
 	result->boots = (unsigned)take_number(object, "boots", 0);
+	result->moves = (unsigned)take_number(object, "moves", 0);
 	result->guest_status = (int)take_number(object, "status", -1);
 	result->fingerprint = take_text(object, "fingerprint");
 	result->console = take_text(object, "console");

@@ -2,7 +2,11 @@
 /* Results, one and many. */
 #include "smoke/result.h"
 
+#include <ferry/error.h>
+
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 void smoke_result_finish(struct smoke_result *result)
 {
@@ -13,6 +17,35 @@ void smoke_result_finish(struct smoke_result *result)
 	free(result->console);
 	smoke_ktap_finish(&result->subtests);
 	*result = (struct smoke_result){ 0 };
+}
+
+static char *copy(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+int smoke_result_copy(const struct smoke_result *from, const char *name,
+		      struct smoke_result *ret_result)
+{
+	struct smoke_result result = {
+		.name = copy(name),
+		.verdict = from->verdict,
+		.reason = copy(from->reason),
+		.seconds = from->seconds,
+		.first_byte = from->first_byte,
+		.boots = from->boots,
+		.guest_status = from->guest_status,
+		.fingerprint = copy(from->fingerprint),
+		.tail = copy(from->tail),
+		.console = copy(from->console),
+	};
+
+	if (!result.name || !result.reason) {
+		smoke_result_finish(&result);
+		return because(-ENOMEM, "out of memory");
+	}
+	*ret_result = result;
+	return 0;
 }
 
 void smoke_results_finish(struct smoke_results *results)

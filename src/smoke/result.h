@@ -13,6 +13,7 @@ struct smoke_result {
 	double seconds;	   /* from the first boot to the verdict */
 	double first_byte; /* to the first output; negative: there was none */
 	unsigned boots;
+	unsigned moves; /* of the guest, from one ferry to another */
 	int guest_status;  /* of --run, or of the exit port; -1: none */
 	char *fingerprint; /* "a b c": the functions of a crash; NULL: none */
 	struct smoke_ktap subtests;
@@ -26,6 +27,9 @@ struct smoke_results {
 };
 
 void smoke_result_finish(struct smoke_result *result);
+/* The same of another test; without subtests. -ENOMEM. */
+int smoke_result_copy(const struct smoke_result *from, const char *name,
+		      struct smoke_result *ret_result);
 void smoke_results_finish(struct smoke_results *results);
 
 /*

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-
 static int out_of_memory(void)
 {
 	return because(-ENOMEM, "out of memory");
@@ -100,25 +98,44 @@ static int unescape_all(const char *text, char *copy, size_t *ret_len)
 	return 0;
 }
 
-int smoke_rules_send(struct smoke_rules *rules, const char *text)
+/* Takes text. */
+static int add_send(struct smoke_rules *rules, size_t after, char *text, size_t len)
 {
 	struct smoke_send *grown = realloc(rules->sends, (rules->send_count + 1) * sizeof(*grown));
-	AUTO_FREE char *copy = malloc(strlen(text) + 1);
-	size_t len;
+
+	if (!grown) {
+		free(text);
+		return out_of_memory();
+	}
+	rules->sends = grown;
+	grown[rules->send_count++] = (struct smoke_send){ .after = after, .text = text, .len = len };
+	return 0;
+}
+
+int smoke_rules_send(struct smoke_rules *rules, const char *text)
+{
+	char *copy = malloc(strlen(text) + 1);
+	size_t len = 0;
 	int err;
 
-	if (grown)
-		rules->sends = grown;
-	if (!grown || !copy)
+	if (!copy)
 		return out_of_memory();
 	err = unescape_all(text, copy, &len);
-	if (err)
+	if (err) {
+		free(copy);
 		return err;
-	grown[rules->send_count++] = (struct smoke_send){
-		.after = rules->expects.count, .text = copy, .len = len,
-	};
-	copy = NULL;
-	return 0;
+	}
+	return add_send(rules, rules->expects.count, copy, len);
+}
+
+int smoke_rules_type(struct smoke_rules *rules, const char *bytes, size_t len)
+{
+	char *copy = malloc(len + 1);
+
+	if (!copy)
+		return out_of_memory();
+	memcpy(copy, bytes, len);
+	return add_send(rules, 0, copy, len);
 }
 
 void smoke_rules_finish(struct smoke_rules *rules)

@@ -45,6 +45,8 @@ struct smoke_rules {
 
 /* text with the escapes of C (\n, \r, \t, \\, \xHH); it follows the last --expect so far. */
 int smoke_rules_send(struct smoke_rules *rules, const char *text);
+/* These bytes, at once. -ENOMEM. */
+int smoke_rules_type(struct smoke_rules *rules, const char *bytes, size_t len);
 void smoke_rules_finish(struct smoke_rules *rules);
 
 #endif

@@ -21,10 +21,14 @@
 #define GUESTS_MAX	   512
 #define GUEST_OVERHEAD	   (32 * MIB) /* of a ferry and its guest's page tables */
 
+/* One pass over some tests: the boots, or those that begin from them. */
 struct run {
 	const struct smoke_runner *runner;
+	const struct smoke_test *tests;
+	const struct run *boots; /* that came before; NULL: these are the boots */
 	struct smoke_signs signs;
 	struct smoke_results results;
+	struct smoke_overlays *overlays; /* of each boot that has ended */
 	struct smoke_guest **guests; /* those that run: they stay where they are */
 	size_t running, next, done;
 	struct pollfd *fds;
@@ -56,9 +60,10 @@ uint64_t smoke_host_memory(void)
 	return line ? strtoull(line + strlen("MemAvailable:"), NULL, 10) * KIB : UINT64_MAX;
 }
 
+/* While a guest moves two processes have its memory. */
 static uint64_t memory_of(const struct smoke_test *test)
 {
-	return test->memory + GUEST_OVERHEAD;
+	return (test->memory + GUEST_OVERHEAD) * (test->move_every > 0 ? 2 : 1);
 }
 
 /* A test that is too large for the host alone runs alone. */
@@ -72,13 +77,28 @@ static bool has_room(const struct run *run, const struct smoke_test *test)
 	       run->memory + memory_of(test) <= run->host_memory / 10 * 9;
 }
 
-static int start_next(struct run *run)
+/* What the boot ended with that the test was to begin from, if it did not come that far. */
+static int inherit_result(struct run *run, const struct smoke_test *test)
+{
+	const struct smoke_watcher *watcher = &run->runner->watcher;
+	const struct smoke_result *boot = &run->boots->results.all[test->warm - 1];
+	struct smoke_result *result = &run->results.all[run->next];
+	int err = smoke_result_copy(boot, test->name, result);
+
+	if (!err && watcher->ended)
+		watcher->ended(watcher->self, run->next, result);
+	run->next++;
+	run->done++;
+	return err;
+}
+
+static int start_guest(struct run *run, const struct smoke_test *test,
+		       const struct smoke_origin *origin)
 {
 	const struct smoke_runner *runner = run->runner;
-	const struct smoke_test *test = &runner->tests->all[run->next];
 	struct smoke_guest *guest = calloc(1, sizeof(*guest));
-	int err = guest ? smoke_guest_start(guest, test, run->next, &run->signs, runner->program,
-					    runner->directory)
+	int err = guest ? smoke_guest_start(guest, test, run->next, &run->signs, &runner->place,
+					    origin)
 			: because(-ENOMEM, "out of memory");
 
 	if (err) {
@@ -94,6 +114,23 @@ static int start_next(struct run *run)
 	return 0;
 }
 
+static int start_next(struct run *run)
+{
+	const struct smoke_test *test = &run->tests[run->next];
+	size_t boot = test->warm - 1;
+	struct smoke_origin origin;
+
+	if (!test->warm)
+		return start_guest(run, test, NULL);
+	if (run->boots->results.all[boot].verdict != SMOKE_PASS)
+		return inherit_result(run, test);
+	origin = (struct smoke_origin){
+		.snapshot = run->runner->tests->boots[boot].snapshot,
+		.overlays = &run->boots->overlays[boot],
+	};
+	return start_guest(run, test, &origin);
+}
+
 static int retire(struct run *run, size_t index)
 {
 	struct smoke_guest *guest = run->guests[index];
@@ -105,8 +142,12 @@ static int retire(struct run *run, size_t index)
 	run->memory -= memory_of(guest->test);
 	run->guests[index] = run->guests[--run->running];
 	run->done++;
-	if (!err && watcher->ended)
+	if (!err && run->boots && watcher->ended)
 		watcher->ended(watcher->self, guest->number, result);
+	if (!run->boots) {
+		run->overlays[guest->number] = guest->overlays;
+		guest->overlays = (struct smoke_overlays){ 0 };
+	}
 	smoke_guest_finish(guest);
 	free(guest);
 	return err;
@@ -161,12 +202,12 @@ static int step(struct run *run)
 
 static int run_all(struct run *run)
 {
-	const struct smoke_tests *tests = run->runner->tests;
+	size_t count = run->results.count;
 	int err = 0;
 
-	while (!err && (run->running || (run->next < tests->count && !run->stopped))) {
-		while (!err && !run->stopped && run->next < tests->count &&
-		       has_room(run, &tests->all[run->next]))
+	while (!err && (run->running || (run->next < count && !run->stopped))) {
+		while (!err && !run->stopped && run->next < count &&
+		       has_room(run, &run->tests[run->next]))
 			err = start_next(run);
 		if (!err && run->running)
 			err = step(run);
@@ -181,7 +222,7 @@ static int fill_in(struct run *run)
 		struct smoke_result *result = &run->results.all[i];
 
 		*result = (struct smoke_result){
-			.name = strdup(run->runner->tests->all[i].name),
+			.name = strdup(run->tests[i].name),
 			.verdict = SMOKE_ERROR,
 			.reason = strdup("interrupted before it began"),
 			.first_byte = -1,
@@ -190,44 +231,69 @@ static int fill_in(struct run *run)
 		if (!result->name || !result->reason)
 			return because(-ENOMEM, "out of memory");
 	}
-	return run->stopped ? because(-ECANCELED, "interrupted") : 0;
+	return 0;
 }
 
-static int prepare(struct run *run)
+static int prepare(struct run *run, const struct smoke_test *tests, size_t count)
 {
-	size_t count = run->runner->tests->count;
 	size_t most = min_u64(count, GUESTS_MAX);
 
+	run->tests = tests;
 	run->host_cpus = smoke_host_cpus();
 	run->host_memory = smoke_host_memory();
 	run->results.all = calloc(count + 1, sizeof(*run->results.all));
+	run->overlays = calloc(count + 1, sizeof(*run->overlays));
 	run->guests = calloc(most + 1, sizeof(struct smoke_guest *));
 	run->fds = calloc(most * SMOKE_GUEST_FDS + 1, sizeof(*run->fds));
-	if (!run->results.all || !run->guests || !run->fds)
+	if (!run->results.all || !run->overlays || !run->guests || !run->fds)
 		return because(-ENOMEM, "out of memory");
 	run->results.count = count;
 	return smoke_signs_init(&run->signs);
 }
 
-int smoke_runner_run(const struct smoke_runner *runner, struct smoke_results *ret_results)
+/* Whatever comes of it, finish() is next. */
+static int run_tests(struct run *run, const struct smoke_test *tests, size_t count)
 {
-	struct run run = { .runner = runner };
-	int err = prepare(&run);
+	int err = prepare(run, tests, count);
 
 	if (!err)
-		err = run_all(&run);
-	for (size_t i = 0; i < run.running; i++) {
-		smoke_guest_finish(run.guests[i]);
-		free(run.guests[i]);
-	}
-	free(run.guests);
-	free(run.fds);
-	smoke_signs_finish(&run.signs);
+		err = run_all(run);
 	if (!err)
-		err = fill_in(&run);
-	if (err && err != -ECANCELED)
+		err = fill_in(run);
+	return err;
+}
+
+/* The results stay. */
+static void finish(struct run *run)
+{
+	for (size_t i = 0; i < run->running; i++) {
+		smoke_guest_finish(run->guests[i]);
+		free(run->guests[i]);
+	}
+	for (size_t i = 0; run->overlays && i < run->results.count; i++)
+		smoke_overlays_finish(&run->overlays[i]);
+	free(run->overlays);
+	free(run->guests);
+	free(run->fds);
+	smoke_signs_finish(&run->signs);
+}
+
+int smoke_runner_run(const struct smoke_runner *runner, struct smoke_results *ret_results)
+{
+	const struct smoke_tests *tests = runner->tests;
+	struct run boots = { .runner = runner };
+	struct run run = { .runner = runner, .boots = &boots };
+	int err = run_tests(&boots, tests->boots, tests->boot_count);
+
+	run.stopped = boots.stopped;
+	if (!err)
+		err = run_tests(&run, tests->all, tests->count);
+	finish(&boots);
+	finish(&run);
+	smoke_results_finish(&boots.results);
+	if (err)
 		smoke_results_finish(&run.results);
 	else
 		*ret_results = run.results;
-	return err;
+	return !err && run.stopped ? because(-ECANCELED, "interrupted") : err;
 }

@@ -6,10 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "smoke/guest.h"
 #include "smoke/result.h"
 #include "smoke/test.h"
-
-struct smoke_guest;
 
 /* Who wants to know what goes on; each may be NULL. */
 struct smoke_watcher {
@@ -22,15 +21,15 @@ struct smoke_watcher {
 
 struct smoke_runner {
 	const struct smoke_tests *tests;
-	const char *program;   /* "/proc/self/exe" */
-	const char *directory; /* for the consoles' files; NULL: none */
+	struct smoke_place place;
 	unsigned jobs;	       /* at most so many at once; 0: as many as there is room for */
 	int stop_fd;	       /* readable: everything is to end; -1: none */
 	struct smoke_watcher watcher;
 };
 
 /*
- * Runs all of them. *ret_results has one for each test, in their order. -ECANCELED: stop_fd; what
+ * Runs all of them; first the boots that some begin from. A boot that does not pass is the result of
+ * each of its tests. *ret_results has one for each test, in their order. -ECANCELED: stop_fd; what
  * has a verdict keeps it, and the others are errors. -ENOMEM.
  */
 int smoke_runner_run(const struct smoke_runner *runner, struct smoke_results *ret_results);

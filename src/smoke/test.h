@@ -6,12 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "smoke/disks.h"
 #include "smoke/rules.h"
+#include "smoke/words.h"
 
 struct smoke_test {
 	char *name;
 	struct smoke_rules rules;
-	char **args; /* of `ferry run`, ending with NULL */
+	struct smoke_words booted;  /* of the `ferry run` that boots the guest, but for its disks */
+	struct smoke_words carried; /* of one that takes a guest that runs already */
+	struct smoke_disks disks;
+	size_t warm;		    /* it begins from where tests->boots[warm - 1] ended; 0: by booting */
+	char *snapshot;		    /* when it has passed, the guest is saved there; NULL: it is not */
+	double move_every;	    /* seconds from one live move to the next; 0: none */
 	unsigned cpus;
 	uint64_t memory; /* bytes; both for deciding how many run at once */
 };
@@ -19,6 +26,8 @@ struct smoke_test {
 struct smoke_tests {
 	struct smoke_test *all;
 	size_t count;
+	struct smoke_test *boots; /* those that tests with warm begin from */
+	size_t boot_count;
 };
 
 void smoke_test_finish(struct smoke_test *test);

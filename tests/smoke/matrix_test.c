@@ -80,7 +80,8 @@ START_TEST(test_each_test_is_in_one_shard)
 	unsigned count[10] = { 0 };
 
 	for (unsigned part = 1; part <= 3; part++) {
-		struct smoke_tests tests = { calloc(10, sizeof(*tests.all)), 10 };
+		struct smoke_tests tests = { .all = calloc(10, sizeof(*tests.all)),
+					     .count = 10 };
 
 		for (unsigned i = 0; i < 10; i++)
 			tests.all[i].cpus = i;
@@ -94,5 +95,32 @@ START_TEST(test_each_test_is_in_one_shard)
 }
 END_TEST
 
+START_TEST(test_boots_that_no_test_of_a_shard_begins_from_are_dropped)
+{
+	struct smoke_tests tests = {
+		.all = calloc(4, sizeof(*tests.all)),
+		.count = 4,
+		.boots = calloc(3, sizeof(*tests.boots)),
+		.boot_count = 3,
+	};
+	static const char *const names[] = { "a", "b", "c" };
+
+	for (size_t i = 0; i < 3; i++)
+		tests.boots[i].name = strdup(names[i]);
+	for (size_t i = 0; i < 4; i++)
+		tests.all[i].name = strdup("test");
+	tests.all[0].warm = 3;
+	tests.all[1].warm = 2;
+	tests.all[2].warm = 3;
+	smoke_tests_shard(&tests, 1, 2);
+	ck_assert_uint_eq(tests.boot_count, 1);
+	ck_assert_str_eq(tests.boots[0].name, "c");
+	ck_assert_uint_eq(tests.all[0].warm, 1);
+	ck_assert_uint_eq(tests.all[1].warm, 1);
+	smoke_tests_finish(&tests);
+}
+END_TEST
+
 CHECK_MAIN("smoke/matrix", test_every_combination_is_there_once, test_what_is_wrong_has_its_place,
-	   test_a_matrix_beyond_all_measure_is_refused, test_each_test_is_in_one_shard)
+	   test_a_matrix_beyond_all_measure_is_refused, test_each_test_is_in_one_shard,
+	   test_boots_that_no_test_of_a_shard_begins_from_are_dropped)

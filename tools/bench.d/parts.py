@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the measurements need: ferry, guests, kernels, initial RAM disks, the lab's disk."""
 
+import json
 import lzma
 import pathlib
 import re
@@ -22,6 +23,8 @@ FLUSHER = BUILD / "guest/hyperv/flush"
 ORACLE = BUILD / "guest/migrate/oracle"
 INITRD = MADE / "initrd"
 INITRD_DISK = MADE / "initrd-disk"
+MANY = MADE / "many.json"
+TWO = MADE / "two.json"
 KERNEL = "6.12-cloud"
 
 # What a guest says when its first process runs, and before each result.
@@ -125,6 +128,13 @@ def build_slots():
     (MADE / "memslot-perf").write_text(output(HERE / "memslot-perf"), encoding="utf-8")
 
 
+def make_tests():
+    """Files of tests for ferry smoke: twenty that end at once, two that do not."""
+    many = [{"name": f"test {n}", "run": "/bin/busybox true"} for n in range(20)]
+    MANY.write_text(json.dumps({"timeout": 600, "tests": many}), encoding="utf-8")
+    TWO.write_text(json.dumps({"tests": [{"name": "one"}, {"name": "other"}]}), encoding="utf-8")
+
+
 def build_inhibit():
     """What inhibits vCPUs."""
     output("cmake", "--build", BUILD, "--target", "bench-inhibit", "guest-hyperv-flush")
@@ -138,6 +148,7 @@ def build(seconds):
     build_c("transfer.c", TRANSFER, "-D_GNU_SOURCE", "-pthread")
     build_c("blkload.c", MADE / "blkload", "-static")
     (MADE / "kernel").write_text(output(LAB, "--print-kernel", KERNEL), encoding="utf-8")
+    make_tests()
     make_initrd(INITRD, INIT)
     make_initrd(INITRD_DISK, INIT_DISK.replace("$SECONDS_EACH", str(seconds)),
                 [MADE / "blkload"], ["virtio_pci", "virtio_blk"])

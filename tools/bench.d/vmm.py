@@ -31,6 +31,20 @@ def ferry_smoke(kernel, initrd, cmdline):
             cmdline, "--expect", parts.MARKER + " userspace", kernel]
 
 
+def ferry_smoke_two(kernel):
+    """The command line of ferry's test of two guests at once, which never end."""
+    return [parts.FERRY, "smoke", "--memory", f"{MEMORY_MIB}M", "--expect", "never", "--jobs", "2",
+            "--kernel", kernel, parts.TWO]
+
+
+def ferry_smoke_many(*more):
+    """A function that makes the command line of many tests of a kernel, one after the other."""
+    def command(kernel, initrd, cmdline):
+        return [parts.FERRY, "smoke", "--memory", f"{MEMORY_MIB}M", "--initrd", initrd, "--cmdline",
+                cmdline, "--jobs", "1", "--kernel", kernel, *more, parts.MANY]
+    return command
+
+
 def qemu(machine, kernel, initrd, cmdline, disk):
     """The command line of QEMU with the given machine and nothing that was not asked for."""
     command = ["qemu-system-x86_64", "-M", f"{machine},accel=kvm", "-cpu", "host",
@@ -137,10 +151,15 @@ class Vm:
             at = self.read(max(0, end - time.monotonic()))
         return match, at
 
-    def resident_bytes(self):
-        """Its resident memory beyond the guest's, which is a memfd."""
+    def children(self):
+        """The processes that its process has started, and that are there."""
+        with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
+            return [int(pid) for pid in file.read().split()]
+
+    def resident_bytes(self, pid=None):
+        """Its resident memory beyond the guest's, which is a memfd; or that of another process."""
         total, counted = 0, True
-        with open(f"/proc/{self.pid}/smaps", encoding="utf-8") as smaps:
+        with open(f"/proc/{pid or self.pid}/smaps", encoding="utf-8") as smaps:
             for line in smaps:
                 if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
                     counted = "/memfd:" not in line

@@ -1,6 +1,26 @@
 # The Debian package: cpack --config build/release/CPackConfig.cmake -B DIRECTORY
-set(FERRY_CONTACT "The ferry maintainers <maintainers@ferry.invalid>" CACHE STRING
-    "who answers for the package: NAME <ADDRESS>")
+
+# Who builds a package answers for it: as devscripts has it, or as git has it.
+function(find_contact result)
+    set(name $ENV{DEBFULLNAME})
+    set(address $ENV{DEBEMAIL})
+    if(NOT address)
+        execute_process(COMMAND git config user.name OUTPUT_VARIABLE name ERROR_QUIET
+            OUTPUT_STRIP_TRAILING_WHITESPACE WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+        execute_process(COMMAND git config user.email OUTPUT_VARIABLE address ERROR_QUIET
+            OUTPUT_STRIP_TRAILING_WHITESPACE WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    endif()
+    if(NOT name)
+        set(name "Unknown")
+    endif()
+    if(NOT address)
+        set(address "unknown@ferry.invalid")
+    endif()
+    set(${result} "${name} <${address}>" PARENT_SCOPE)
+endfunction()
+
+find_contact(contact)
+set(FERRY_CONTACT "${contact}" CACHE STRING "who answers for the package: NAME <ADDRESS>")
 set(doc ${CMAKE_INSTALL_DATADIR}/doc/ferry)
 
 configure_file(tools/package/changelog.in package/changelog @ONLY)
@@ -29,6 +49,8 @@ set(CPACK_DEBIAN_RUNTIME_DESCRIPTION
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
-# Loaded when they are wanted: migration over TLS, and networks without privilege.
+# Loaded or started when they are wanted: migration over TLS, networks without privilege; tarballs and
+# qcow2 images of tests.
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_RECOMMENDS "libgnutls30, passt")
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_SUGGESTS "libarchive13, qemu-utils")
 include(CPack)

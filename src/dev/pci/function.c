@@ -69,6 +69,8 @@ void pci_bar_place(struct pci_device *device, unsigned bar, uint64_t address)
 	const struct pci_bar_options *options = &device->options.bars[bar];
 	uint32_t type = options->is_io ? PCI_BAR_TYPE_IO : options->is_64bit ? PCI_BAR_TYPE_64 : 0;
 
+	if (options->is_memory)
+		type |= PCI_BAR_PREFETCH;
 	put32(device, PCI_BAR0 + 4 * bar, (uint32_t)address | type);
 	if (options->is_64bit)
 		put32(device, PCI_BAR0 + 4 * bar + 4, (uint32_t)(address >> 32));

@@ -116,13 +116,6 @@ static void ports_write(void *self, uint64_t offset, const void *data, unsigned 
 
 static const struct bus_ops ports_ops = { .read = ports_read, .write = ports_write };
 
-static void set_mapped(struct pci_device *device, unsigned bar, uint64_t address)
-{
-	pthread_mutex_lock(&device->lock);
-	device->mapped[bar] = address;
-	pthread_mutex_unlock(&device->lock);
-}
-
 static uint64_t wanted(struct pci_device *device, unsigned bar)
 {
 	uint64_t address;
@@ -133,24 +126,17 @@ static uint64_t wanted(struct pci_device *device, unsigned bar)
 	return address;
 }
 
-static struct bus *bus_of(const struct pci_device *device, unsigned bar)
-{
-	struct vm *vm = device->host->vm;
-
-	return device->options.bars[bar].is_io ? vm_pio(vm) : vm_mmio(vm);
-}
-
 static bool unmap_stale(struct pci_device *device)
 {
 	bool changed = false;
 
 	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
-		uint64_t old = device->mapped[bar];
+		uint64_t old = device->mapped[bar], address = wanted(device, bar);
 
-		if (old == PCI_BAR_NOWHERE || old == wanted(device, bar))
+		if (old == PCI_BAR_NOWHERE || old == address)
 			continue;
-		set_mapped(device, bar, PCI_BAR_NOWHERE);
-		bus_remove(bus_of(device, bar), old);
+		if (address == PCI_BAR_NOWHERE || pci_bar_move(device, bar, address) < 0)
+			pci_bar_unmap(device, bar);
 		changed = true;
 	}
 	return changed;
@@ -162,16 +148,10 @@ static bool map_wanted(struct pci_device *device)
 	bool changed = false;
 
 	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
-		const struct pci_bar_options *options = &device->options.bars[bar];
 		uint64_t address = wanted(device, bar);
 
-		if (address == device->mapped[bar])
-			continue;
-		if (bus_add(bus_of(device, bar), device->name, address, options->size, options->ops,
-			    options->self) < 0)
-			continue;
-		set_mapped(device, bar, address);
-		changed = true;
+		if (address != device->mapped[bar] && device->mapped[bar] == PCI_BAR_NOWHERE)
+			changed |= pci_bar_map(device, bar, address) == 0;
 	}
 	return changed;
 }
@@ -328,7 +308,7 @@ void pci_device_remove(struct pci_device *device)
 	host = device->host;
 	for (unsigned bar = 0; bar < PCI_BARS; bar++)
 		if (device->mapped[bar] != PCI_BAR_NOWHERE)
-			bus_remove(bus_of(device, bar), device->mapped[bar]);
+			pci_bar_unmap(device, bar);
 	if (host->devices[device->bdf >> 3] == device)
 		host->devices[device->bdf >> 3] = NULL;
 	if (host->bridge == device)

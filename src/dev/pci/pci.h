@@ -48,6 +48,12 @@ struct pci_bar_options {
 	bool is_io;    /* ports */
 	const struct bus_ops *ops;
 	void *self;
+	/*
+	 * Instead of ops: size bytes of a file, which the guest loads and stores without an exit. It
+	 * stays the device's, and open as long as the device is there.
+	 */
+	bool is_memory;
+	int fd;
 };
 
 struct pci_device_options {

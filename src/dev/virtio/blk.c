@@ -245,13 +245,31 @@ static int check_options(const struct blk_options *options)
 	if (options->serial && strlen(options->serial) > VIRTIO_BLK_ID_LEN)
 		return because(-EINVAL, "%s: the serial number '%s' is longer than %u characters",
 			       options->path, options->serial, VIRTIO_BLK_ID_LEN);
+	if (options->overlay && (options->readonly || options->direct))
+		return because(-EINVAL, "%s: an overlay is written, and through the page cache",
+			       options->path);
 	return 0;
+}
+
+/* What the guest may write is locked: an overlay, or the image. */
+static int open_image(struct blk *blk, const struct blk_options *options)
+{
+	const char *path = options->overlay ? options->overlay : options->path;
+	int r;
+
+	if (options->overlay)
+		r = disk_image_init_overlay(&blk->image, options->path, options->overlay);
+	else
+		r = disk_image_init(&blk->image, options->path, options->readonly, options->direct);
+	if (r == 0 && (!options->unlocked || options->readonly))
+		r = disk_image_lock(&blk->image, path, options->readonly);
+	return r;
 }
 
 static int allocate(struct blk *blk, const struct blk_options *options)
 {
 	blk->id = strdup(options->id);
-	blk->path = strdup(options->path);
+	blk->path = strdup(options->overlay ? options->overlay : options->path);
 	blk->scratch = calloc(VIRTQ_IOV_MAX, sizeof(*blk->scratch));
 	if (!blk->id || !blk->path || !blk->scratch)
 		return -ENOMEM;
@@ -321,11 +339,7 @@ int blk_create(struct vm *vm, struct pci_host *host, const struct blk_options *o
 	blk->waiting_tail = &blk->waiting;
 	if (options->serial)
 		memcpy(blk->serial, options->serial, strlen(options->serial));
-	r = disk_image_init(&blk->image, options->path, options->readonly, options->direct);
-	if (r < 0)
-		goto fail;
-	if (!options->unlocked || options->readonly)
-		r = disk_image_lock(&blk->image, options->path, options->readonly);
+	r = open_image(blk, options);
 	if (r < 0)
 		goto fail;
 	fill_config(blk);

@@ -16,6 +16,7 @@ struct disk_image;
 struct blk_options {
 	const char *id; /* "disk0": for messages */
 	const char *path;
+	const char *overlay; /* where writes go; NULL: into the image */
 	bool readonly;
 	bool direct;	    /* past the host's page cache */
 	unsigned queues;    /* 0: one per vCPU, at most BLK_QUEUES_MAX */

@@ -42,6 +42,7 @@ struct blk_request {
 	uint64_t data_in; /* bytes in front of the status byte */
 	uint64_t offset;  /* in the image, of what remains */
 	uint64_t left;
+	uint64_t run; /* of left, how much one file of an overlaid disk has */
 	void *bounce;
 	unsigned first, count; /* of iov that remain; of ranges */
 	union {

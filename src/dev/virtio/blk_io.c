@@ -33,10 +33,15 @@ static void sync_done(struct loop_op *op, int res)
 	blk_complete(request, res < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
 }
 
+/* What is in an overlay is thrown away: that it outlives a crash of the host is nobody's wish. */
 void blk_begin_sync(struct blk_request *request)
 {
 	struct blk *blk = request->queue->blk;
 
+	if (blk->image.overlay.bits) {
+		blk_complete(request, VIRTIO_BLK_S_OK);
+		return;
+	}
 	request->op.done = sync_done;
 	loop_fdatasync(blk->loop, &request->op, blk->image.fd);
 }
@@ -66,6 +71,15 @@ static void mark_written(const struct blk_request *request)
 	disk_dirty_mark(&request->queue->blk->image.dirty, request->offset, request->left);
 }
 
+/* So many bytes from the request's offset on have been written. */
+static void mark_overlaid(const struct blk_request *request, uint64_t len)
+{
+	const struct disk_overlay *overlay = &request->queue->blk->image.overlay;
+
+	if (overlay->bits)
+		disk_overlay_mark(overlay, request->offset, len);
+}
+
 static void transfer(struct blk_request *request);
 
 static void advance(struct blk_request *request, uint64_t bytes)
@@ -88,10 +102,14 @@ static void transfer_done(struct loop_op *op, int res)
 	else if (res <= 0 || (uint64_t)res > request->left) /* 0: the image became shorter */
 		blk_complete(request, VIRTIO_BLK_S_IOERR);
 	else {
+		uint64_t len = min_u64((uint64_t)res, request->run);
+
 		if (request->bounce && request->type == VIRTIO_BLK_T_IN)
 			iov_from_buf(request->iov + request->first, request->count, 0,
-				     request->bounce, (uint64_t)res);
-		advance(request, (uint64_t)res);
+				     request->bounce, len);
+		if (request->type == VIRTIO_BLK_T_OUT)
+			mark_overlaid(request, len);
+		advance(request, len);
 		if (request->left)
 			transfer(request);
 		else if (request->type == VIRTIO_BLK_T_OUT)
@@ -116,20 +134,40 @@ static void transfer_bounced(struct blk_request *request)
 	}
 }
 
+/*
+ * The file that has the request's beginning, and in *count the iovecs that hold as much as it has. The
+ * last of them may reach further; what is read too much is read again from the other file.
+ */
+static int choose_file(struct blk_request *request, unsigned *count)
+{
+	const struct disk_image *image = &request->queue->blk->image;
+	uint64_t held = 0;
+	bool written;
+
+	request->run = request->left;
+	if (!image->overlay.bits || request->type == VIRTIO_BLK_T_OUT)
+		return image->fd;
+	request->run = min_u64(request->left, disk_overlay_run(&image->overlay, request->offset,
+							       request->left, &written));
+	for (*count = 0; held < request->run; (*count)++)
+		held += request->iov[request->first + *count].iov_len;
+	return written ? image->fd : image->overlay.base;
+}
+
 static void transfer(struct blk_request *request)
 {
 	struct blk *blk = request->queue->blk;
 	const struct iovec *iov = request->iov + request->first;
+	unsigned count = request->count;
+	int fd = choose_file(request, &count);
 
 	request->op.done = transfer_done;
 	if (request->bounce)
 		transfer_bounced(request);
 	else if (request->type == VIRTIO_BLK_T_OUT)
-		loop_writev(blk->loop, &request->op, blk->image.fd, iov, request->count,
-			    request->offset);
+		loop_writev(blk->loop, &request->op, fd, iov, count, request->offset);
 	else
-		loop_readv(blk->loop, &request->op, blk->image.fd, iov, request->count,
-			   request->offset);
+		loop_readv(blk->loop, &request->op, fd, iov, count, request->offset);
 }
 
 static bool is_aligned_for_direct(const struct blk_request *request)
@@ -241,6 +279,7 @@ static void zeroes_done(struct loop_op *op, int res)
 		blk_complete(request, VIRTIO_BLK_S_IOERR);
 		return;
 	}
+	mark_overlaid(request, (uint64_t)res);
 	request->offset += (uint64_t)res;
 	request->left -= (uint64_t)res;
 	if (request->left)
@@ -257,6 +296,8 @@ static void range_done(struct loop_op *op, int res)
 
 	if (!unsupported)
 		mark_written(request);
+	if (res == 0)
+		mark_overlaid(request, request->left);
 	if (is_given_up(request))
 		blk_end(request);
 	else if (must_retry(request, res)) {

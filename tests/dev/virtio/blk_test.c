@@ -803,6 +803,120 @@ START_TEST(test_write_cache_mode_is_the_drivers_choice)
 }
 END_TEST
 
+static char overlay[80];
+
+static void setup_overlay(void)
+{
+	make_file();
+	snprintf(overlay, sizeof(overlay), "%s.overlay", path);
+	fake_vm_init(&vm);
+	ck_assert_int_eq(blk_create(&vm, NULL,
+				    &(struct blk_options){
+					    .id = "disk0", .path = path, .overlay = overlay },
+				    &blk), 0);
+	device = fake_device;
+}
+
+static void teardown_overlay(void)
+{
+	teardown();
+	unlink(overlay);
+}
+
+/* The image's own bytes. */
+static void assert_base_is_as_it_was(void)
+{
+	static uint8_t content[DISK_SIZE];
+
+	ck_assert_int_eq(pread(file, content, sizeof(content), 0), DISK_SIZE);
+	for (uint64_t i = 0; i < DISK_SIZE; i++)
+		ck_assert_uint_eq(content[i], pattern(i % PERIOD));
+}
+
+START_TEST(test_an_overlay_takes_writes_and_leaves_the_image_alone)
+{
+	static uint8_t disk[DISK_SIZE], model[DISK_SIZE], data[40 * 512];
+	struct iovec pieces[DISK_SIZE / 4096];
+
+	setup_overlay();
+	for (uint64_t i = 0; i < DISK_SIZE; i++)
+		model[i] = pattern(i % PERIOD);
+	/* Neighbours, overlaps, across words of the bitmap, and the last sector. */
+	for (unsigned i = 0; i < 200; i++) {
+		uint64_t sector = i == 199 ? SECTORS - 1 : i * 2654435761u % (SECTORS - 40);
+		size_t len = i == 199 ? 512 : 512 * (1 + i % 40);
+
+		memset(data, (int)i + 1, len);
+		memset(model + sector * 512, (int)i + 1, len);
+		ck_assert_uint_eq(write_disk(sector, data, len), VIRTIO_BLK_S_OK);
+	}
+	ck_assert_uint_eq(read_disk(0, disk, sizeof(disk)), VIRTIO_BLK_S_OK);
+	ck_assert_int_eq(memcmp(disk, model, sizeof(disk)), 0);
+	memset(disk, 0, sizeof(disk));
+	for (unsigned i = 0; i < 128; i++)
+		pieces[i] = (struct iovec){ disk + 4096 * i, 4096 };
+	ck_assert_uint_eq(run(VIRTIO_BLK_T_IN, 0, NULL, 0, pieces, 128), VIRTIO_BLK_S_OK);
+	ck_assert_int_eq(memcmp(disk, model, 128 * 4096), 0);
+	assert_base_is_as_it_was();
+	teardown_overlay();
+}
+END_TEST
+
+START_TEST(test_an_overlay_hides_what_was_discarded_and_zeroed)
+{
+	const struct virtio_blk_discard_write_zeroes range = { .sector = 8, .num_sectors = 3 };
+	static uint8_t data[16 * 512];
+
+	setup_overlay();
+	ck_assert_uint_eq(ranges(VIRTIO_BLK_T_WRITE_ZEROES, &range, sizeof(range)), VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(read_disk(0, data, sizeof(data)), VIRTIO_BLK_S_OK);
+	for (unsigned i = 0; i < sizeof(data); i++)
+		ck_assert_uint_eq(data[i], i / 512 >= 8 && i / 512 < 11 ? 0 : pattern(i));
+	ck_assert_uint_eq(run(VIRTIO_BLK_T_FLUSH, 0, NULL, 0, NULL, 0), VIRTIO_BLK_S_OK);
+	assert_base_is_as_it_was();
+	teardown_overlay();
+}
+END_TEST
+
+START_TEST(test_an_overlay_goes_on_where_it_was)
+{
+	static uint8_t data[1024];
+	struct blk_options options = { .id = "disk0", .path = path, .overlay = overlay };
+
+	setup_overlay();
+	memset(data, 7, 512);
+	ck_assert_uint_eq(write_disk(3, data, 512), VIRTIO_BLK_S_OK);
+	blk_destroy(blk);
+	fake_vm_finish(&vm);
+	fake_vm_init(&vm);
+	ck_assert_int_eq(blk_create(&vm, NULL, &options, &blk), 0);
+	device = fake_device;
+	ck_assert_uint_eq(read_disk(3, data, 1024), VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(data[511], 7);
+	ck_assert_uint_eq(data[512], pattern(4 * 512));
+	teardown_overlay();
+}
+END_TEST
+
+START_TEST(test_what_is_no_overlay_is_refused)
+{
+	struct blk_options options = { .id = "disk0", .path = path, .overlay = overlay };
+	struct blk *other;
+
+	setup_overlay();
+	/* Another guest has it. */
+	ck_assert_int_eq(blk_create(&vm, NULL, &options, &other), -EBUSY);
+	options.readonly = true;
+	ck_assert_int_eq(blk_create(&vm, NULL, &options, &other), -EINVAL);
+	options.readonly = false;
+	options.overlay = path;
+	ck_assert_int_eq(blk_create(&vm, NULL, &options, &other), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(error_text(-EINVAL), "no overlay"));
+	assert_base_is_as_it_was();
+	teardown_overlay();
+}
+END_TEST
+
 START_TEST(test_configuration_describes_the_image)
 {
 	setup((struct blk_options){ .queues = 5 });
@@ -876,4 +990,7 @@ CHECK_MAIN("virtio-blk", test_reads_and_writes_reach_the_image, test_a_request_m
 	   test_reset_forgets_requests_that_wait_for_a_buffer,
 	   test_an_image_that_became_shorter_gives_errors,
 	   test_write_cache_mode_is_the_drivers_choice, test_configuration_describes_the_image,
-	   test_bad_options_are_refused_with_a_reason, test_registers_hold_the_disk_to_its_size)
+	   test_bad_options_are_refused_with_a_reason,
+	   test_an_overlay_takes_writes_and_leaves_the_image_alone,
+	   test_an_overlay_hides_what_was_discarded_and_zeroed, test_an_overlay_goes_on_where_it_was,
+	   test_what_is_no_overlay_is_refused, test_registers_hold_the_disk_to_its_size)
