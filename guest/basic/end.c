@@ -19,9 +19,9 @@ void guest_main(const void *info)
 	guest_puts("\n");
 	if (is(how, "reset"))
 		guest_reset();
-#ifndef __aarch64__
 	if (is(how, "panic"))
 		guest_panic();
+#ifndef __aarch64__
 	if (is(how, "fault"))
 		guest_triple_fault();
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The clocks that KVM gives a guest, watched: do they ever go back, or leap? */
+/*
+ * The clocks that KVM gives a guest, watched: do they ever go back, or leap? On arm64 there is one,
+ * the virtual counter, for what is told here of kvmclock and the TSC.
+ */
 #ifndef GUEST_LIB_CLOCK_H
 #define GUEST_LIB_CLOCK_H
 

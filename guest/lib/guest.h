@@ -38,6 +38,8 @@ void guest_start_cpu(uint32_t id);
 
 /* The CPU's address in messages and calls: MPIDR_EL1's affinity. */
 uint64_t guest_cpu_address(uint32_t id);
+/* A property of the first node whose name begins so (properties come before nodes); NULL: none. */
+const uint8_t *guest_fdt_property(const void *info, const char *node, const char *name);
 /* PSCI CPU_OFF, of this CPU. */
 void guest_stop_cpu(void) __attribute__((noreturn));
 
@@ -103,6 +105,11 @@ static inline void cpu_relax(void)
 static inline uint8_t uart_read(uint16_t offset)
 {
 	return inb((uint16_t)(0x3f8 + offset));
+}
+
+static inline void uart_write(uint16_t offset, uint8_t v)
+{
+	outb((uint16_t)(0x3f8 + offset), v);
 }
 #endif
 

@@ -8,8 +8,8 @@
 #define RAM_PAGE 4096UL
 
 /*
- * Reads PVH's memory map, and maps it one to one for supervisor and user, up to 64 GiB. Once,
- * before anything else here; returns how many pages there are.
+ * Reads PVH's memory map, or the device tree, and maps it one to one for supervisor and user, up to
+ * 64 GiB. Once, before anything else here; returns how many pages there are.
  */
 uint64_t ram_init(const void *info);
 /* Makes this CPU use that map; ram_init() did so for its own. */

@@ -23,8 +23,6 @@
  *          for that, takes a triple fault: use -no-reboot.
  * Meanwhile it writes, and says "check FAILED …" unasked when it comes across something.
  */
-#include <abi/pvh.h>
-
 #include "lib/clock.h"
 #include "lib/cmdline.h"
 #include "lib/guest.h"
@@ -33,8 +31,7 @@
 #include "lib/ram.h"
 #include "lib/user.h"
 
-#define UART	    0x3f8
-#define UART_LSR    (UART + 5)
+#define UART_LSR    5
 #define LSR_READY   0x01
 #define Q35_PM1_CNT 0x604
 #define PM1_SLP_EN  (1 << 13)
@@ -211,13 +208,13 @@ static uint64_t listen(uint64_t a, uint64_t b)
 {
 	(void)a;
 	(void)b;
-	return inb(UART_LSR) & LSR_READY ? inb(UART) : 0;
+	return uart_read(UART_LSR) & LSR_READY ? uart_read(0) : 0;
 }
 
 static uint64_t put(uint64_t c, uint64_t b)
 {
 	(void)b;
-	outb(UART, (uint8_t)c);
+	uart_write(0, (uint8_t)c);
 	return 0;
 }
 
@@ -225,9 +222,13 @@ static uint64_t end(uint64_t a, uint64_t b)
 {
 	(void)a;
 	(void)b;
+#ifdef __aarch64__
+	guest_poweroff();
+#else
 	guest_try_poweroff();
 	outw(Q35_PM1_CNT, PM1_SLP_EN);
 	guest_triple_fault();
+#endif
 }
 
 /* ns from one to the next, when all CPUs together do RATE a second. */
@@ -377,10 +378,15 @@ static void __attribute__((noreturn)) take_part(uint32_t n)
 	run(cpu, n);
 }
 
+/* x86 counts those that arrive, arm64 knows them by their numbers. */
 void guest_ap_main(uint32_t n)
 {
 	ram_map();
+#ifdef __aarch64__
+	take_part(n);
+#else
 	take_part(n + 1);
+#endif
 }
 
 static void configure(const char *cmdline)
@@ -405,12 +411,12 @@ static void configure(const char *cmdline)
 
 void guest_main(const void *info)
 {
-	const struct hvm_start_info *start = info;
-
 	config.total = ram_init(info);
-	configure((const char *)(uintptr_t)start->cmdline_paddr);
+	configure(guest_cmdline(info));
+#ifndef __aarch64__
 	if (config.cpus > 1)
 		guest_x2apic();
+#endif
 	for (uint32_t id = 1; id < config.cpus; id++)
 		guest_start_cpu(id);
 	take_part(0);

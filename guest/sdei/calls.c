@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Walks SDEI's functions and the handler's states on one CPU, then signals another, which waits, spins
- * with interrupts masked, and accesses a device. Says what is not as DEN0054 has it, and "sdei ok" at
- * the end.
+ * Walks SDEI's functions and the handler's states on one CPU, then signals another, which waits,
+ * spins with interrupts masked, and accesses a device. Says what is not as DEN0054 has it, and
+ * "sdei ok" at the end.
  */
 #include <abi/sdei.h>
 
@@ -101,7 +101,7 @@ void guest_exception(uint32_t vector, uint64_t *registers)
 static void functions(void)
 {
 	expect("VERSION", sdei(SDEI_VERSION, 0, 0, 0, 0, 0), (int64_t)SDEI_VERSION_1_0);
-	expect("FEATURES 0", sdei(SDEI_FEATURES, 0, 0, 0, 0, 0), 0);
+	expect("FEATURES 0", sdei(SDEI_FEATURES, 0, 0, 0, 0, 0), 4 << 16);
 	expect("FEATURES 1", sdei(SDEI_FEATURES, 1, 0, 0, 0, 0), -2);
 	expect("PRIVATE_RESET", sdei(SDEI_PRIVATE_RESET, 0, 0, 0, 0, 0), 0);
 	expect("SHARED_RESET", sdei(SDEI_SHARED_RESET, 0, 0, 0, 0, 0), 0);
@@ -178,6 +178,43 @@ static void shared(void)
 	expect("STATUS", sdei(SDEI_EVENT_STATUS, event, 0, 0, 0, 0), 0);
 }
 
+/*
+ * The serial port's interrupt (src/machine/arm64.c), and the bit that lets it tell that it is
+ * empty.
+ */
+#define SERIAL_INTID 33
+#define UART_IER     1
+#define IER_THRI     2
+
+static void wait_for(volatile uint64_t *what, uint64_t value)
+{
+	while (__atomic_load_n(what, __ATOMIC_SEQ_CST) < value)
+		cpu_relax();
+}
+
+static void bound(void)
+{
+	const uint64_t event = SDEI_EVENT_BOUND;
+	uint64_t before = hits;
+
+	expect("REGISTER unbound", sdei(SDEI_EVENT_REGISTER, event, ENTRY, 55, 0, 0), -3);
+	expect("BIND", sdei(SDEI_INTERRUPT_BIND, SERIAL_INTID, 0, 0, 0, 0), (int64_t)event);
+	expect("BIND again", sdei(SDEI_INTERRUPT_BIND, SERIAL_INTID, 0, 0, 0, 0), (int64_t)event);
+	expect("BIND another", sdei(SDEI_INTERRUPT_BIND, 34, 0, 0, 0, 0), (int64_t)event + 1);
+	expect("RELEASE another", sdei(SDEI_INTERRUPT_RELEASE, event + 1, 0, 0, 0, 0), 0);
+	expect("RELEASE again", sdei(SDEI_INTERRUPT_RELEASE, event + 1, 0, 0, 0, 0), -2);
+	expect("REGISTER bound", sdei(SDEI_EVENT_REGISTER, event, ENTRY, 55, 0, 0), 0);
+	expect("RELEASE registered", sdei(SDEI_INTERRUPT_RELEASE, event, 0, 0, 0, 0), -3);
+	expect("ENABLE bound", sdei(SDEI_EVENT_ENABLE, event, 0, 0, 0, 0), 0);
+	uart_write(UART_IER, IER_THRI);
+	wait_for(&hits, before + 1);
+	uart_write(UART_IER, 0);
+	expect("event of the serial port", last_event, (int64_t)event);
+	expect("its argument", last_arg, 55);
+	expect("SHARED_RESET", sdei(SDEI_SHARED_RESET, 0, 0, 0, 0, 0), 0);
+	expect("RELEASE after it", sdei(SDEI_INTERRUPT_RELEASE, event, 0, 0, 0, 0), -2);
+}
+
 /* What the other CPU is doing when it is signalled, by stage. */
 void guest_ap_main(uint32_t n)
 {
@@ -196,12 +233,6 @@ void guest_ap_main(uint32_t n)
 		else
 			cpu_relax();
 	}
-}
-
-static void wait_for(volatile uint64_t *what, uint64_t value)
-{
-	while (__atomic_load_n(what, __ATOMIC_SEQ_CST) < value)
-		cpu_relax();
 }
 
 static void wait_for_stage(uint32_t value)
@@ -245,6 +276,7 @@ void guest_main(const void *info)
 	functions();
 	states();
 	shared();
+	bound();
 	other_cpu();
 	guest_puts(bad ? "sdei failed\n" : "sdei ok\n");
 }

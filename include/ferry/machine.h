@@ -104,6 +104,11 @@ struct machine_options {
 	enum machine_xen_engine xen_engine;
 	enum machine_sdei sdei;
 	/*
+	 * arm64: what firmware is at the most, so that the guest sees the same on every host:
+	 * "psci=1.0,std-hyp=0". NULL: all that this host's KVM has.
+	 */
+	const char *fw;
+	/*
 	 * Hyper-V features by QEMU's names with commas between them; what they need comes with them.
 	 * "": those that suit most guests; NULL: the guest sees KVM. x86 only.
 	 */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Registers: everything that a VM consists of besides its memory, listed, read and written alike. */
+/*
+ * Registers: everything that a VM consists of besides its memory, listed, read and written alike.
+ */
 #ifndef FERRY_REG_H
 #define FERRY_REG_H
 
@@ -78,6 +80,11 @@ static inline size_t reg_size(uint64_t id)
 
 enum reg_flags {
 	REG_TIME = 1 << 0, /* advances by itself: two reads of an idle VM may differ */
+	/*
+	 * What the guest is told of its CPU and firmware: fixed once it has run, the same on all
+	 * vCPUs, and zero where a host does not know it.
+	 */
+	REG_PROMISE = 1 << 1,
 };
 
 struct reg_entry {

@@ -27,19 +27,34 @@ enum vm_end {
 	VM_END_TEST_FAILED, /* a test program ended with a status, which vm_end_text() has */
 };
 
+/* What a thread of the VM is for, besides the one that made it and runs its loop. */
+enum vm_thread {
+	VM_THREAD_VCPU,
+	VM_THREAD_MIGRATION, /* and what it starts */
+};
+
 struct vm_options {
 	const char *name;      /* for messages and thread names; copied */
 	uint32_t vcpus;        /* 1 … KVM_CAP_MAX_VCPUS */
 	uint64_t hugepage_size; /* bytes; 0: normal pages */
 	bool prealloc;         /* of memory */
 	/*
-	 * Maps what memory there is from the beginning, before anything else is made. May be NULL. Later
-	 * would do, but from Linux 6.18 on who sets a slot soon after KVM's irqchip was made waits for
-	 * the end of a grace period that nobody hurries (kvm_io_bus_register_dev), some 6 ms.
+	 * What vCPUs have that they do not have by themselves: "pmu,sve=256". arm64 only. NULL:
+	 * nothing.
+	 */
+	const char *cpu;
+	/*
+	 * Maps what memory there is from the beginning, before anything else is made. May be NULL.
+	 * Later would do, but from Linux 6.18 on who sets a slot soon after KVM's irqchip was made
+	 * waits for the end of a grace period that nobody hurries (kvm_io_bus_register_dev), some 6
+	 * ms.
 	 */
 	int (*map_memory)(void *self, struct mem *mem);
 	void *map_self;
 	struct log log;
+	/* Called by each such thread first of all when set; -errno: it ends, and the VM or the move with it. */
+	int (*begin_thread)(void *self, enum vm_thread thread);
+	void *thread_self;
 	/* Called for each KVM ioctl when set (--trace-kvm): its name and its result. Any thread. */
 	void (*trace_kvm)(void *self, const char *name, long arg, int result);
 	void *trace_self;
@@ -55,7 +70,9 @@ int vm_create(const struct vm_options *options, struct vm **ret_vm);
 /* Stops what runs and frees everything. NULL is fine. */
 void vm_destroy(struct vm *vm);
 
-/* Starts one thread per vCPU. They begin to run the guest at once. -EAGAIN and what clone(2) says. */
+/*
+ * Starts one thread per vCPU. They begin to run the guest at once. -EAGAIN and what clone(2) says.
+ */
 int vm_start(struct vm *vm);
 
 /*
@@ -74,8 +91,8 @@ void vm_set_suspended(struct vm *vm, bool suspended);
 bool vm_is_suspended(const struct vm *vm);
 
 /*
- * Withholds so many percent (0 … 99) of its time from each vCPU, in periods of a few milliseconds. A
- * pause or an end need not wait for it. Any thread; the loop must be running for it to count.
+ * Withholds so many percent (0 … 99) of its time from each vCPU, in periods of a few milliseconds.
+ * A pause or an end need not wait for it. Any thread; the loop must be running for it to count.
  */
 void vm_throttle(struct vm *vm, unsigned percent);
 

@@ -206,6 +206,17 @@ static void add_timer(struct tree *tree)
 	end(tree);
 }
 
+/* arm/pmu.yaml */
+static void add_pmu(struct tree *tree, uint32_t ppi)
+{
+	if (!ppi)
+		return;
+	begin(tree, "pmu");
+	string(tree, "compatible", "arm,armv8-pmuv3");
+	CELLS(tree, "interrupts", GIC_PPI, ppi, IRQ_LEVEL_HIGH);
+	end(tree);
+}
+
 static void add_its(struct tree *tree, const struct fdt_options *options)
 {
 	if (!options->its.size)
@@ -304,6 +315,17 @@ static void add_button(struct tree *tree, const struct fdt_options *options)
 	end(tree);
 }
 
+/* misc/pvpanic-mmio.txt */
+static void add_pvpanic(struct tree *tree, const struct fdt_window *pvpanic)
+{
+	if (!pvpanic->size)
+		return;
+	begin_at(tree, "pvpanic", pvpanic->base);
+	string(tree, "compatible", "qemu,pvpanic-mmio");
+	reg(tree, pvpanic->base, pvpanic->size);
+	end(tree);
+}
+
 /* pci/host-generic-pci.yaml, pci/pci-msi.txt: a requester id is the ITS's device id. */
 static void add_pci(struct tree *tree, const struct fdt_options *options)
 {
@@ -340,11 +362,13 @@ static void add_all(struct tree *tree, const struct fdt_options *options)
 	if (options->sdei)
 		add_sdei(tree);
 	add_timer(tree);
+	add_pmu(tree, options->pmu_ppi);
 	add_gic(tree, options);
 	add_clock(tree);
 	add_serial(tree, &options->serial);
 	add_rtc(tree, &options->rtc);
 	add_button(tree, options);
+	add_pvpanic(tree, &options->pvpanic);
 	add_pci(tree, options);
 	end(tree);
 }

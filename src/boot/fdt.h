@@ -35,9 +35,11 @@ struct fdt_options {
 	struct fdt_device rtc;	  /* PL031 */
 	struct fdt_device gpio;	  /* PL061 */
 	unsigned button_pin;
+	struct fdt_window pvpanic;
 	struct fdt_window ecam; /* bus 0 */
 	struct fdt_window mmio32, mmio64;
 	bool sdei; /* firmware has it */
+	uint32_t pmu_ppi; /* private interrupt of the CPUs' PMU; 0: they have none */
 };
 
 /*

@@ -144,6 +144,8 @@ int describe_machine(const struct run_options *options, char **ret_text)
 	add_switch(root, "balloon", machine->balloon);
 	if (machine->xen_version)
 		add_xen(root, machine->xen_version);
+	if (machine->vm.cpu)
+		add_text(root, "cpu", machine->vm.cpu);
 	if (machine->exit_port)
 		add_switch(root, "exit-port", true);
 	add_text(root, "console", machine->virtio_console ? "virtio" : "serial");

@@ -33,14 +33,22 @@ static uint64_t size_of(const struct migrate_dest *dest, size_t number)
 
 static int remember(struct images *images, const char *path)
 {
-	char **paths = realloc(images->paths, (images->count + 1) * sizeof(*paths));
+	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *directory = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	int *directories = realloc(images->directories, (images->count + 1) * sizeof(int));
+	char **names;
 
-	if (!paths)
+	if (directories)
+		images->directories = directories;
+	names = realloc(images->names, (images->count + 1) * sizeof(*names));
+	if (names)
+		images->names = names;
+	if (!directory || !directories || !names)
 		return because(-ENOMEM, "out of memory");
-	images->paths = paths;
-	paths[images->count] = strdup(path);
-	if (!paths[images->count])
+	names[images->count] = strdup(slash ? slash + 1 : path);
+	if (!names[images->count])
 		return because(-ENOMEM, "out of memory");
+	directories[images->count] = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	images->count++;
 	return 0;
 }
@@ -81,13 +89,17 @@ int images_make(struct images *images, const struct machine_options *machine,
 void images_remove(struct images *images)
 {
 	for (size_t i = 0; i < images->count; i++)
-		unlink(images->paths[i]);
+		unlinkat(images->directories[i], images->names[i], 0);
 }
 
 void images_finish(struct images *images)
 {
-	for (size_t i = 0; i < images->count; i++)
-		free(images->paths[i]);
-	free(images->paths);
+	for (size_t i = 0; i < images->count; i++) {
+		if (images->directories[i] >= 0)
+			close(images->directories[i]);
+		free(images->names[i]);
+	}
+	free(images->directories);
+	free(images->names);
 	*images = (struct images){ 0 };
 }

@@ -10,7 +10,8 @@ struct migrate_dest;
 
 /* Those that were made here. A zeroed one has none. */
 struct images {
-	char **paths;
+	int *directories; /* open: when they are removed there may be no path to them any more */
+	char **names;	  /* in there */
 	size_t count;
 };
 

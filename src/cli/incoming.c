@@ -15,6 +15,7 @@
 #include "cli/terminal.h"
 #include "control/control.h"
 #include "io/channel.h"
+#include "mem/pager.h"
 #include "migrate/dest.h"
 #include "vm/vm.h"
 
@@ -169,9 +170,12 @@ static void *receive_main(void *arg)
 	struct migrate_dest *dest = in->dest;
 	int err;
 
-	vm_adopt_thread(vm);
 	error_clear();
-	in->arrival = migrate_dest_run(dest, control_guest(in->run->control), &err);
+	err = vm_begin_thread(vm, VM_THREAD_MIGRATION);
+	if (err)
+		migrate_dest_refuse(dest, err);
+	else
+		in->arrival = migrate_dest_run(dest, control_guest(in->run->control), &err);
 	keep_text(in, err);
 	in->refusals = strdup(migrate_dest_refusals(dest));
 	pthread_mutex_lock(&in->lock);
@@ -200,15 +204,36 @@ static void end_receiving(struct incoming *in)
 	pthread_join(in->thread, NULL);
 }
 
+/* Before the peer says more than who it is. */
+static int confine(struct incoming *in)
+{
+	int removes[RUN_REMOVES_MAX] = { channel_listener_directory(in->listener) };
+	size_t count = 1;
+
+	for (size_t i = 0; i < in->images.count && count < RUN_REMOVES_MAX; i++)
+		removes[count++] = in->images.directories[i];
+	pager_prepare(vm_mem(machine_vm(in->run->machine)));
+	return run_confine(in->run, removes, count);
+}
+
+static int start_receiving(struct incoming *in)
+{
+	int err = confine(in);
+
+	if (err)
+		return err;
+	err = -pthread_create(&in->thread, NULL, receive_main, in);
+	return err ? because(err, "cannot start a thread: %s", strerror(-err)) : 0;
+}
+
 static enum exit_status receive(struct incoming *in)
 {
 	struct run *run = in->run;
 	char text[ERROR_TEXT_MAX];
 	enum vm_end why;
-	int err = -pthread_create(&in->thread, NULL, receive_main, in);
+	int err = start_receiving(in);
 
 	if (err) {
-		err = because(err, "cannot start a thread: %s", strerror(-err));
 		migrate_dest_refuse(in->dest, err);
 		return run_failed(run, STATUS_FAILED, err);
 	}

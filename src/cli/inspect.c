@@ -6,7 +6,6 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -120,27 +119,13 @@ static int ask(struct show *show)
 	return err;
 }
 
-static int open_snapshot(const char *path, struct snapshot *snapshot)
-{
-	char state[4096];
-	struct stat st;
-
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-		if (snprintf(state, sizeof(state), "%s/" SNAPSHOT_STATE, path) >=
-		    (int)sizeof(state))
-			return because(-ENAMETOOLONG, "%s: the name is too long", path);
-		path = state;
-	}
-	return snapshot_open_state(path, snapshot);
-}
-
 /* The registers of a snapshot: its state is enough, there need be no KVM. */
 static int look(struct show *show)
 {
 	struct inspect *inspect = NULL;
 	struct snapshot snapshot;
 	struct json_object *params;
-	int err = open_snapshot(show->name, &snapshot);
+	int err = snapshot_open_state(show->name, &snapshot);
 
 	if (!err)
 		err = inspect_create_snapshot(&snapshot, show->pattern, &inspect);

@@ -10,8 +10,10 @@
 
 #include "base/util.h"
 #include "cli/command.h"
+#include "cli/dial.h"
 #include "cli/transfer.h"
 #include "cli/value.h"
+#include "control/client.h"
 #include "io/channel.h"
 #include "migrate/source.h"
 
@@ -20,6 +22,7 @@
 
 struct migrate {
 	struct transfer transfer;
+	struct dial dial;
 	const char *uri;
 	struct json_object *params;
 	bool postcopy, cancel, recover;
@@ -198,6 +201,84 @@ static int check(struct migrate *migrate)
 	return 0;
 }
 
+/* What is there of a migration that is broken: where it went, and how. The caller puts it. */
+static int ask_broken(const struct migrate *migrate, struct control_session *session,
+		      struct json_object **ret_migration)
+{
+	struct json_object *status, *broken;
+	int err = control_ask(session, "status", NULL, NULL, NULL, &status);
+
+	if (err)
+		return err;
+	if (!json_object_object_get_ex(status, "migration", &broken))
+		err = because(-EINVAL, "%s has no migration that is broken", migrate->transfer.name);
+	else
+		*ret_migration = json_object_get(broken);
+	json_object_put(status);
+	return err;
+}
+
+static int ask_ready(struct control_session *session)
+{
+	struct json_object *nothing = NULL;
+	int err = control_ask(session, "migrate-ready", NULL, NULL, NULL, &nothing);
+
+	json_object_put(nothing);
+	return err;
+}
+
+/* As params of a migration or as what the VM says of it: both have the same names. */
+static int dial_as(struct migrate *migrate, struct json_object *how, const char *uri)
+{
+	const struct channel_options way = {
+		.tls = json_object_get_string(json_object_object_get(how, "tls")),
+		.insecure_plaintext = json_object_get_boolean(
+			json_object_object_get(how, "insecure_plaintext")),
+	};
+	struct json_object *connections = json_object_object_get(how, "connections");
+	uint64_t count = connections ? json_object_get_uint64(connections) : 1;
+
+	return dial_open(&migrate->dial, uri,
+			 (unsigned)min_u64(count, MIGRATE_CONNECTIONS_MAX), &way);
+}
+
+static int begin(void *self, struct control_session *session, struct json_object *params)
+{
+	struct migrate *migrate = self;
+	struct json_object *uri = json_object_object_get(params, "uri");
+	struct json_object *how = NULL;
+	int err;
+
+	if (migrate->recover)
+		err = ask_broken(migrate, session, &how);
+	else
+		err = ask_ready(session);
+	if (!migrate->recover)
+		how = json_object_get(params);
+	if (!err && !uri)
+		uri = json_object_object_get(how, "uri");
+	if (!err)
+		err = dial_as(migrate, how, json_object_get_string(uri));
+	if (!err)
+		control_attach(session, migrate->dial.fds, migrate->dial.count);
+	json_object_put(how);
+	return err;
+}
+
+static int end(void *self, int err)
+{
+	struct migrate *migrate = self;
+	char text[ERROR_TEXT_MAX], why[128];
+
+	dial_tell(&migrate->dial, why, sizeof(why));
+	if (err && why[0]) {
+		snprintf(text, sizeof(text), "%s", error_text(err));
+		because(err, "%s%s", text, why);
+	}
+	dial_finish(&migrate->dial);
+	return err;
+}
+
 static void say_moved(const struct transfer *transfer, struct json_object *result)
 {
 	char total[32], downtime[32], sent[32];
@@ -220,6 +301,9 @@ static enum exit_status run(struct migrate *migrate)
 	}
 	transfer->say = say_moved;
 	transfer->ends = true;
+	transfer->self = migrate;
+	transfer->begin = begin;
+	transfer->end = end;
 	return transfer_run(transfer, migrate->recover ? "migrate-recover" : "migrate", params);
 }
 
@@ -289,8 +373,9 @@ static const char *const more[] = {
 	"touches it. Until it has everything it depends on both sides: a connection that is lost is",
 	"made anew by --recover.",
 	"",
-	"The VM connects, not this command: exec: runs in the VM's process, and TLS's files are read",
-	"there. In tcp:HOST the certificate of the other side is for HOST.",
+	"This command connects, and passes its connections on: the VM itself may open nothing. What",
+	"exec: runs is its child, and with --tls a process of its own encrypts, which stays as long as",
+	"the VM sends. In tcp:HOST the certificate of the other side is for HOST.",
 	NULL,
 };
 

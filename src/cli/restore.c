@@ -25,6 +25,8 @@ static int fill(struct run *run, struct restore *restore)
 	const struct migrate_guest *guest = control_guest(run->control);
 	int err = snapshot_load(&restore->snapshot, guest, &restore->verdict);
 
+	if (!err)
+		err = run_confine(run, NULL, 0);
 	return err ? err : guest->arrive(guest->self);
 }
 

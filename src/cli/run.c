@@ -17,6 +17,7 @@
 #include "cli/describe.h"
 #include "cli/terminal.h"
 #include "control/control.h"
+#include "sandbox/sandbox.h"
 
 static void print_log(void *self, enum log_level level, const char *line)
 {
@@ -87,6 +88,8 @@ static int make_machine(struct run *run)
 {
 	struct machine_options *machine = &run->options.machine;
 
+	machine->vm.begin_thread = run_begin_thread;
+	machine->vm.thread_self = run;
 	machine->vm.log = (struct log){ .emit = print_log, .self = run };
 	machine->output = console_output;
 	machine->input_ready = console_input_ready;
@@ -139,6 +142,7 @@ void run_finish(struct run *run)
 	console_finish(&run->console);
 	signals_finish(&run->signals);
 	machine_destroy(run->machine);
+	sandbox_destroy(run->sandbox);
 	if (run->trace)
 		fclose(run->trace);
 	run_options_finish(&run->options);
@@ -212,6 +216,10 @@ static enum exit_status boot(struct run *run)
 	enum vm_end why;
 	int err = run_make(run);
 
+	if (!err && run->options.like)
+		err = run_like(run);
+	if (!err && !run->options.dry_run)
+		err = run_confine(run, NULL, 0);
 	if (err)
 		return run_failed(run, STATUS_FAILED, err);
 	if (run->options.dry_run) {
@@ -245,6 +253,10 @@ int run_main(const struct command *self, int argc, char **argv)
 	error_clear();
 	if (run.options.dies_with_parent)
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	err = run.options.cgroup ? run_join_cgroup(run.options.cgroup) : 0;
+	if (err)
+		return run_failed(&run, STATUS_FAILED, err);
+	run_confine_later();
 	if (run.options.incoming)
 		return run_incoming(&run);
 	if (run.options.restore)

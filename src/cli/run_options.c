@@ -184,6 +184,30 @@ static int set_sdei(void *target, const char *value, bool on)
 	return err;
 }
 
+static int set_cpu(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_in(options, &options->machine.vm.cpu, value);
+}
+
+static int set_fw(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_in(options, &options->machine.fw, value);
+}
+
+static int set_like(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_path(options, &options->like, value);
+}
+
 static int set_hyperv(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
@@ -353,6 +377,27 @@ static int set_insecure_plaintext(void *target, const char *value, bool on)
 	return 0;
 }
 
+static int set_sandbox(void *target, const char *value, bool on)
+{
+	static const char *const names[] = { "auto", "on", "off", NULL };
+	struct run_options *options = target;
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	(void)on;
+	if (!err)
+		options->sandbox = (enum run_sandbox)choice;
+	return err;
+}
+
+static int set_cgroup(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)on;
+	return run_options_keep_path(options, &options->cgroup, value);
+}
+
 static int set_dry_run(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
@@ -403,6 +448,12 @@ static const struct command_option option_table[] = {
 	  OPTION_RARE, set_xen_engine },
 	{ "sdei", "HOW", "arm64: events by firmware: auto, on or off (auto)", "on", OPTION_MACHINE |
 	  OPTION_RARE, set_sdei },
+	{ "cpu", "LIST", "arm64: what vCPUs have besides: pmu, sve, sve=BITS", "pmu,sve=256",
+	  OPTION_RARE | OPTION_MACHINE, set_cpu },
+	{ "fw", "LIST", "arm64: pin firmware: psci=V,std=N,std-hyp=N", "psci=1.0",
+	  OPTION_RARE, set_fw },
+	{ "like", "SNAPSHOT", "arm64: the CPU and firmware of the guest in SNAPSHOT", "old.snap",
+	  OPTION_RARE | OPTION_NO_FILE, set_like },
 	{ "hyperv", "FEATURES", "let the guest see Hyper-V, not KVM", "default,spinlocks=8191",
 	  OPTION_OPTIONAL | OPTION_MACHINE, set_hyperv },
 	{ "hyperv-engine", "WHICH", "who plays Hyper-V: auto, kernel or portable (auto)", "portable",
@@ -428,6 +479,10 @@ static const struct command_option option_table[] = {
 	  OPTION_OPTIONAL | OPTION_RARE, set_trace_kvm },
 	{ "log-level", "LEVEL", "error, warn, info or debug (warn)", "info", OPTION_RARE,
 	  set_log_level },
+	{ "sandbox", "HOW", "give up what a guest could misuse: auto, on or off (auto)", "on",
+	  OPTION_RARE, set_sandbox },
+	{ "cgroup", "DIR", "run in that cgroup, a directory of its file system",
+	  "/sys/fs/cgroup/vms/web1", OPTION_RARE, set_cgroup },
 	{ "dry-run", NULL, "check everything, then do not start", NULL, 0, set_dry_run },
 	{ "exit-port", NULL, "a test program may end the VM by port 0xf4", NULL,
 	  OPTION_RARE | OPTION_MACHINE, set_exit_port },
@@ -458,6 +513,13 @@ static const char *const more[] = {
 	"  queues=N     request queues, 1 to 16 (as many as vCPUs)",
 	"  serial=TEXT  what the guest sees as the disk's serial number, up to 20 characters",
 	"A comma in a file's name is written twice.",
+	"",
+	"Firmware and CPU (arm64). A guest sees what its first host has, and moves to hosts that have",
+	"as much. --fw psci=1.0,std=N,std-hyp=N,vendor-hyp=N gives it less: a version of PSCI, and which",
+	"hypercalls there are, as bits (the kernel's fw-pseudo-registers.rst). --like SNAPSHOT gives it",
+	"the ID registers, the caches and the firmware that the guest in SNAPSHOT has: one that was",
+	"begun on the oldest host, say, under Linux 6.1; and --sdei off, which 6.1 cannot do. --cpu pmu",
+	"adds performance counters, sve vectors, sve=256 those of 256 bits at the most.",
 	"",
 	"Networks. --net user needs no privilege: passt connects the guest as a program of",
 	"yours. --net tap=NAME uses a tap device, and makes one where there is none, which takes",
@@ -498,6 +560,14 @@ static const char *const more[] = {
 	"  exec:COMMAND   what a command reads and writes, such as exec:'ssh -W ...'",
 	"--clock advance: the guest's clocks have gone on meanwhile; freeze: they stood still.",
 	"--tls DIR has the certificates of who may sign the other side's, and one's own with its key.",
+	"",
+	"The sandbox. Before the guest runs ferry gives up what it needs no more: system calls (seccomp, by",
+	"kind of thread), every path and TCP port (Landlock), capabilities and new privileges, core",
+	"files, and, where it may, the host's root directory and network (user, mount, network, IPC and",
+	"UTS namespaces). No file is opened and no socket made while a guest runs: 'ferry migrate' and",
+	"'ferry snapshot' make them and pass them on. --sandbox=auto leaves out what this host has not",
+	"('ferry doctor' says), on insists on all of it, off is for debugging. A call that is not",
+	"allowed ends ferry with status 1 and the call's name. --cgroup DIR joins a cgroup first.",
 	"",
 	"The config file is a JSON object with the options' names:",
 	"  { \"kernel\": \"vmlinuz\", \"memory\": \"2G\", \"cpus\": 2, \"balloon\": true,",
@@ -614,6 +684,8 @@ int run_options_check(const struct run_options *options)
 		return because(-EINVAL, "--tls and --insecure-plaintext belong to --incoming");
 	if (options->machine.xen_version && options->machine.hyperv)
 		return because(-EINVAL, "either --xen or --hyperv: they are in each other's place");
+	if ((options->like || options->machine.fw) && run_options_arrives(options))
+		return because(-EINVAL, "--like and --fw: a guest that comes brings what it was promised");
 	if (options->has_clock && !run_options_arrives(options))
 		return because(-EINVAL, "--clock belongs to --incoming and --restore");
 	if (!options->machine.kernel && !run_options_arrives(options))

@@ -14,6 +14,12 @@ enum run_console {
 	RUN_CONSOLE_NONE,
 };
 
+enum run_sandbox {
+	RUN_SANDBOX_AUTO, /* what of it the host has */
+	RUN_SANDBOX_ON,
+	RUN_SANDBOX_OFF,
+};
+
 /* What a description had, put aside: describe.h. */
 struct run_described {
 	struct machine_disk *disks;
@@ -31,6 +37,7 @@ struct run_options {
 	struct run_described described;
 	const char *incoming; /* a URI; NULL: the guest does not come from another host */
 	const char *restore;  /* a directory; NULL: nor from a snapshot */
+	const char *like;     /* a snapshot whose guest has the CPU that is wanted; NULL: the host's */
 	const char *tls;
 	bool insecure_plaintext;
 	bool has_clock;	     /* --clock was given */
@@ -41,6 +48,8 @@ struct run_options {
 	bool trace_kvm;
 	const char *trace_file; /* NULL: standard error */
 	enum log_level log_level;
+	enum run_sandbox sandbox;
+	const char *cgroup; /* NULL: where it is */
 	bool dry_run;
 	bool dies_with_parent;
 	char **kept;

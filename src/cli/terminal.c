@@ -18,12 +18,12 @@
 
 /*
  * Signals that end a process, and so are the terminal's affair, are all but these: what does nothing
- * or stops by default, what cannot be caught, what signals.c and the run loop take, and SIGPIPE,
- * which is ignored.
+ * or stops by default, what cannot be caught, what signals.c, the run loop and the sandbox take, and
+ * SIGPIPE, which is ignored.
  */
 static const int left_alone[] = { SIGCHLD, SIGCONT, SIGURG,  SIGWINCH, SIGSTOP, SIGTSTP,
 				  SIGTTIN, SIGTTOU, SIGKILL, SIGPIPE,  SIGTERM, SIGINT,
-				  SIGHUP,  SIGQUIT };
+				  SIGHUP,  SIGQUIT, SIGSYS };
 
 /*
  * File-scope because a signal handler gets no argument. saved is written before is_raw is set, and
@@ -54,7 +54,9 @@ static void on_end(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
 	terminal_restore();
-	sigaction(sig, &before[sig], NULL);
+	/* The system's own is back by itself. */
+	if (before[sig].sa_handler != SIG_DFL)
+		sigaction(sig, &before[sig], NULL);
 	/* A fault comes again by itself when the handler returns; anything else does not. */
 	if (!is_fault(sig) || info->si_code <= 0)
 		raise(sig);
@@ -71,14 +73,25 @@ static bool is_left_alone(int sig)
 /* Numbers that the C library keeps to itself are refused, and stay as they are. */
 static void catch_ends(void)
 {
-	struct sigaction action = { .sa_sigaction = on_end, .sa_flags = SA_SIGINFO };
+	struct sigaction action = { .sa_sigaction = on_end };
 
 	if (caught)
 		return;
 	caught = true;
-	for (int sig = 1; sig < _NSIG; sig++)
-		if (!is_left_alone(sig))
-			sigaction(sig, &action, &before[sig]);
+	for (int sig = 1; sig < _NSIG; sig++) {
+		if (is_left_alone(sig) || sigaction(sig, NULL, &before[sig]) != 0)
+			continue;
+		action.sa_flags = SA_SIGINFO;
+		if (before[sig].sa_handler == SIG_DFL)
+			action.sa_flags |= (int)SA_RESETHAND;
+		sigaction(sig, &action, NULL);
+	}
+}
+
+void terminal_prepare(void)
+{
+	if (terminal_is_input())
+		catch_ends();
 }
 
 int terminal_raw(void)

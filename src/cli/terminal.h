@@ -21,6 +21,9 @@ bool terminal_is_foreground(void);
  */
 int terminal_raw(void);
 
+/* What terminal_raw() would do the first time and need more rights for than it has later. */
+void terminal_prepare(void);
+
 /* What it was before terminal_raw(). Does nothing when it is not raw. */
 void terminal_restore(void);
 

@@ -55,14 +55,22 @@ static enum exit_status ask(const struct transfer *transfer, struct control_sess
 			    const char *method, struct json_object *params)
 {
 	struct progress progress;
-	struct json_object *result;
-	int err;
+	struct json_object *result = NULL;
+	int err = transfer->begin ? transfer->begin(transfer->self, session, params) : 0;
 
-	progress_init(&progress, transfer->json);
-	err = control_ask(session, method, params, progress_show, &progress, &result);
-	progress_finish(&progress);
-	if (err)
+	if (err) {
+		json_object_put(params);
+	} else {
+		progress_init(&progress, transfer->json);
+		err = control_ask(session, method, params, progress_show, &progress, &result);
+		progress_finish(&progress);
+	}
+	if (transfer->end)
+		err = transfer->end(transfer->self, err);
+	if (err) {
+		json_object_put(result);
 		return fail(transfer, control_error_data(session), err);
+	}
 	if (transfer->json)
 		print_json(result);
 	else

@@ -7,12 +7,18 @@
 
 #include "cli/command.h"
 
+struct control_session;
 struct json_object;
 
 struct transfer {
 	const char *name; /* of the VM */
 	bool json;
 	bool ends; /* the VM does, with it */
+	void *self;
+	/* Makes what the VM may not, and attaches it to the request, or asks for what that is (NULL: nothing). */
+	int (*begin)(void *self, struct control_session *session, struct json_object *params);
+	/* Of what the VM made of it makes what was asked for; err is the VM's, or begin's. May be NULL. */
+	int (*end)(void *self, int err);
 	/* Says what came of it. */
 	void (*say)(const struct transfer *transfer, struct json_object *result);
 };

@@ -23,6 +23,9 @@ struct control_session {
 	char *in; /* what came: first the line that was taken last, line_len bytes, then what follows */
 	size_t line_len, in_len, in_size;
 	struct json_object *error_data;
+	const volatile sig_atomic_t *stop; /* may be NULL */
+	const int *fds; /* for the next request */
+	unsigned fd_count;
 };
 
 static int session_create(const char *name, int fd, struct control_session **ret_session)
@@ -73,6 +76,45 @@ void control_close(struct control_session *session)
 	free(session);
 }
 
+void control_stop_by(struct control_session *session, const volatile sig_atomic_t *stop)
+{
+	session->stop = stop;
+}
+
+void control_attach(struct control_session *session, const int *fds, unsigned count)
+{
+	session->fds = fds;
+	session->fd_count = count;
+}
+
+/* As send(2), with the session's descriptors, which go with the first byte. */
+static ssize_t send_part(struct control_session *session, const char *from, size_t len)
+{
+	AUTO_FREE struct cmsghdr *control = NULL;
+	struct iovec part = { .iov_base = (char *)from, .iov_len = len };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	size_t size = session->fd_count * sizeof(int);
+	ssize_t n;
+
+	if (size) {
+		control = calloc(1, CMSG_SPACE(size));
+		if (!control) {
+			errno = ENOMEM;
+			return -1;
+		}
+		control->cmsg_level = SOL_SOCKET;
+		control->cmsg_type = SCM_RIGHTS;
+		control->cmsg_len = CMSG_LEN(size);
+		memcpy(CMSG_DATA(control), session->fds, size);
+		message.msg_control = control;
+		message.msg_controllen = CMSG_SPACE(size);
+	}
+	n = sendmsg(session->fd, &message, MSG_NOSIGNAL);
+	if (n > 0)
+		session->fd_count = 0;
+	return n;
+}
+
 static int send_request(struct control_session *session, const char *method,
 			struct json_object *params)
 {
@@ -94,7 +136,7 @@ static int send_request(struct control_session *session, const char *method,
 		return because(-ENOMEM, "out of memory");
 	for (len = strlen(line); sent < len; sent += (size_t)n) {
 		do {
-			n = send(session->fd, line + sent, len - sent, MSG_NOSIGNAL);
+			n = send_part(session, line + sent, len - sent);
 		} while (n < 0 && errno == EINTR);
 		if (n < 0)
 			return because(-EPIPE, "cannot ask %s: %s", session->name,
@@ -121,6 +163,8 @@ static int receive(struct control_session *session)
 		session->in_size = size;
 	}
 	do {
+		if (session->stop && *session->stop)
+			return because(-EINTR, "interrupted");
 		n = recv(session->fd, session->in + session->in_len,
 			 session->in_size - session->in_len, 0);
 	} while (n < 0 && errno == EINTR);

@@ -3,6 +3,7 @@
 #ifndef CONTROL_CLIENT_H
 #define CONTROL_CLIENT_H
 
+#include <signal.h>
 #include <stddef.h>
 
 struct json_object;
@@ -24,6 +25,15 @@ void control_close(struct control_session *session);
 int control_ask(struct control_session *session, const char *method, struct json_object *params,
 		void (*each)(void *self, struct json_object *params), void *self,
 		struct json_object **ret_result);
+
+/*
+ * The next control_ask() passes these descriptors with its request; they stay the caller's, and are
+ * looked at then.
+ */
+void control_attach(struct control_session *session, const int *fds, unsigned count);
+
+/* control_ask() gives up when *stop is not 0 (-EINTR): a signal's handler may set it. NULL: never. */
+void control_stop_by(struct control_session *session, const volatile sig_atomic_t *stop);
 
 /*
  * After -EREMOTEIO: the data of the VM's error, an object; NULL: there was none. The session's, until the

@@ -116,6 +116,14 @@ static int send_out(struct control_client *client)
 	return 0;
 }
 
+static void close_fds(struct control_client *client)
+{
+	for (unsigned i = 0; i < client->fd_count; i++)
+		if (client->fds[i] >= 0)
+			close(client->fds[i]);
+	client->fd_count = 0;
+}
+
 static int handle_line(struct control_client *client)
 {
 	struct rpc_reply reply;
@@ -125,11 +133,56 @@ static int handle_line(struct control_client *client)
 	err = rpc_handle(control_methods, control_method_count, client, client->in, client->in_len,
 			 &reply);
 	client->in_len = 0;
+	close_fds(client);
 	if (err)
 		return err;
 	if (reply.is_stream)
 		client->stream_id = reply.id;
 	return reply.line ? append_line(client, reply.line) : 0;
+}
+
+static void keep_fds(struct control_client *client, struct msghdr *message)
+{
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+		size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		int fd;
+
+		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			memcpy(&fd, CMSG_DATA(part) + i * sizeof(fd), sizeof(fd));
+			if (client->fd_count < CONTROL_FDS_MAX)
+				client->fds[client->fd_count++] = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+/* The bytes that were seen, and the descriptors that came with them; the kernel parts them where these do. */
+static int take_bytes(struct control_client *client, size_t take)
+{
+	union {
+		char bytes[CMSG_SPACE(CONTROL_FDS_MAX * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+
+	while (take) {
+		struct iovec into = { .iov_base = client->in + client->in_len, .iov_len = take };
+		struct msghdr message = { .msg_iov = &into, .msg_iovlen = 1,
+					  .msg_control = &control,
+					  .msg_controllen = sizeof(control) };
+		ssize_t n = recvmsg(client->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -EPIPE;
+		keep_fds(client, &message);
+		client->in_len += (size_t)n;
+		take -= (size_t)n;
+	}
+	return 0;
 }
 
 /*
@@ -149,9 +202,9 @@ static int read_line(struct control_client *client)
 		return -EPIPE;
 	end = memchr(into, '\n', (size_t)n);
 	take = end ? (size_t)(end - into) + 1 : (size_t)n;
-	if (recv(client->fd, into, take, MSG_DONTWAIT) != (ssize_t)take)
+	if (take_bytes(client, take) < 0)
 		return -EPIPE;
-	client->in_len += end ? take - 1 : take;
+	client->in_len -= end != NULL;
 	if (!end && client->in_len == RPC_LINE_MAX) {
 		client->is_closing = true;
 		return append_line(
@@ -239,6 +292,7 @@ void client_destroy(struct control_client *client)
 	loop_watch_remove(control->loop, &client->watch);
 	loop_timer_disarm(control->loop, &client->patience);
 	forget_stream(client);
+	close_fds(client);
 	close(client->fd);
 	free(client->in);
 	free(client->out);

@@ -10,12 +10,12 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/util.h"
 #include "control/path.h"
 #include "control/server.h"
@@ -52,8 +52,7 @@ void control_has_room(struct control *control)
 /* Under the directory's lock: nobody else decides about this name meanwhile. */
 static int take_address(struct control *control)
 {
-	AUTO_CLOSE int lock = -1;
-	int err = control_directory_open(true, &lock);
+	int err = control_directory_open(true, &control->directory);
 
 	if (err)
 		return err;
@@ -99,6 +98,8 @@ static int start(struct control *control, const struct control_options *options)
 	if (control->fd < 0)
 		return because(-errno, "socket: %s", strerror(errno));
 	err = take_address(control);
+	if (control->directory >= 0)
+		flock(control->directory, LOCK_UN);
 	if (!err)
 		err = control_guest_init(&control->guest, control->machine, options->is_blank);
 	return err ? err : listen_on_loop(control);
@@ -111,7 +112,7 @@ int control_create(const struct control_options *options, struct control **ret_c
 
 	if (!control)
 		return because(-ENOMEM, "out of memory");
-	control->fd = -1;
+	control->fd = control->directory = -1;
 	err = start(control, options);
 	if (err) {
 		control_destroy(control);
@@ -126,10 +127,22 @@ const struct migrate_guest *control_guest(struct control *control)
 	return &control->guest.ops;
 }
 
+int control_directory_of(const struct control *control)
+{
+	return control->directory;
+}
+
+/* By what was opened at the start: a path may lead nowhere any more. */
+static void remove_address(const struct control *control)
+{
+	while (flock(control->directory, LOCK_EX) != 0 && errno == EINTR)
+		;
+	unlinkat(control->directory, strrchr(control->address.sun_path, '/') + 1, 0);
+	flock(control->directory, LOCK_UN);
+}
+
 void control_destroy(struct control *control)
 {
-	AUTO_CLOSE int lock = -1;
-
 	if (!control)
 		return;
 	/* First: its client is told how it ended. */
@@ -140,10 +153,12 @@ void control_destroy(struct control *control)
 		client_destroy(control->clients);
 	loop_watch_remove(control->loop, &control->watch);
 	/* Before it is closed: so nobody sees a dead socket that is about to vanish. */
-	if (control->is_bound && control_directory_open(false, &lock) == 0)
-		unlink(control->address.sun_path);
+	if (control->is_bound)
+		remove_address(control);
 	if (control->fd >= 0)
 		close(control->fd);
+	if (control->directory >= 0)
+		close(control->directory);
 	free(control->name);
 	free(control->description);
 	control_guest_finish(&control->guest);

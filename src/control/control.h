@@ -30,6 +30,9 @@ int control_create(const struct control_options *options, struct control **ret_c
 /* The machine for the migration engine; while the control lives. */
 const struct migrate_guest *control_guest(struct control *control);
 
+/* The directory that its socket is in, out of which control_destroy() removes it; the control's. */
+int control_directory_of(const struct control *control);
+
 /*
  * The guest is here and held, and nobody knows whether it runs elsewhere too: until the method resume
  * with force makes release of it. text says why. Loop's thread. -ENOMEM.

@@ -289,6 +289,7 @@ const struct rpc_method control_methods[] = {
 		      { "tls", json_type_string, false },
 		      { "insecure_plaintext", json_type_boolean, false } },
 	  .call = do_migrate },
+	{ .name = "migrate-ready", .call = do_migrate_ready },
 	{ .name = "migrate-cancel", .call = do_migrate_cancel },
 	{ .name = "migrate-postcopy", .call = do_migrate_postcopy },
 	{ .name = "migrate-recover",

@@ -77,6 +77,9 @@ static void migration_ended(void *self, struct migration *migration)
 void control_watcher_gone(struct control *control)
 {
 	control->watcher = NULL;
+	/* Who asked for it was to put it in its place. */
+	if (control->migrating && migration_kind(control->migration) == MIGRATION_SNAPSHOT)
+		migration_cancel(control->migration);
 	if (control->gone_to)
 		vm_end(machine_vm(control->machine), VM_END_MIGRATED, control->gone_to);
 }
@@ -247,10 +250,25 @@ static int read_options(struct json_object *params, struct migrate_source_option
 	return err;
 }
 
+/* What came with the request; what nobody takes of it the client closes. */
+static struct migration_fds fds_of(void *self)
+{
+	struct control_client *client = self;
+
+	return (struct migration_fds){ .fds = client->fds, .count = client->fd_count };
+}
+
+static void fds_taken(void *self, const struct migration_fds *fds)
+{
+	if (!fds->count)
+		((struct control_client *)self)->fd_count = 0;
+}
+
 int do_migrate(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	struct control *control = control_of(self);
 	const struct migration_options options = options_of(control);
+	struct migration_fds fds = fds_of(self);
 	struct migrate_source_options source;
 	struct migration *migration;
 	int err = check_idle(control);
@@ -261,20 +279,34 @@ int do_migrate(void *self, struct json_object *params, struct json_object **ret_
 	if (!err && source.copy_disks)
 		err = machine_stores_check(control->machine);
 	if (!err)
-		err = migration_move(&options, &source, &migration);
+		err = migration_move(&options, &source, &fds, &migration);
+	fds_taken(self, &fds);
 	return err ? err : watch(self, migration);
+}
+
+/* So that nobody connects in vain. */
+int do_migrate_ready(void *self, struct json_object *params, struct json_object **ret_result)
+{
+	int err = check_idle(control_of(self));
+
+	(void)params;
+	if (!err)
+		*ret_result = json_object_new_object();
+	return err;
 }
 
 int do_snapshot(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	struct control *control = control_of(self);
 	const struct migration_options options = options_of(control);
+	struct migration_fds fds = fds_of(self);
 	struct migration *migration;
 	int err = check_idle(control);
 
 	(void)ret_result;
 	if (!err)
-		err = migration_snapshot(&options, text_of(params, "dir"), &migration);
+		err = migration_snapshot(&options, text_of(params, "dir"), &fds, &migration);
+	fds_taken(self, &fds);
 	return err ? err : watch(self, migration);
 }
 
@@ -282,6 +314,7 @@ int do_migrate_recover(void *self, struct json_object *params, struct json_objec
 {
 	struct control *control = control_of(self);
 	const char *uri = text_of(params, "uri");
+	struct migration_fds fds = fds_of(self);
 	int err = uri ? check_uri(uri) : 0;
 
 	(void)ret_result;
@@ -289,7 +322,8 @@ int do_migrate_recover(void *self, struct json_object *params, struct json_objec
 		return err;
 	if (!control->migration || control->migrating)
 		return because(-EINVAL, "%s has no migration that is broken", control->name);
-	err = migration_recover(control->migration, uri);
+	err = migration_recover(control->migration, uri, &fds);
+	fds_taken(self, &fds);
 	return err ? err : watch(self, control->migration);
 }
 

@@ -11,7 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/util.h"
+#include "io/channel.h"
 #include "io/loop.h"
 #include "migrate/snapshot.h"
 #include "vm/vm.h"
@@ -20,6 +24,12 @@ struct migration {
 	enum migration_kind kind;
 	struct migration_options options;
 	char *target;
+	int fds[MIGRATE_CONNECTIONS_MAX + 1]; /* connections that were not needed yet */
+	unsigned fd_count, fd_next;
+	bool is_plain; /* they may lead beyond this host without TLS */
+	/* As who asked has it: what a recovery needs. */
+	unsigned connections;
+	char *tls;
 	bool recovers;			  /* the thread is one of migration_recover() */
 	struct migrate_source *source;	  /* of a move */
 	struct snapshot_writer *snapshot; /* of a snapshot */
@@ -27,6 +37,36 @@ struct migration {
 	bool has_thread;
 	struct migration_end end; /* the thread's, until ended() */
 };
+
+static int take_fds(struct migration *migration, struct migration_fds *fds, unsigned least)
+{
+	if (fds->count < least || fds->count > ARRAY_SIZE(migration->fds))
+		return because(-EINVAL, "%u descriptors came with the request, and %u are needed: the VM "
+					"opens nothing itself", fds->count, least);
+	memcpy(migration->fds, fds->fds, fds->count * sizeof(*fds->fds));
+	migration->fd_count = fds->count;
+	migration->fd_next = 0;
+	fds->count = 0;
+	return 0;
+}
+
+static void close_fds(struct migration *migration)
+{
+	while (migration->fd_next < migration->fd_count)
+		close(migration->fds[migration->fd_next++]);
+}
+
+static int connect_next(void *self, struct channel **ret_channel)
+{
+	struct migration *migration = self;
+	const struct channel_options options = { .insecure_plaintext = migration->is_plain };
+
+	if (migration->fd_next == migration->fd_count)
+		return because(-EINVAL, "%s: no more than %u connections were handed over",
+			       migration->target, migration->fd_count);
+	return channel_adopt(migration->target, migration->fds[migration->fd_next++], &options,
+			     ret_channel);
+}
 
 static void has_ended(void *arg)
 {
@@ -39,8 +79,13 @@ static void run(struct migration *migration)
 {
 	struct migration_end *end = &migration->end;
 
-	error_clear();
 	end->refusals = "";
+	if (end->err) {
+		end->outcome = migration->recovers ? MIGRATE_BROKEN : MIGRATE_WENT_ON;
+		snprintf(end->text, sizeof(end->text), "%s", error_text(end->err));
+		return;
+	}
+	error_clear();
 	if (migration->kind == MIGRATION_SNAPSHOT) {
 		end->err = snapshot_writer_run(migration->snapshot);
 	} else if (migration->recovers) {
@@ -57,8 +102,9 @@ static void *thread_main(void *arg)
 {
 	struct migration *migration = arg;
 
-	vm_adopt_thread(migration->options.vm);
+	migration->end.err = vm_begin_thread(migration->options.vm, VM_THREAD_MIGRATION);
 	run(migration);
+	close_fds(migration);
 	/* For want of memory: somebody waits for this message, so it must come. */
 	while (loop_call(vm_loop(migration->options.vm), has_ended, migration) != 0)
 		sched_yield();
@@ -89,6 +135,38 @@ static struct migration *create(enum migration_kind kind, const struct migration
 	return NULL;
 }
 
+static int create_move(struct migration *migration, const struct migrate_source_options *source,
+		       struct migration_fds *fds)
+{
+	struct migrate_source_options whole = *source;
+	int err = take_fds(migration, fds, 1);
+
+	if (err)
+		return err;
+	migration->is_plain = source->channel.insecure_plaintext;
+	migration->connections = source->connections;
+	migration->tls = source->channel.tls ? strdup(source->channel.tls) : NULL;
+	if (source->channel.tls && !migration->tls)
+		return because(-ENOMEM, "out of memory");
+	whole.machine = migration->options.machine;
+	whole.connect = connect_next;
+	whole.connect_self = migration;
+	return migrate_source_create(migration->options.guest, &whole, &migration->source);
+}
+
+static int create_snapshot(struct migration *migration, struct migration_fds *fds)
+{
+	struct snapshot_options whole = { .machine = migration->options.machine };
+	int err = take_fds(migration, fds, 2);
+
+	if (err)
+		return err;
+	whole.memory_fd = migration->fds[0];
+	whole.state_fd = migration->fds[1];
+	migration->fd_next = 2;
+	return snapshot_writer_create(migration->options.guest, &whole, &migration->snapshot);
+}
+
 static int finish_start(struct migration *migration, int err, struct migration **ret_migration)
 {
 	if (!err)
@@ -101,30 +179,24 @@ static int finish_start(struct migration *migration, int err, struct migration *
 }
 
 int migration_move(const struct migration_options *options,
-		   const struct migrate_source_options *source, struct migration **ret_migration)
+		   const struct migrate_source_options *source, struct migration_fds *fds,
+		   struct migration **ret_migration)
 {
 	struct migration *migration = create(MIGRATION_MOVE, options, source->uri);
-	struct migrate_source_options whole = *source;
 
 	if (!migration)
 		return because(-ENOMEM, "out of memory");
-	whole.machine = options->machine;
-	return finish_start(migration,
-			    migrate_source_create(options->guest, &whole, &migration->source),
-			    ret_migration);
+	return finish_start(migration, create_move(migration, source, fds), ret_migration);
 }
 
 int migration_snapshot(const struct migration_options *options, const char *dir,
-		       struct migration **ret_migration)
+		       struct migration_fds *fds, struct migration **ret_migration)
 {
 	struct migration *migration = create(MIGRATION_SNAPSHOT, options, dir);
-	struct snapshot_options whole = { .dir = dir, .machine = options->machine };
 
 	if (!migration)
 		return because(-ENOMEM, "out of memory");
-	return finish_start(migration,
-			    snapshot_writer_create(options->guest, &whole, &migration->snapshot),
-			    ret_migration);
+	return finish_start(migration, create_snapshot(migration, fds), ret_migration);
 }
 
 static void join(struct migration *migration)
@@ -134,18 +206,20 @@ static void join(struct migration *migration)
 	migration->has_thread = false;
 }
 
-int migration_recover(struct migration *migration, const char *uri)
+int migration_recover(struct migration *migration, const char *uri, struct migration_fds *fds)
 {
-	char *target;
+	AUTO_FREE char *target = strdup(uri ? uri : migration->target);
 	int err = uri ? channel_uri_check(uri) : 0;
 
-	if (err)
-		return err;
-	target = strdup(uri ? uri : migration->target);
 	if (!target)
 		return because(-ENOMEM, "out of memory");
+	if (!err)
+		err = take_fds(migration, fds, 1);
+	if (err)
+		return err;
 	free(migration->target);
 	migration->target = target;
+	target = NULL;
 	migration->recovers = true;
 	join(migration);
 	return start(migration);
@@ -156,9 +230,11 @@ void migration_destroy(struct migration *migration)
 	if (!migration)
 		return;
 	join(migration);
+	close_fds(migration);
 	migrate_source_destroy(migration->source);
 	snapshot_writer_destroy(migration->snapshot);
 	free(migration->target);
+	free(migration->tls);
 	free(migration);
 }
 
@@ -232,5 +308,11 @@ struct json_object *migration_describe(struct migration *migration)
 	json_object_object_add(object, "downtime_ms", migration_ms(p.downtime_ns));
 	json_object_object_add(object, "elapsed_ms", migration_ms(p.elapsed_ns));
 	add_count(object, "throttle_percent", p.throttle);
+	if (migration->kind == MIGRATION_MOVE)
+		add_count(object, "connections", migration->connections);
+	if (migration->tls)
+		json_object_object_add(object, "tls", json_object_new_string(migration->tls));
+	if (migration->is_plain)
+		json_object_object_add(object, "insecure_plaintext", json_object_new_boolean(true));
 	return object;
 }

@@ -27,6 +27,12 @@ struct migration_end {
 	struct migrate_progress progress;
 };
 
+/* Descriptors by which it reaches what it may not open: they are the migration's, whatever comes of it. */
+struct migration_fds {
+	int *fds;
+	unsigned count;
+};
+
 struct migration_options {
 	struct vm *vm;
 	const struct migrate_guest *guest;
@@ -40,19 +46,21 @@ struct migration_options {
 };
 
 /*
- * Each starts a thread. What the options say is checked before; strings are copied. -EINVAL, -ENOMEM,
- * and what pthread_create(3) says.
+ * Each starts a thread. What the options say is checked before; strings are copied. fds are connected
+ * sockets, as many as the migration has connections (one more where there may be post-copy), or the
+ * files of the snapshot: memory and state. -EINVAL, -ENOMEM, and what pthread_create(3) says.
  */
 int migration_move(const struct migration_options *options,
-		   const struct migrate_source_options *source, struct migration **ret_migration);
+		   const struct migrate_source_options *source, struct migration_fds *fds,
+		   struct migration **ret_migration);
 int migration_snapshot(const struct migration_options *options, const char *dir,
-		       struct migration **ret_migration);
+		       struct migration_fds *fds, struct migration **ret_migration);
 
 /*
- * After MIGRATE_BROKEN: goes on, by way of uri (NULL: the one it had). -ENOMEM, -EINVAL, and what
- * pthread_create(3) says; it stays broken then.
+ * After MIGRATE_BROKEN: goes on over other sockets, which lead to uri (NULL: the one it had). -ENOMEM,
+ * -EINVAL, and what pthread_create(3) says; it stays broken then.
  */
-int migration_recover(struct migration *migration, const char *uri);
+int migration_recover(struct migration *migration, const char *uri, struct migration_fds *fds);
 
 /* After ended() has begun. NULL is fine. */
 void migration_destroy(struct migration *migration);

@@ -14,8 +14,11 @@
 #include "control/guest.h"
 #include "control/rpc.h"
 #include "io/loop.h"
+#include "migrate/hello.h"
 
 #define CONTROL_CLIENTS_MAX 16
+/* Descriptors that come with a request: the connections of a migration, or the files of a snapshot. */
+#define CONTROL_FDS_MAX (MIGRATE_CONNECTIONS_MAX + 1)
 #define CONTROL_PATIENCE    (10 * 1000000000ULL)
 
 /* Everything belongs to the loop's thread. */
@@ -29,6 +32,7 @@ struct control {
 	struct loop *loop;
 	struct loop_watch watch;
 	int fd;
+	int directory; /* where its socket is */
 	struct sockaddr_un address;
 	bool is_bound;
 	bool is_full;	   /* not listening until a client leaves */
@@ -71,6 +75,9 @@ struct control_client {
 	struct loop_timer patience;
 	char *in; /* the beginning of a line; RPC_LINE_MAX + 1 bytes */
 	size_t in_len;
+	/* What came with the line; those that its method does not take (-1) are closed after it. */
+	int fds[CONTROL_FDS_MAX];
+	unsigned fd_count;
 	char *out;
 	size_t out_at, out_len;
 	struct control_stream *stream; /* the client's own */
@@ -104,6 +111,7 @@ int do_translate(void *self, struct json_object *params, struct json_object **re
 
 /* The methods of migrate.c. */
 int do_migrate(void *self, struct json_object *params, struct json_object **ret_result);
+int do_migrate_ready(void *self, struct json_object *params, struct json_object **ret_result);
 int do_migrate_recover(void *self, struct json_object *params, struct json_object **ret_result);
 int do_migrate_postcopy(void *self, struct json_object *params, struct json_object **ret_result);
 int do_migrate_cancel(void *self, struct json_object *params, struct json_object **ret_result);

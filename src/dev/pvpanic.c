@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pvpanic port. */
+/* pvpanic, on a port or at an address. */
 #include "dev/pvpanic.h"
 
 #include <errno.h>
@@ -16,29 +16,31 @@
 
 struct pvpanic {
 	struct vm *vm;
-	uint16_t port;
-	bool claimed;		/* the port */
+	struct bus *bus;
+	uint32_t base;		/* on the bus */
+	bool claimed;		/* the base */
 	_Atomic uint8_t events; /* offered */
 };
 
-static void port_read(void *self, uint64_t offset, void *data, unsigned len)
+static void events_read(void *self, uint64_t offset, void *data, unsigned len)
 {
 	struct pvpanic *pvpanic = self;
 
-	(void)offset, (void)len;
-	*(uint8_t *)data = atomic_load(&pvpanic->events);
+	(void)len;
+	if (offset == 0)
+		*(uint8_t *)data = atomic_load(&pvpanic->events);
 }
 
-static void port_write(void *self, uint64_t offset, const void *data, unsigned len)
+static void events_write(void *self, uint64_t offset, const void *data, unsigned len)
 {
 	struct pvpanic *pvpanic = self;
 
-	(void)offset, (void)len;
-	if (*(const uint8_t *)data & atomic_load(&pvpanic->events) & PVPANIC_PANICKED)
+	(void)len;
+	if (offset == 0 && *(const uint8_t *)data & atomic_load(&pvpanic->events) & PVPANIC_PANICKED)
 		vm_end(pvpanic->vm, VM_END_PANIC, "the guest panicked");
 }
 
-static const struct bus_ops port_ops = { .read = port_read, .write = port_write };
+static const struct bus_ops events_ops = { .read = events_read, .write = events_write };
 
 int pvpanic_create(struct vm *vm, const struct pvpanic_options *options,
 		   struct pvpanic **ret_pvpanic)
@@ -49,9 +51,11 @@ int pvpanic_create(struct vm *vm, const struct pvpanic_options *options,
 	if (!pvpanic)
 		return -ENOMEM;
 	pvpanic->vm = vm;
-	pvpanic->port = options->port;
+	pvpanic->bus = options->port ? vm_pio(vm) : vm_mmio(vm);
+	pvpanic->base = options->port ? options->port : options->address;
 	atomic_init(&pvpanic->events, PVPANIC_EVENTS);
-	r = bus_add(vm_pio(vm), "pvpanic", options->port, 1, &port_ops, pvpanic);
+	r = bus_add(pvpanic->bus, "pvpanic", pvpanic->base, options->port ? 1 : PVPANIC_MMIO_SIZE,
+		    &events_ops, pvpanic);
 	if (r < 0)
 		goto fail;
 	pvpanic->claimed = true;
@@ -67,13 +71,13 @@ void pvpanic_destroy(struct pvpanic *pvpanic)
 	if (!pvpanic)
 		return;
 	if (pvpanic->claimed)
-		bus_remove(vm_pio(pvpanic->vm), pvpanic->port);
+		bus_remove(pvpanic->bus, pvpanic->base);
 	free(pvpanic);
 }
 
 static uint64_t events_id(const struct pvpanic *pvpanic)
 {
-	return REG_ID(REG_BANK_PVPANIC, 0, 0, pvpanic->port);
+	return REG_ID(REG_BANK_PVPANIC, 0, 0, pvpanic->base);
 }
 
 static int list(void *self, uint32_t vcpu, struct reg_list *out)

@@ -190,6 +190,33 @@ int channel_wait_readable(struct channel *channel, int timeout_ms)
 	return channel_wait(channel, channel->in.fd, POLLIN, deadline);
 }
 
+ssize_t channel_read_some(struct channel *channel, void *buf, size_t len)
+{
+	return channel->tls ? channel_tls_read(channel, buf, len) :
+			      channel_raw_read(channel, buf, len);
+}
+
+int channel_socket(const struct channel *channel)
+{
+	return channel->in.fd == channel->out.fd ? channel->in.fd : -EINVAL;
+}
+
+int channel_release(struct channel *channel)
+{
+	int fd = channel->in.fd;
+
+	channel->in.fd = channel->out.fd = -1;
+	channel_destroy(channel);
+	return fd;
+}
+
+void channel_command_ended(const struct channel *channel, char *text, size_t size)
+{
+	text[0] = '\0';
+	if (channel->child)
+		channel_child_tell(channel->child, text, size);
+}
+
 bool channel_can_repeat(const struct channel *channel)
 {
 	return channel->kind == CHANNEL_TCP || channel->kind == CHANNEL_UNIX;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 /*
@@ -105,15 +106,31 @@ int channel_connect(const char *uri, const struct channel_options *options,
 		    struct channel **ret_channel);
 
 /*
+ * The same where somebody else has connected: fd, a stream socket that is the channel's from now on,
+ * also when this fails, leads to uri (which is no fd:). TLS, if options ask for it, is still to come.
+ */
+int channel_adopt(const char *uri, int fd, const struct channel_options *options,
+		  struct channel **ret_channel);
+
+/* The other end of that: its socket is the caller's, and the channel is no more. Not with TLS or exec:. */
+int channel_release(struct channel *channel);
+
+/* Its one socket, which stays the channel's. -EINVAL: it has two descriptors. */
+int channel_socket(const struct channel *channel);
+
+/*
  * Listens; exec: starts its command. -EADDRINUSE: somebody listens there. -EEXIST: the path of
- * unix: is something else than a socket. TLS's files are read for the first time here. Errors
- * otherwise as for channel_connect().
+ * unix: is something else than a socket. TLS's files are read here, once for all connections.
+ * Errors otherwise as for channel_connect().
  */
 int channel_listen(const char *uri, const struct channel_options *options,
 		   struct channel_listener **ret_listener);
 
 /* The URI with the real port in the place of 0. The listener's. */
 const char *channel_listener_uri(const struct channel_listener *listener);
+
+/* unix: the directory that holds its socket, for channel_listener_destroy(); the listener's. Else -1. */
+int channel_listener_directory(const struct channel_listener *listener);
 
 /*
  * Waits for the next connection, and brings its TLS about. timeout_ms is for the coming of it; -1:
@@ -150,6 +167,9 @@ int channel_write(struct channel *channel, const struct iovec *iov, unsigned cou
  */
 int channel_read(struct channel *channel, void *buf, size_t len);
 
+/* What there is, at least a byte, within the channel's own time; 0: the peer has closed. */
+ssize_t channel_read_some(struct channel *channel, void *buf, size_t len);
+
 /* How long a step of it may make no progress. */
 unsigned channel_timeout_ms(const struct channel *channel);
 
@@ -167,6 +187,9 @@ int channel_wait_readable(struct channel *channel, int timeout_ms);
 bool channel_can_send_fd(const struct channel *channel);
 int channel_send_fd(struct channel *channel, int fd);
 int channel_receive_fd(struct channel *channel, int *ret_fd);
+
+/* How the command of exec: ended, as "; the command ended with status 1"; else, or while it runs, "". */
+void channel_command_ended(const struct channel *channel, char *text, size_t size);
 
 /* Whether its URI gives further connections: tcp: and unix: do. */
 bool channel_can_repeat(const struct channel *channel);

@@ -12,6 +12,8 @@
 
 #include "io/channel.h"
 
+struct channel_tls_keys;
+
 enum channel_kind {
 	CHANNEL_TCP,
 	CHANNEL_UNIX,
@@ -101,8 +103,7 @@ int channel_check_plaintext(const char *name, const struct sockaddr *address,
 void channel_tune_tcp(int fd);
 void channel_tune_unix(int fd);
 /* "tcp:ADDRESS:PORT". */
-int channel_address_name(const struct sockaddr_storage *address, socklen_t len, char *name,
-			 size_t size);
+int channel_address_name(const struct sockaddr_storage *address, char *name, size_t size);
 /* The peer's address as text: fd: has no other name for the certificate. */
 int channel_peer_host(int fd, char *host, size_t size);
 struct sockaddr_un channel_unix_address(const char *path);
@@ -121,10 +122,12 @@ int channel_open_exec(const char *name, const struct channel_uri *uri,
 int channel_check_tls(const char *name, enum channel_kind kind,
 		      const struct channel_options *options);
 /*
- * What follows when the transport stands: the fault point, then TLS if options say so. host is the
- * name that the listener's certificate must have; NULL on the listener's side.
+ * What follows when the transport stands: the fault point, then TLS if options say so, with keys (NULL:
+ * those that options name). host is the name that the listener's certificate must have; NULL on the
+ * listener's side.
  */
-int channel_greet(struct channel *channel, const struct channel_options *options, const char *host);
+int channel_greet(struct channel *channel, const struct channel_options *options,
+		  struct channel_tls_keys *keys, const char *host);
 
 /* channel_child.c */
 
@@ -146,8 +149,12 @@ int channel_fault_read(struct channel *channel, void *buf, size_t len);
 
 /* channel_tls.c */
 
+/* GnuTLS, and what a directory's three files have, for any number of channels. */
+int channel_tls_keys_load(const char *directory, struct channel_tls_keys **ret_keys);
+/* When the last channel that uses them has gone too, they go. NULL is fine. */
+void channel_tls_keys_put(struct channel_tls_keys *keys);
 /* Shakes hands. The side that connects gives a host. Errors of channel_connect(). */
-int channel_tls_start(struct channel *channel, const char *directory, const char *host);
+int channel_tls_start(struct channel *channel, struct channel_tls_keys *keys, const char *host);
 int channel_tls_write(struct channel *channel, const struct iovec *iov, unsigned count);
 /* At least a byte; 0: the peer has closed. */
 ssize_t channel_tls_read(struct channel *channel, void *buf, size_t len);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Listening for channels. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -20,9 +21,11 @@ struct channel_listener {
 	enum channel_kind kind;
 	struct channel_options options;
 	char *tls;	       /* options.tls's copy */
+	struct channel_tls_keys *keys; /* NULL: no TLS */
 	int fd;		       /* tcp:, unix: */
 	struct channel *ready; /* fd:, exec:, until it is accepted */
-	char *path;	       /* unix: what destroy removes, if it is still this inode */
+	int directory;	       /* unix: what its socket is in; else -1 */
+	char *path;	       /* unix: what destroy removes there, if it is still this inode */
 	dev_t dev;
 	ino_t ino;
 	int stop_fd; /* eventfd: readable from stop on */
@@ -108,6 +111,21 @@ static int remove_dead(const struct channel_listener *listener, const struct soc
 	return unlink(address->sun_path) < 0 ? -errno : 0;
 }
 
+/* Whoever removes it may have no path to it any more. */
+static int keep_place(struct channel_listener *listener, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *directory = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+
+	listener->path = strdup(slash ? slash + 1 : path);
+	if (!directory || !listener->path)
+		return -ENOMEM;
+	listener->directory = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (listener->directory < 0)
+		return because(-errno, "%s: %s", directory, strerror(errno));
+	return 0;
+}
+
 /* The mode of the socket is that of its file, from its first moment on. */
 static int listen_unix(struct channel_listener *listener, const struct channel_uri *uri)
 {
@@ -126,8 +144,7 @@ static int listen_unix(struct channel_listener *listener, const struct channel_u
 		return because(-errno, "%s: cannot listen: %s", listener->uri, strerror(errno));
 	listener->dev = info.st_dev;
 	listener->ino = info.st_ino;
-	listener->path = strdup(uri->rest);
-	return listener->path ? 0 : -ENOMEM;
+	return keep_place(listener, uri->rest);
 }
 
 static int open_listener(struct channel_listener *listener, const struct channel_uri *uri)
@@ -135,7 +152,7 @@ static int open_listener(struct channel_listener *listener, const struct channel
 	int r = channel_check_tls(listener->uri, uri->kind, &listener->options);
 
 	if (r == 0 && listener->tls)
-		r = channel_tls_check_files(listener->tls);
+		r = channel_tls_keys_load(listener->tls, &listener->keys);
 	if (r < 0)
 		return r;
 	switch (uri->kind) {
@@ -166,7 +183,7 @@ int channel_listen(const char *uri, const struct channel_options *options,
 		return -ENOMEM;
 	pthread_mutex_init(&listener->lock, NULL);
 	listener->kind = to.kind;
-	listener->fd = -1;
+	listener->fd = listener->directory = -1;
 	listener->options = *options;
 	listener->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	listener->uri = strdup(uri);
@@ -190,6 +207,11 @@ const char *channel_listener_uri(const struct channel_listener *listener)
 	return listener->uri;
 }
 
+int channel_listener_directory(const struct channel_listener *listener)
+{
+	return listener->directory;
+}
+
 void channel_listener_stop(struct channel_listener *listener)
 {
 	pthread_mutex_lock(&listener->lock);
@@ -204,23 +226,26 @@ static void remove_own(const struct channel_listener *listener)
 {
 	struct stat info;
 
-	if (lstat(listener->path, &info) == 0 && info.st_dev == listener->dev &&
-	    info.st_ino == listener->ino)
-		unlink(listener->path);
+	if (fstatat(listener->directory, listener->path, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    info.st_dev == listener->dev && info.st_ino == listener->ino)
+		unlinkat(listener->directory, listener->path, 0);
 }
 
 void channel_listener_destroy(struct channel_listener *listener)
 {
 	if (!listener)
 		return;
-	if (listener->path)
+	if (listener->directory >= 0) {
 		remove_own(listener);
+		close(listener->directory);
+	}
 	if (listener->fd >= 0)
 		close(listener->fd);
 	channel_destroy(listener->ready);
 	if (listener->stop_fd >= 0)
 		close(listener->stop_fd);
 	pthread_mutex_destroy(&listener->lock);
+	channel_tls_keys_put(listener->keys);
 	free(listener->path);
 	free(listener->tls);
 	free(listener->uri);
@@ -292,7 +317,7 @@ static int accept_fd(struct channel_listener *listener, uint64_t deadline,
 static int accept_socket(struct channel_listener *listener, uint64_t deadline,
 			 struct channel **ret_channel)
 {
-	char name[sizeof("tcp:[]:") + NI_MAXHOST + NI_MAXSERV];
+	char name[128];
 	struct sockaddr_storage address;
 	AUTO_CLOSE int fd = -1;
 	struct channel *channel;
@@ -303,7 +328,7 @@ static int accept_socket(struct channel_listener *listener, uint64_t deadline,
 	if (fd < 0)
 		return fd;
 	if (listener->kind == CHANNEL_TCP) {
-		r = channel_address_name(&address, len, name, sizeof(name));
+		r = channel_address_name(&address, name, sizeof(name));
 		if (r < 0)
 			return r;
 	}
@@ -358,7 +383,7 @@ int channel_accept(struct channel_listener *listener, int timeout_ms, struct cha
 		return r;
 	r = set_greeting(listener, channel);
 	if (r == 0)
-		r = channel_greet(channel, &listener->options, NULL);
+		r = channel_greet(channel, &listener->options, listener->keys, NULL);
 	stopped = set_greeting(listener, NULL);
 	if (r == 0)
 		r = stopped;

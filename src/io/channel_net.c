@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A channel's sockets: how they are set, how a peer is reached, where plain text may go. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -62,30 +63,46 @@ void channel_tune_unix(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-int channel_address_name(const struct sockaddr_storage *address, socklen_t len, char *name,
-			 size_t size)
+/* As getnameinfo(3), which opens a socket of its own to find the name of an IPv6 scope. */
+static int numeric_host(const struct sockaddr_storage *address, char *host, size_t size)
 {
-	char host[NI_MAXHOST], port[NI_MAXSERV];
-	int err = getnameinfo((const struct sockaddr *)address, len, host, sizeof(host), port,
-			      sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
+	const struct sockaddr_in6 *in6 = (const void *)address;
+	const struct sockaddr_in *in = (const void *)address;
+	bool is_in6 = address->ss_family == AF_INET6;
+	size_t len;
 
-	if (err)
-		return because(-EIO, "getnameinfo: %s", gai_strerror(err));
-	snprintf(name, size, strchr(host, ':') ? "tcp:[%s]:%s" : "tcp:%s:%s", host, port);
+	if (!is_in6 && address->ss_family != AF_INET)
+		return because(-EAFNOSUPPORT, "not an address of the internet");
+	if (!inet_ntop(address->ss_family,
+		       is_in6 ? (const void *)&in6->sin6_addr : (const void *)&in->sin_addr, host,
+		       (socklen_t)size))
+		return -errno;
+	len = strlen(host);
+	if (is_in6 && in6->sin6_scope_id)
+		snprintf(host + len, size - len, "%%%u", in6->sin6_scope_id);
 	return 0;
+}
+
+int channel_address_name(const struct sockaddr_storage *address, char *name, size_t size)
+{
+	/* sin6_port is where sin_port is. */
+	unsigned port = ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
+	char host[INET6_ADDRSTRLEN + 16];
+	int r = numeric_host(address, host, sizeof(host));
+
+	if (r == 0)
+		snprintf(name, size, strchr(host, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", host, port);
+	return r;
 }
 
 int channel_peer_host(int fd, char *host, size_t size)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = { 0 };
 	socklen_t len = sizeof(address);
-	int err;
 
 	if (getpeername(fd, (struct sockaddr *)&address, &len) < 0)
 		return -errno;
-	err = getnameinfo((struct sockaddr *)&address, len, host, (socklen_t)size, NULL, 0,
-			  NI_NUMERICHOST);
-	return err ? because(-EIO, "getnameinfo: %s", gai_strerror(err)) : 0;
+	return numeric_host(&address, host, size);
 }
 
 /* connect(2) with the channel's deadline; fd is the channel's already. */

@@ -20,14 +20,30 @@ int channel_check_tls(const char *name, enum channel_kind kind,
 	return because(-EINVAL, "%s: TLS is for TCP", name);
 }
 
-int channel_greet(struct channel *channel, const struct channel_options *options, const char *host)
+static int start_tls(struct channel *channel, const struct channel_options *options,
+		     struct channel_tls_keys *keys, const char *host)
+{
+	int r;
+
+	if (keys)
+		return channel_tls_start(channel, keys, host);
+	r = channel_tls_keys_load(options->tls, &keys);
+	if (r < 0)
+		return r;
+	r = channel_tls_start(channel, keys, host);
+	channel_tls_keys_put(keys);
+	return r;
+}
+
+int channel_greet(struct channel *channel, const struct channel_options *options,
+		  struct channel_tls_keys *keys, const char *host)
 {
 	struct channel_fault_action action = { 0 };
 	int r = channel_fault_before(channel, host ? CHANNEL_CONNECT : CHANNEL_ACCEPT, NULL, 0,
 				     &action);
 
 	if (r >= 0 && options->tls)
-		r = channel_tls_start(channel, options->tls, host);
+		r = start_tls(channel, options, keys, host);
 	/* From here on channel_shutdown() ends it. */
 	channel->connect_fd = -1;
 	return r;
@@ -126,6 +142,53 @@ int channel_open_descriptors(const char *name, const struct channel_uri *uri,
 	return 0;
 }
 
+/* What leads to a unix socket passes descriptors; a socket that only carries another's bytes does not. */
+static int adopt_one(struct channel *channel, int fd, enum channel_kind kind,
+		     const struct channel_options *options)
+{
+	struct channel_end end;
+	struct stat info;
+	int r = 0;
+
+	if (fstat(fd, &info) < 0 || !S_ISSOCK(info.st_mode))
+		r = because(-EINVAL, "%s: what leads there is no socket", channel->name);
+	if (r == 0)
+		r = adopt(channel, fd, O_WRONLY, options, &end);
+	if (r < 0)
+		return r;
+	channel->in = channel->out = end;
+	channel->is_unix = channel->is_unix && kind == CHANNEL_UNIX;
+	return 0;
+}
+
+int channel_adopt(const char *uri, int fd, const struct channel_options *options,
+		  struct channel **ret_channel)
+{
+	struct channel *channel = NULL;
+	struct channel_uri to = { 0 };
+	AUTO_CLOSE int taken = fd;
+	int r = channel_uri_parse(uri, false, &to);
+
+	if (r == 0 && to.kind == CHANNEL_DESCRIPTORS)
+		r = because(-EINVAL, "%s: a descriptor does not lead to another", uri);
+	if (r == 0)
+		r = channel_check_tls(uri, to.kind, options);
+	if (r == 0)
+		r = channel_create(uri, to.kind, options, &channel);
+	if (r == 0)
+		r = adopt_one(channel, fd, to.kind, options);
+	if (r == 0) {
+		fd_take(&taken);
+		r = channel_greet(channel, options, NULL, to.host);
+	}
+	if (r < 0) {
+		channel_destroy(channel);
+		return r;
+	}
+	*ret_channel = channel;
+	return 0;
+}
+
 int channel_open_exec(const char *name, const struct channel_uri *uri,
 		      const struct channel_options *options, struct channel **ret_channel)
 {
@@ -189,7 +252,7 @@ int channel_connect(const char *uri, const struct channel_options *options,
 	if (options->tls && to.kind == CHANNEL_DESCRIPTORS)
 		r = channel_peer_host(channel->out.fd, to.host, sizeof(to.host));
 	if (r == 0)
-		r = channel_greet(channel, options, to.host);
+		r = channel_greet(channel, options, NULL, to.host);
 	if (r < 0) {
 		channel_destroy(channel);
 		return r;

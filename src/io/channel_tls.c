@@ -33,7 +33,7 @@
 struct channel_tls {
 	struct tls_library lib;
 	gnutls_session_t session; /* lock, once the handshake is over */
-	gnutls_certificate_credentials_t credentials;
+	struct channel_tls_keys *keys;
 	gnutls_typed_vdata_st wanted[2];
 	pthread_mutex_t lock;
 	bool is_up;
@@ -227,7 +227,7 @@ static int set_up(struct channel_tls *tls, const char *host)
 		err = tls->lib.priority_set_direct(tls->session, PRIORITIES, NULL);
 	if (err == 0)
 		err = tls->lib.credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE,
-					       tls->credentials);
+					       tls->keys->credentials);
 	if (err < 0)
 		return because(-EIO, "TLS: %s", tls->lib.strerror(err));
 	tls->wanted[0] = (gnutls_typed_vdata_st){ .type = GNUTLS_DT_KEY_PURPOSE_OID,
@@ -267,7 +267,7 @@ static int exchange_verdict(struct channel *channel, bool is_client)
 	return 0;
 }
 
-int channel_tls_start(struct channel *channel, const char *directory, const char *host)
+int channel_tls_start(struct channel *channel, struct channel_tls_keys *keys, const char *host)
 {
 	struct channel_tls *tls = calloc(1, sizeof(*tls));
 	int r;
@@ -277,11 +277,9 @@ int channel_tls_start(struct channel *channel, const char *directory, const char
 	pthread_mutex_init(&tls->lock, NULL);
 	tls->first = -1;
 	channel->tls = tls;
-	r = tls_library_load(&tls->lib);
-	if (r == 0)
-		r = channel_tls_load(&tls->lib, directory, &tls->credentials);
-	if (r == 0)
-		r = set_up(tls, host);
+	tls->lib = keys->lib;
+	tls->keys = channel_tls_keys_get(keys);
+	r = set_up(tls, host);
 	if (r == 0)
 		r = shake_hands(channel, host);
 	if (r == 0)
@@ -460,8 +458,7 @@ void channel_tls_destroy(struct channel *channel)
 			tls->lib.packet_deinit(tls->packet);
 		tls->lib.deinit(tls->session);
 	}
-	if (tls->credentials)
-		tls->lib.certificate_free_credentials(tls->credentials);
+	channel_tls_keys_put(tls->keys);
 	pthread_mutex_destroy(&tls->lock);
 	free(tls);
 	channel->tls = NULL;

@@ -5,13 +5,14 @@
 
 #include "io/tls_library.h"
 
-/* Whether the directory's three files can be used. -ENOENT, -EACCES, -EINVAL. */
-int channel_tls_check_files(const char *directory);
+/* channel_tls_keys_load() makes it: -ENOENT, -EACCES, -EINVAL. */
+struct channel_tls_keys {
+	struct tls_library lib;
+	gnutls_certificate_credentials_t credentials;
+	unsigned users; /* atomic */
+};
 
-/* The same, and the credentials made of them. The caller's, for
- * gnutls_certificate_free_credentials(). */
-int channel_tls_load(const struct tls_library *lib, const char *directory,
-		     gnutls_certificate_credentials_t *ret_credentials);
+struct channel_tls_keys *channel_tls_keys_get(struct channel_tls_keys *keys);
 
 /* What is wrong with the peer's certificate, by the session's verification. Returns -EACCES. */
 int channel_tls_refused(const struct tls_library *lib, gnutls_session_t session, const char *name,

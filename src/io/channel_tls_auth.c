@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 #include <ferry/error.h>
 
 #include "base/cleanup.h"
+#include "io/channel_impl.h"
 
 static int join(char *path, const char *directory, const char *name)
 {
@@ -70,38 +72,41 @@ static int load(const struct tls_library *lib, gnutls_certificate_credentials_t 
 	return 0;
 }
 
-int channel_tls_load(const struct tls_library *lib, const char *directory,
-		     gnutls_certificate_credentials_t *ret_credentials)
+int channel_tls_keys_load(const char *directory, struct channel_tls_keys **ret_keys)
 {
-	gnutls_certificate_credentials_t credentials = NULL;
+	struct channel_tls_keys *keys = calloc(1, sizeof(*keys));
 	struct paths paths;
-	int r = find_files(directory, &paths);
+	int r = keys ? tls_library_load(&keys->lib) : -ENOMEM;
 
-	if (r < 0)
-		return r;
-	if (lib->certificate_allocate_credentials(&credentials) < 0)
-		return -ENOMEM;
-	r = load(lib, credentials, &paths);
+	if (r == 0)
+		r = find_files(directory, &paths);
+	if (r == 0 && keys->lib.certificate_allocate_credentials(&keys->credentials) < 0)
+		r = -ENOMEM;
+	if (r == 0)
+		r = load(&keys->lib, keys->credentials, &paths);
 	if (r < 0) {
-		lib->certificate_free_credentials(credentials);
+		channel_tls_keys_put(keys);
 		return r;
 	}
-	*ret_credentials = credentials;
+	keys->users = 1;
+	*ret_keys = keys;
 	return 0;
 }
 
-int channel_tls_check_files(const char *directory)
+struct channel_tls_keys *channel_tls_keys_get(struct channel_tls_keys *keys)
 {
-	gnutls_certificate_credentials_t credentials = NULL;
-	struct tls_library lib;
-	int r = tls_library_load(&lib);
+	__atomic_fetch_add(&keys->users, 1, __ATOMIC_RELAXED);
+	return keys;
+}
 
-	if (r < 0)
-		return r;
-	r = channel_tls_load(&lib, directory, &credentials);
-	if (r == 0)
-		lib.certificate_free_credentials(credentials);
-	return r;
+void channel_tls_keys_put(struct channel_tls_keys *keys)
+{
+	/* Half-made ones have no user yet. */
+	if (!keys || (keys->users && __atomic_sub_fetch(&keys->users, 1, __ATOMIC_ACQ_REL)))
+		return;
+	if (keys->credentials)
+		keys->lib.certificate_free_credentials(keys->credentials);
+	free(keys);
 }
 
 /* What GnuTLS finds, the alert that says it, and the words. More than one bit: the first counts. */

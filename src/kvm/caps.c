@@ -49,6 +49,7 @@ const struct kvm_cap_info kvm_cap_infos[] = {
 	CAP(ONE_REG, one_reg),
 	CAP(ARM_SVE, arm_sve),
 	CAP(ARM_MTE, arm_mte),
+	CAP(ARM_PMU_V3, arm_pmu_v3),
 	CAP(ARM_PTRAUTH_ADDRESS, arm_ptrauth_address),
 	CAP(ARM_PTRAUTH_GENERIC, arm_ptrauth_generic),
 	CAP(ARM_INJECT_EXT_DABT, arm_inject_ext_dabt),

@@ -24,6 +24,11 @@ int kvm_arm_vcpu_init(int vcpu, struct kvm_vcpu_init *init)
 	return KVM_IOCTL(vcpu, KVM_ARM_VCPU_INIT, init);
 }
 
+int kvm_arm_vcpu_finalize(int vcpu, int feature)
+{
+	return KVM_IOCTL(vcpu, KVM_ARM_VCPU_FINALIZE, &feature);
+}
+
 int kvm_get_one_reg(int vcpu, uint64_t id, void *val)
 {
 	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)val };

@@ -14,6 +14,7 @@ int kvm_has_device_attr(int fd, struct kvm_device_attr *attr);
 
 /* a vCPU */
 int kvm_arm_vcpu_init(int vcpu, struct kvm_vcpu_init *init);
+int kvm_arm_vcpu_finalize(int vcpu, int feature);
 int kvm_get_one_reg(int vcpu, uint64_t id, void *val);
 int kvm_set_one_reg(int vcpu, uint64_t id, const void *val);
 int kvm_get_reg_list(int vcpu, struct kvm_reg_list *list);

@@ -16,6 +16,7 @@
 #include "dev/pl031.h"
 #include "dev/pl061.h"
 #include "dev/primecell.h"
+#include "dev/pvpanic.h"
 #include "pv/sdei/sdei.h"
 #include "vm/vm.h"
 
@@ -32,6 +33,7 @@
 #define SERIAL_SIZE 8
 #define RTC_BASE    0x09010000UL
 #define GPIO_BASE   0x09030000UL
+#define PANIC_BASE  0x09050000UL
 #define MMIO32_BASE 0x10000000UL
 #define MMIO32_SIZE 0x10000000UL
 #define GICR_BASE   0x20000000UL /* 128 KiB a vCPU */
@@ -49,6 +51,7 @@
 #define GPIO_SPI   3
 
 #define FIRST_SPI 32 /* GICv3 2.2: its INTID */
+#define PMU_PPI	  7  /* BSA 1.0, 3.6: interrupt 23 */
 
 #define BUTTON_PIN 3
 
@@ -86,12 +89,20 @@ static int add_blocks(struct machine *machine)
 
 static int add_vm(struct machine *machine)
 {
+	if (machine->options->exit_port)
+		return because(-EINVAL, "--exit-port: arm64 machines have no I/O ports");
 	return vm_bank_add(machine->vm);
 }
 
 static int add_fw(struct machine *machine)
 {
-	return arm64_fw_bank_add(machine->vm);
+	const char *pins = machine->options->fw;
+	int r = arm64_fw_bank_add(machine->vm);
+
+	/* Who comes from elsewhere brings its own. */
+	if (r == 0 && pins && !machine->options->blank)
+		r = arm64_fw_pin(machine->vm, pins);
+	return r == -EINVAL ? because_of(r, "--fw") : r;
 }
 
 static int add_sysreg(struct machine *machine)
@@ -102,6 +113,11 @@ static int add_sysreg(struct machine *machine)
 static int add_core(struct machine *machine)
 {
 	return arm64_core_bank_add(machine->vm);
+}
+
+static int add_sve(struct machine *machine)
+{
+	return arm64_sve_bank_add(machine->vm);
 }
 
 static int add_vcpu(struct machine *machine)
@@ -119,6 +135,8 @@ static int add_gic(struct machine *machine)
 	};
 	int r = arm64_gic_create(machine->vm, &options);
 
+	if (r == 0)
+		r = arm64_pmu_init(machine->vm, PMU_PPI);
 	return r < 0 ? r : arm64_gic_bank_add(machine->vm);
 }
 
@@ -194,6 +212,19 @@ static void remove_gpio(struct machine *machine)
 	pl061_destroy(machine->pl061);
 }
 
+static int add_pvpanic(struct machine *machine)
+{
+	static const struct pvpanic_options options = { .address = PANIC_BASE };
+	int r = pvpanic_create(machine->vm, &options, &machine->pvpanic);
+
+	return r < 0 ? r : pvpanic_add_bank(machine->pvpanic, &machine->vm->regs);
+}
+
+static void remove_pvpanic(struct machine *machine)
+{
+	pvpanic_destroy(machine->pvpanic);
+}
+
 static int add_pci(struct machine *machine)
 {
 	const struct pci_options options = {
@@ -227,10 +258,12 @@ static void describe(const struct machine *machine, struct fdt_options *fdt)
 		.rtc = { RTC_BASE, PRIMECELL_SIZE, RTC_SPI },
 		.gpio = { GPIO_BASE, PRIMECELL_SIZE, GPIO_SPI },
 		.button_pin = BUTTON_PIN,
+		.pvpanic = { PANIC_BASE, PVPANIC_MMIO_SIZE },
 		.ecam = { ECAM_BASE, ECAM_SIZE },
 		.mmio32 = { MMIO32_BASE, MMIO32_SIZE },
 		.mmio64 = { mmio64_base(machine), MMIO64_SIZE },
 		.sdei = machine->sdei != NULL,
+		.pmu_ppi = machine->vm->arch.cpu.has_pmu ? PMU_PPI : 0,
 	};
 }
 
@@ -283,6 +316,7 @@ const struct machine_part machine_parts[] = {
 	{ add_fw, NULL },
 	{ add_sysreg, NULL },
 	{ add_core, NULL },
+	{ add_sve, NULL },
 	{ add_vcpu, NULL },
 	{ add_sdei, remove_sdei }, /* its contexts are of vCPUs that are there */
 	{ add_gic, NULL }, /* before the first device: it takes interrupts */
@@ -290,6 +324,7 @@ const struct machine_part machine_parts[] = {
 	{ add_serial, machine_remove_serial },
 	{ add_rtc, remove_rtc },
 	{ add_gpio, remove_gpio },
+	{ add_pvpanic, remove_pvpanic },
 	{ add_pci, remove_pci }, /* before its functions */
 	{ machine_add_console, machine_remove_console },
 	{ machine_add_disks, machine_remove_disks },

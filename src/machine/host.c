@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "io/loop.h"
 #include "kvm/kvm.h"
+#include "sandbox/sandbox.h"
 
 struct list {
 	struct host_facts *facts;
@@ -232,6 +233,36 @@ static void add_hugepages(struct list *list, const char *name, const char *kib)
 		add(list, &fact, "none: write how many to nr_hugepages of %skB", kib);
 }
 
+/* Each of its layers does without the others. */
+static void add_sandbox(struct list *list)
+{
+	static const char *const facts[] = {
+		[SANDBOX_NAMESPACES] = "sandbox: namespaces",
+		[SANDBOX_PRIVILEGES] = "sandbox: no privileges",
+		[SANDBOX_LANDLOCK] = "sandbox: Landlock",
+		[SANDBOX_SECCOMP] = "sandbox: seccomp",
+	};
+	static const char *const without[] = {
+		[SANDBOX_NAMESPACES] = "leaves a guest's process the host's root and network",
+		[SANDBOX_PRIVILEGES] = "leaves a guest's process its privileges",
+		[SANDBOX_LANDLOCK] = "leaves files to seccomp alone",
+		[SANDBOX_SECCOMP] = "leaves every system call to a guest's process",
+	};
+
+	for (unsigned i = 0; i < SANDBOX_LAYERS; i++) {
+		int err;
+
+		error_clear();
+		err = sandbox_probe(i);
+		add(list,
+		    &(struct host_fact){ .name = facts[i],
+					 .have = err ? HOST_NO : HOST_YES,
+					 .without = without[i] },
+		    "%s", err ? error_text(err) : "");
+	}
+	error_clear();
+}
+
 int host_facts_read(struct host_facts *facts)
 {
 	struct list list = { .facts = facts };
@@ -243,6 +274,7 @@ int host_facts_read(struct host_facts *facts)
 	add_hugepages(&list, "huge pages of 2M", "2048");
 	add_hugepages(&list, "huge pages of 1G", "1048576");
 	add_tun(&list);
+	add_sandbox(&list);
 	add_program(&list, "passt", "passt", "has no --net user");
 	add_program(&list, "lab for x86_64", "qemu-system-x86_64", "has no lab for x86_64");
 	add_program(&list, "lab for arm64", "qemu-system-aarch64", "has no lab for arm64");

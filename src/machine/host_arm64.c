@@ -20,8 +20,9 @@ const struct host_cap host_caps[] = {
 	{ "read-only memory", CAP(readonly_mem), false, false, "has no read-only regions", NULL },
 	{ "pointer authentication", CAP(arm_ptrauth_address), false, false,
 	  "hides it from guests", NULL },
-	{ "SVE", CAP(arm_sve), false, false, "hides SVE from guests, as ever", NULL },
-	{ "MTE", CAP(arm_mte), false, false, "hides MTE from guests", NULL },
+	{ "SVE", CAP(arm_sve), false, false, "has no --cpu sve", NULL },
+	{ "PMU", CAP(arm_pmu_v3), false, false, "has no --cpu pmu", NULL },
+	{ "MTE", CAP(arm_mte), false, false, "hides MTE from guests, as ever", NULL },
 	{ "dirty ring", CAP(dirty_log_ring), false, true, "tracks writes by the dirty bitmap", NULL },
 	{ "statistics", CAP(binary_stats_fd), false, false, "shows no statistics of KVM", NULL },
 };

@@ -147,6 +147,8 @@ static int add_vm(struct machine *machine)
 {
 	if (machine->options->sdei == MACHINE_SDEI_ON)
 		return because(-EINVAL, "--sdei: only arm64 machines have it");
+	if (machine->options->fw)
+		return because(-EINVAL, "--fw: only arm64 machines have such firmware");
 	return vm_bank_add(machine->vm);
 }
 

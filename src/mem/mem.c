@@ -51,6 +51,7 @@ int mem_init(struct mem *mem, int vm_fd, uint32_t max_slots, const struct mem_op
 		.max_slots = max_slots,
 		.file = -1,
 		.pagemap = -1,
+		.uffd_device = -1,
 	};
 	pthread_mutex_init(&mem->lock, NULL);
 	pthread_mutex_init(&mem->change, NULL);
@@ -85,10 +86,12 @@ void mem_finish(struct mem *mem)
 		close(mem->file);
 	if (mem->pagemap > 0)
 		close(mem->pagemap);
+	if (mem->uffd_device > 0)
+		close(mem->uffd_device);
 	free(mem->always);
 	pthread_mutex_destroy(&mem->change);
 	pthread_mutex_destroy(&mem->lock);
-	*mem = (struct mem){ .memfd = -1, .vm_fd = -1, .file = -1, .pagemap = -1 };
+	*mem = (struct mem){ .memfd = -1, .vm_fd = -1, .file = -1, .pagemap = -1, .uffd_device = -1 };
 }
 
 uint64_t mem_total(const struct mem *mem)

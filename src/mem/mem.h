@@ -116,6 +116,7 @@ struct mem {
 	uint32_t first_slot;	       /* lock: none below it is free */
 	struct mem_guard guard;	    /* stop NULL: no vCPU runs */
 	int file;    /* of MEM_PRIVATE regions, or -1 */
+	int uffd_device; /* /dev/userfaultfd, once pager_prepare() has opened it, or -1 */
 	int pagemap; /* /proc/self/pagemap when there are such and it can be read, or -1 */
 	unsigned pieces; /* mappings that MEM_PRIVATE regions are cut into; lock */
 

@@ -35,10 +35,15 @@ struct pager {
 	_Atomic uint64_t **asked; /* for each region a bit a page: fault() was called */
 };
 
-/* A descriptor for faults in the kernel too: KVM's are such. The device is of Linux 6.1. */
-static int open_userfaultfd(void)
+void pager_prepare(struct mem *mem)
 {
-	AUTO_CLOSE int device = -1;
+	if (mem->uffd_device < 0)
+		mem->uffd_device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+}
+
+/* A descriptor for faults in the kernel too: KVM's are such. The device is of Linux 6.1. */
+static int open_userfaultfd(struct mem *mem)
+{
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
 	if (fd >= 0)
@@ -46,9 +51,9 @@ static int open_userfaultfd(void)
 	if (errno == ENOSYS)
 		return because(-EOPNOTSUPP,
 			       "post-copy needs userfaultfd, which this kernel has not");
-	device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
-	if (device >= 0)
-		fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+	pager_prepare(mem);
+	if (mem->uffd_device >= 0)
+		fd = ioctl(mem->uffd_device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return because(
 			-EPERM,
@@ -93,7 +98,7 @@ static int register_region(struct pager *pager, const struct mem_region *region)
 static int open_pager(struct pager *pager)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_MISSING_SHMEM };
-	int r = open_userfaultfd();
+	int r = open_userfaultfd(pager->mem);
 
 	if (r < 0)
 		return r;
@@ -171,6 +176,7 @@ static void *thread_main(void *arg)
 		{ .fd = pager->stop, .events = POLLIN },
 	};
 
+	pthread_setname_np(pthread_self(), "pager");
 	while (!fds[1].revents)
 		if (poll(fds, ARRAY_SIZE(fds), -1) > 0 && fds[0].revents)
 			read_faults(pager);
@@ -183,13 +189,13 @@ static int start_thread(struct pager *pager)
 	int r;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = -pthread_create(&pager->thread, NULL, thread_main, pager);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)
 		return because(r, "cannot start the pager's thread: %s", strerror(-r));
 	pager->has_thread = true;
-	pthread_setname_np(pager->thread, "pager");
 	return 0;
 }
 

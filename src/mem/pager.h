@@ -18,6 +18,9 @@ struct pager;
  */
 int mem_drop(struct mem *mem, gpa_t gpa, uint64_t len);
 
+/* Opens what pager_create() needs, for who may open nothing later. It may turn out then that it lacks. */
+void pager_prepare(struct mem *mem);
+
 /*
  * Pages that are present stay as they are: drop before what is not valid, and that is everything that
  * was not received or was dirtied since. "Never written" is not enough: a huge page has brought its

@@ -29,15 +29,9 @@ static uint64_t file_size(const struct mem *mem)
 	return end;
 }
 
-int memory_file_create(int dir_fd, const char *name, const struct mem *mem,
-		       struct memory_file *ret_file)
+int memory_file_begin(const struct memory_file *file)
 {
-	int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return because(-errno, "cannot make the memory file: %s", strerror(errno));
-	*ret_file = (struct memory_file){ .mem = mem, .fd = fd };
-	if (ftruncate(fd, (off_t)file_size(mem)) < 0)
+	if (ftruncate(file->fd, (off_t)file_size(file->mem)) < 0)
 		return because(-errno, "the memory file: %s", strerror(errno));
 	return 0;
 }

@@ -15,9 +15,8 @@ struct memory_file {
 	uint64_t offset, size;
 };
 
-/* A new file of the size of mem's own, all of it a hole. What open(2) says, with a text. */
-int memory_file_create(int dir_fd, const char *name, const struct mem *mem,
-		       struct memory_file *ret_file);
+/* An empty file becomes as large as mem's own, all of it a hole. What ftruncate(2) says, with a text. */
+int memory_file_begin(const struct memory_file *file);
 void memory_file_close(struct memory_file *file);
 
 struct page_sink memory_file_sink(struct memory_file *file);

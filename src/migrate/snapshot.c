@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes a guest into a directory while it runs. */
+/* Writes a guest into two files while it runs. */
 #include "migrate/snapshot.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <ferry/error.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/util.h"
 #include "mem/dirty.h"
@@ -39,9 +36,8 @@ static int stream_write_file(void *self, const struct iovec *iov, unsigned count
 
 struct snapshot_writer {
 	const struct migrate_guest *guest;
-	char *dir, *machine;
-	char *temporary; /* the directory, until it takes dir's place */
-	int dir_fd;
+	char *machine;
+	int state_fd;
 	struct memory_file memory;
 	bool is_tracking;
 	struct buffer names, state;
@@ -79,44 +75,6 @@ void snapshot_writer_progress(struct snapshot_writer *writer, struct migrate_pro
 	if (ret_progress->phase != MIGRATE_ENDED)
 		ret_progress->elapsed_ns = clock_now() - writer->begun;
 	pthread_mutex_unlock(&writer->lock);
-}
-
-/* Whether dir may be replaced: it is not there, or empty, or a snapshot. */
-static int check_dir(const char *dir)
-{
-	char path[4096];
-	struct stat st;
-
-	if (snprintf(path, sizeof(path), "%s/" SNAPSHOT_STATE, dir) >= (int)sizeof(path))
-		return because(-ENAMETOOLONG, "%s: the name is too long", dir);
-	if (stat(dir, &st) < 0)
-		return errno == ENOENT ? 0 : because(-errno, "%s: %s", dir, strerror(errno));
-	if (S_ISDIR(st.st_mode) && stat(path, &st) == 0)
-		return 0;
-	if (rmdir(dir) == 0)
-		return 0;
-	return because(-EEXIST, "%s is there and is no snapshot: choose another name", dir);
-}
-
-static int make_files(struct snapshot_writer *writer)
-{
-	struct mem *mem = writer->guest->mem;
-	int err = check_dir(writer->dir);
-
-	if (err)
-		return err;
-	if (asprintf(&writer->temporary, "%s.XXXXXX", writer->dir) < 0)
-		return because(-ENOMEM, "out of memory");
-	if (!mkdtemp(writer->temporary)) {
-		err = because(-errno, "cannot make %s: %s", writer->temporary, strerror(errno));
-		free(writer->temporary);
-		writer->temporary = NULL;
-		return err;
-	}
-	writer->dir_fd = open(writer->temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (writer->dir_fd < 0)
-		return because(-errno, "%s: %s", writer->temporary, strerror(errno));
-	return memory_file_create(writer->dir_fd, SNAPSHOT_MEMORY, mem, &writer->memory);
 }
 
 /* Known to who cancels from the moment it exists. */
@@ -212,73 +170,20 @@ static int write_records(const struct snapshot_writer *writer, const struct stre
 	return err ? err : stream_send(stream, RECORD_END, 0, 0, NULL, 0);
 }
 
-static int write_state(const struct snapshot_writer *writer)
+static int write_state(struct snapshot_writer *writer)
 {
-	int fd = openat(writer->dir_fd, SNAPSHOT_STATE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+	FILE *file = fdopen(writer->state_fd, "w");
 	const struct stream stream = { .write = stream_write_file, .self = file };
 	int err;
 
-	if (!file) {
-		err = because(-errno, "cannot make the state file: %s", strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return err;
-	}
+	if (!file)
+		return because(-errno, "the state file: %s", strerror(errno));
 	err = write_records(writer, &stream);
-	if (!err && (fflush(file) != 0 || fsync(fd) != 0))
+	if (!err && (fflush(file) != 0 || fsync(writer->state_fd) != 0))
 		err = because(-errno, "cannot write the state: %s", strerror(errno));
+	writer->state_fd = -1;
 	if (fclose(file) != 0 && !err)
 		err = because(-errno, "cannot write the state: %s", strerror(errno));
-	return err;
-}
-
-static void remove_snapshot(const char *dir)
-{
-	static const char *const files[] = { SNAPSHOT_STATE, SNAPSHOT_MEMORY };
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		unlinkat(fd, files[i], 0);
-	close(fd);
-	rmdir(dir);
-}
-
-/* The directory that holds the entry for dir: the exchange is on disk when it is. */
-static int sync_parent(const char *dir)
-{
-	char path[4096];
-	AUTO_CLOSE int fd = -1;
-	const char *slash = strrchr(dir, '/');
-
-	snprintf(path, sizeof(path), "%.*s", slash ? (int)(slash - dir) + 1 : 1, slash ? dir : ".");
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 || fsync(fd) < 0 ? because(-errno, "%s: %s", path, strerror(errno)) : 0;
-}
-
-/* One rename: there is a whole snapshot of that name before it and after it. */
-static int put_in_place(struct snapshot_writer *writer)
-{
-	const char *dir = writer->dir;
-	bool replaces = false;
-	int err;
-
-	if (fsync(writer->memory.fd) < 0 || fsync(writer->dir_fd) < 0)
-		return because(-errno, "cannot write the snapshot: %s", strerror(errno));
-	/* Not every file system can exchange: where nothing is replaced it need not. */
-	if (rename(writer->temporary, dir) < 0) {
-		replaces = true;
-		if ((errno != EEXIST && errno != ENOTEMPTY) ||
-		    renameat2(AT_FDCWD, writer->temporary, AT_FDCWD, dir, RENAME_EXCHANGE) < 0)
-			return because(-errno, "cannot make %s: %s", dir, strerror(errno));
-	}
-	err = sync_parent(dir);
-	if (replaces)
-		remove_snapshot(writer->temporary);
-	free(writer->temporary);
-	writer->temporary = NULL;
 	return err;
 }
 
@@ -296,7 +201,7 @@ static int commit(struct snapshot_writer *writer)
 
 static int write_all(struct snapshot_writer *writer)
 {
-	int err = make_files(writer);
+	int err = memory_file_begin(&writer->memory);
 
 	if (!err)
 		err = copy_live(writer);
@@ -308,7 +213,9 @@ static int write_all(struct snapshot_writer *writer)
 		err = commit(writer);
 	if (!err)
 		err = write_state(writer);
-	return err ? err : put_in_place(writer);
+	if (!err && fsync(writer->memory.fd) < 0)
+		err = because(-errno, "cannot write the guest's memory: %s", strerror(errno));
+	return err;
 }
 
 static void end_progress(struct snapshot_writer *writer)
@@ -323,17 +230,13 @@ static void end_progress(struct snapshot_writer *writer)
 
 int snapshot_writer_run(struct snapshot_writer *writer)
 {
-	char text[ERROR_TEXT_MAX];
 	int err;
 
 	mem_pin(writer->guest->mem);
 	err = write_all(writer);
 	mem_unpin(writer->guest->mem);
-	snprintf(text, sizeof(text), "%s", error_text(err));
-	if (writer->temporary)
-		remove_snapshot(writer->temporary);
 	end_progress(writer);
-	return err ? because(err, "%s", text) : 0;
+	return err;
 }
 
 int snapshot_writer_cancel(struct snapshot_writer *writer)
@@ -352,32 +255,24 @@ int snapshot_writer_cancel(struct snapshot_writer *writer)
 	return err;
 }
 
-/* Beside dir something is made whose name begins with its name. */
-static char *without_slashes(const char *dir)
-{
-	size_t len = strlen(dir);
-
-	while (len > 1 && dir[len - 1] == '/')
-		len--;
-	return strndup(dir, len);
-}
-
 int snapshot_writer_create(const struct migrate_guest *guest, const struct snapshot_options *options,
 			   struct snapshot_writer **ret_writer)
 {
 	struct snapshot_writer *writer = calloc(1, sizeof(*writer));
 
-	if (!writer)
+	if (!writer) {
+		close(options->memory_fd);
+		close(options->state_fd);
 		return because(-ENOMEM, "out of memory");
+	}
 	pthread_mutex_init(&writer->lock, NULL);
 	writer->guest = guest;
-	writer->dir = without_slashes(options->dir);
 	writer->machine = strdup(options->machine);
-	writer->dir_fd = -1;
-	writer->memory.fd = -1;
+	writer->state_fd = options->state_fd;
+	writer->memory = (struct memory_file){ .mem = guest->mem, .fd = options->memory_fd };
 	writer->begun = clock_now();
 	writer->progress.total = mem_total(guest->mem);
-	if (!writer->dir || !writer->machine) {
+	if (!writer->machine) {
 		snapshot_writer_destroy(writer);
 		return because(-ENOMEM, "out of memory");
 	}
@@ -391,13 +286,11 @@ void snapshot_writer_destroy(struct snapshot_writer *writer)
 		return;
 	copier_destroy(writer->copier);
 	memory_file_close(&writer->memory);
-	if (writer->dir_fd >= 0)
-		close(writer->dir_fd);
+	if (writer->state_fd >= 0)
+		close(writer->state_fd);
 	buffer_finish(&writer->names);
 	buffer_finish(&writer->state);
 	pthread_mutex_destroy(&writer->lock);
-	free(writer->temporary);
-	free(writer->dir);
 	free(writer->machine);
 	free(writer);
 }

@@ -17,22 +17,23 @@
 struct snapshot_writer;
 
 struct snapshot_options {
-	const char *dir;
+	int memory_fd, state_fd; /* empty files: to read and write, and to write */
 	const char *machine;
 };
 
-/* Copies the strings; guest stays the caller's and outlives it. -ENOMEM. */
+/*
+ * Copies the string; the descriptors are the writer's, also when this fails; guest stays the caller's
+ * and outlives it. -ENOMEM.
+ */
 int snapshot_writer_create(const struct migrate_guest *guest, const struct snapshot_options *options,
 			   struct snapshot_writer **ret_writer);
 void snapshot_writer_destroy(struct snapshot_writer *writer);
 
 /*
  * Writes a snapshot of a running guest, which stands still only for what it wrote at the last and its
- * registers, and then goes on. Once, on the calling thread. A snapshot that is in dir already is
- * replaced at once and whole: a crash leaves the old or the new one, and perhaps a directory
- * dir.XXXXXX that may be removed.
- *   -EEXIST  dir is there and no snapshot
- *   -ENOSPC and what else the file system says; the old snapshot is untouched then
+ * registers, and then goes on. Once, on the calling thread. When it returns 0, both files are on
+ * stable storage; snapshot_dir.h makes a snapshot of them.
+ *   -ENOSPC and what else the file system says
  *   -ECANCELED
  */
 int snapshot_writer_run(struct snapshot_writer *writer);
@@ -56,7 +57,7 @@ struct snapshot {
  * host's), -EBADMSG (damaged), with a text. snapshot_finish() also after a failure.
  */
 int snapshot_parse(const struct stream *stream, struct snapshot *ret_snapshot);
-/* The same of dir, with its memory file opened; or of a state file alone. */
+/* The same of dir, with its memory file opened; or of a state file alone, or that of a directory. */
 int snapshot_open(const char *dir, struct snapshot *ret_snapshot);
 int snapshot_open_state(const char *path, struct snapshot *ret_snapshot);
 void snapshot_finish(struct snapshot *snapshot);
@@ -70,5 +71,14 @@ int snapshot_load_memory(struct snapshot *snapshot, struct mem *mem, struct verd
 /* The registers, and memory if it is not filled yet. */
 int snapshot_load(struct snapshot *snapshot, const struct migrate_guest *guest,
 		  struct verdict *verdict);
+
+/*
+ * Before the guest first runs: sets every register that is a promise (REG_PROMISE) to what the snapshot's
+ * guest was promised, and to zero what that does not know; like its first vCPU, all of them.
+ *   -EREMOTE  this host cannot promise that, for the reasons in *verdict
+ *   -EINVAL   the snapshot is of another architecture, or this one's promises are no such registers
+ */
+int snapshot_promise(const struct snapshot *snapshot, struct reg_file *regs,
+		     struct verdict *verdict);
 
 #endif

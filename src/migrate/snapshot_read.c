@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <ferry/error.h>
@@ -93,9 +94,20 @@ static int read_state(int fd, struct snapshot *snapshot)
 	return err;
 }
 
+/* Of a directory its state. */
+static int open_state(const char *path)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		return openat(fd, SNAPSHOT_STATE, O_RDONLY | O_CLOEXEC);
+	return fd_take(&fd);
+}
+
 int snapshot_open_state(const char *path, struct snapshot *ret_snapshot)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open_state(path);
 	int err;
 
 	*ret_snapshot = (struct snapshot){ .memory_fd = -1 };

@@ -51,10 +51,15 @@ static int add_channel(struct migrate_source *source, struct channel *channel,
 
 int source_connect(struct migrate_source *source, enum stream_kind kind, unsigned flags)
 {
-	struct channel *channel;
+	const struct migrate_source_options *options = &source->options;
+	struct channel *channel = NULL;
 	struct stream stream;
-	int err = channel_connect(source->uri, &source->options.channel, &channel);
+	int err;
 
+	if (options->connect)
+		err = options->connect(options->connect_self, &channel);
+	else
+		err = channel_connect(source->uri, &options->channel, &channel);
 	if (err)
 		return err;
 	stream = stream_of_channel(channel);

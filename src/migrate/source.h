@@ -18,6 +18,12 @@ struct migrate_source;
 
 struct migrate_source_options {
 	const char *uri;
+	/*
+	 * Where another has connected: gives the next connection to uri. NULL: channel_connect() does, with
+	 * what is in channel.
+	 */
+	int (*connect)(void *self, struct channel **ret_channel);
+	void *connect_self;
 	struct channel_options channel;
 	const char *machine;   /* what the other side makes its machine from; not looked into here */
 	unsigned connections;  /* 1 … MIGRATE_CONNECTIONS_MAX; more than 1 where the URI can repeat */

@@ -25,8 +25,10 @@ long arch_vm_type(int kvm);
 /*
  * Before any vCPU: what a VM needs besides its descriptor (irqchip, special pages). -EOPNOTSUPP with
  * a text when this KVM lacks something that ferry cannot do without. Finish takes what init left.
+ * cpu: what vCPUs shall have beyond what they have anyway, in words of the architecture; NULL: nothing;
+ * -EINVAL with a text.
  */
-int arch_vm_init(struct vm *vm);
+int arch_vm_init(struct vm *vm, const char *cpu);
 void arch_vm_finish(struct vm *vm);
 
 /* A vCPU in its architectural reset state, with the features that the VM offers. */

@@ -60,7 +60,16 @@ void irq_pulse_finish(struct irq_pulse *pulse)
 
 void irq_pulse_raise(struct irq_pulse *pulse)
 {
-	signal_fd(pulse->fd);
+	const struct irq_routes *routes = &pulse->vm->irqs;
+
+	if (!routes->divert || !routes->divert(routes->divert_self, pulse->gsi))
+		signal_fd(pulse->fd);
+}
+
+void irq_pulse_divert(struct vm *vm, bool (*fn)(void *self, uint32_t gsi), void *self)
+{
+	vm->irqs.divert_self = self;
+	vm->irqs.divert = fn;
 }
 
 int irq_routes_init(struct vm *vm)

@@ -23,6 +23,12 @@ int irq_pulse_init(struct irq_pulse *pulse, struct vm *vm, uint32_t gsi);
 void irq_pulse_finish(struct irq_pulse *pulse);
 void irq_pulse_raise(struct irq_pulse *pulse);
 
+/*
+ * Lets fn have what devices raise on lines: true: it is the interrupt's end; false: KVM gets it.
+ * One a VM, before anything is raised. Any thread, with locks of the device's held.
+ */
+void irq_pulse_divert(struct vm *vm, bool (*fn)(void *self, uint32_t gsi), void *self);
+
 /* One MSI vector of a device: an eventfd, and a GSI routed to a message. fd is -1 while unused. */
 struct irq_msi {
 	struct vm *vm;
@@ -44,8 +50,8 @@ void irq_msi_unroute(struct irq_msi *msi);
 void irq_msi_raise(struct irq_msi *msi);
 
 /*
- * A guest's store of len bytes at addr becomes a signal on fd instead of an exit (ioeventfd). len 0:
- * any length. pio: the address is a port. -EEXIST, -ENOSPC, -EINVAL by KVM.
+ * A guest's store of len bytes at addr becomes a signal on fd instead of an exit (ioeventfd). len
+ * 0: any length. pio: the address is a port. -EEXIST, -ENOSPC, -EINVAL by KVM.
  */
 int irq_ioeventfd_add(struct vm *vm, bool pio, uint64_t addr, unsigned len, int fd);
 int irq_ioeventfd_remove(struct vm *vm, bool pio, uint64_t addr, unsigned len, int fd);
@@ -58,6 +64,8 @@ struct irq_routes {
 	uint32_t capacity;
 	uint64_t *gsi_used; /* bitmap */
 	uint32_t gsi_max;
+	bool (*divert)(void *self, uint32_t gsi); /* with its self: fixed once the VM has run */
+	void *divert_self;
 };
 int irq_routes_init(struct vm *vm);
 void irq_routes_finish(struct vm *vm);

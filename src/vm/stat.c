@@ -51,9 +51,9 @@ void vm_stat_begin(struct vm *vm)
 }
 
 /* Of a file in /proc, its first bytes as a string. */
-static int read_text(const char *path, char *text, size_t size)
+static int read_text(int tasks, const char *path, char *text, size_t size)
 {
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
@@ -100,20 +100,25 @@ static bool take_stat(const char *text, struct vcpu_task *task)
 	return true;
 }
 
-int vcpu_task_read(pid_t tid, struct vcpu_task *ret_task)
+int vm_stat_tasks(const struct vm *vm)
 {
-	char path[64], text[1024];
+	return vm->tasks;
+}
+
+int vcpu_task_read(int tasks, pid_t tid, struct vcpu_task *ret_task)
+{
+	char path[32], text[1024];
 	struct vcpu_task task = { 0 };
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	r = read_text(path, text, sizeof(text));
+	snprintf(path, sizeof(path), "%d/stat", tid);
+	r = read_text(tasks, path, text, sizeof(text));
 	if (r < 0)
 		return r;
 	if (!take_stat(text, &task))
 		return -EPROTO;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", tid);
-	r = read_text(path, text, sizeof(text));
+	snprintf(path, sizeof(path), "%d/schedstat", tid);
+	r = read_text(tasks, path, text, sizeof(text));
 	if (r < 0)
 		return r;
 	if (!take_field(text, 0, &task.cpu) || !take_field(text, 1, &task.delay))
@@ -147,7 +152,7 @@ void vm_stat_vcpu(struct vm *vm, uint32_t vcpu, struct vcpu_stat *ret_stat)
 	pid_t tid = atomic_load(&v->tid);
 
 	read_halts(&v->kvm_stats, &stat);
-	stat.has_task = tid && vcpu_task_read(tid, &stat.task) == 0;
+	stat.has_task = tid && vcpu_task_read(vm->tasks, tid, &stat.task) == 0;
 	vcpu_time_read(&v->time, &reading);
 	read_moment(&ticks, &ns);
 	ticks -= vm->began_ticks;

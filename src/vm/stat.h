@@ -53,8 +53,10 @@ void vm_stat_begin(struct vm *vm);
 /* After vm_start(). One thread at a time, any. What of it is not known says so itself. */
 void vm_stat_vcpu(struct vm *vm, uint32_t vcpu, struct vcpu_stat *ret_stat);
 
-/* A thread of this process. -errno of open(2): it is gone, or there is no /proc. */
-int vcpu_task_read(pid_t tid, struct vcpu_task *ret_task);
+/* tasks is an open /proc/self/task: a thread of this process. -errno of openat(2): it is gone. */
+int vcpu_task_read(int tasks, pid_t tid, struct vcpu_task *ret_task);
+/* The VM's own, which it opens in there later; -1: there is no /proc. */
+int vm_stat_tasks(const struct vm *vm);
 
 /* One of KVM's statistics; count > 1: a histogram. */
 struct vm_kvm_stat {

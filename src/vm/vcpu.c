@@ -293,17 +293,20 @@ static EXIT_PATH int run_loop(struct vcpu *vcpu)
 static void *thread_main(void *arg)
 {
 	struct vcpu *vcpu = arg;
-	char text[128];
+	char text[128], name[16];
 	int r;
 
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	pthread_setname_np(pthread_self(), name);
 	/* From here on vcpu_start() has noted whom to signal. */
 	pthread_mutex_lock(&vcpu->vm->lock);
 	pthread_mutex_unlock(&vcpu->vm->lock);
 	current = vcpu;
-	vm_adopt_thread(vcpu->vm);
+	r = vm_begin_thread(vcpu->vm, VM_THREAD_VCPU);
 	atomic_store(&vcpu->tid, gettid());
 	vcpu_time_begin(&vcpu->time);
-	r = run_loop(vcpu);
+	if (r == 0)
+		r = run_loop(vcpu);
 	vcpu_time_end(&vcpu->time);
 	atomic_store(&vcpu->tid, 0);
 	if (r < 0) {
@@ -317,7 +320,6 @@ static void *thread_main(void *arg)
 int vcpu_start(struct vcpu *vcpu)
 {
 	sigset_t all, old;
-	char name[16];
 	int r;
 
 	/* Only the kick reaches a vCPU's thread; everybody else's signals go elsewhere. */
@@ -325,6 +327,7 @@ int vcpu_start(struct vcpu *vcpu)
 	sigdelset(&all, KICK_SIGNAL);
 	sigdelset(&all, SIGSEGV);
 	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_mutex_lock(&vcpu->vm->lock);
 	r = -pthread_create(&vcpu->thread, NULL, thread_main, vcpu);
@@ -333,7 +336,5 @@ int vcpu_start(struct vcpu *vcpu)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)
 		return because(r, "cannot start vCPU %u: %s", vcpu->index, strerror(-r));
-	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
-	pthread_setname_np(vcpu->thread, name);
 	return 0;
 }

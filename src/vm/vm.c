@@ -25,6 +25,12 @@ void vm_adopt_thread(struct vm *vm)
 	kvm_hook_set(vm->traced ? &vm->hook : NULL);
 }
 
+int vm_begin_thread(struct vm *vm, enum vm_thread thread)
+{
+	vm_adopt_thread(vm);
+	return vm->begin_thread ? vm->begin_thread(vm->thread_self, thread) : 0;
+}
+
 static int open_kvm(struct vm *vm)
 {
 	int version;
@@ -120,7 +126,7 @@ static int create_kvm_parts(struct vm *vm, const struct vm_options *options)
 	if (r == 0)
 		r = make_memory(vm, options);
 	if (r == 0)
-		r = arch_vm_init(vm);
+		r = arch_vm_init(vm, options->cpu);
 	if (r == 0)
 		r = irq_routes_init(vm);
 	if (r == 0)
@@ -141,6 +147,9 @@ int vm_create(const struct vm_options *options, struct vm **ret_vm)
 	vm->log = options->log;
 	vm->trace_kvm = options->trace_kvm;
 	vm->trace_self = options->trace_self;
+	vm->begin_thread = options->begin_thread;
+	vm->thread_self = options->thread_self;
+	vm->tasks = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	vm->traced = options->trace_kvm != NULL;
 	vm->hook = (struct kvm_hook){ .after = trace_after, .self = vm };
 	pthread_mutex_init(&vm->lock, NULL);
@@ -191,6 +200,8 @@ static void close_fds(struct vm *vm)
 		close(vm->fd);
 	if (vm->kvm_fd >= 0)
 		close(vm->kvm_fd);
+	if (vm->tasks >= 0)
+		close(vm->tasks);
 }
 
 void vm_destroy(struct vm *vm)

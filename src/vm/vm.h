@@ -37,6 +37,9 @@ struct vm {
 	bool traced;
 	void (*trace_kvm)(void *self, const char *name, long arg, int result);
 	void *trace_self;
+	int (*begin_thread)(void *self, enum vm_thread thread);
+	void *thread_self;
+	int tasks; /* /proc/self/task, for vm_stat_vcpu(); -1: there is none */
 	struct loop *loop;
 	struct mem mem;
 	struct bus pio;
@@ -75,6 +78,8 @@ struct vm {
 
 /* The calling thread works for this VM: its ioctls are traced. */
 void vm_adopt_thread(struct vm *vm);
+/* The same, and it may do from now on what such a thread may: vm_options. */
+int vm_begin_thread(struct vm *vm, enum vm_thread thread);
 
 /* The vCPU's thread stays here while the VM is paused. */
 void vm_park(struct vm *vm);

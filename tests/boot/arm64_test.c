@@ -43,6 +43,7 @@ static void machine_init(struct machine *m)
 		.serial = { 0x9000000, 8, 1 },
 		.rtc = { 0x9010000, 0x1000, 2 },
 		.gpio = { 0x9030000, 0x1000, 3 },
+		.pvpanic = { 0x9050000, 2 },
 		.ecam = { 0x3f000000, 0x100000 },
 		.mmio32 = { 0x10000000, 0x10000000 },
 		.mmio64 = { 64 * GIB, 64 * GIB },
@@ -169,6 +170,7 @@ START_TEST(test_the_tree_says_what_there_is)
 	ck_assert_uint_eq(number(fdt, "/memory@40000000", "reg"), RAM_BASE >> 32);
 	property(fdt, "/memory@40000000", "reg", &len);
 	ck_assert_int_eq(len, 16);
+	ck_assert_str_eq(property(fdt, "/pvpanic@9050000", "compatible", &len), "qemu,pvpanic-mmio");
 	property(fdt, "/pcie@3f000000", "msi-map", &len);
 	ck_assert_int_eq(len, 16);
 	ck_assert_int_lt(fdt_path_offset(fdt, "/chosen/initrd"), 0);

@@ -5,7 +5,8 @@
 
 #include "dev/pvpanic.h"
 
-#define PORT 0x505
+#define PORT	0x505
+#define ADDRESS 0x9050000
 
 static struct vm vm;
 static struct pvpanic *pvpanic;
@@ -13,7 +14,7 @@ static struct pvpanic *pvpanic;
 static void setup(struct vm *to, struct pvpanic **ret_pvpanic)
 {
 	fake_vm_init(to);
-	ck_assert_int_eq(pvpanic_create(to, &(struct pvpanic_options){ PORT }, ret_pvpanic), 0);
+	ck_assert_int_eq(pvpanic_create(to, &(struct pvpanic_options){ .port = PORT }, ret_pvpanic), 0);
 	ck_assert_int_eq(pvpanic_add_bank(*ret_pvpanic, &to->regs), 0);
 }
 
@@ -30,6 +31,21 @@ START_TEST(test_panic_ends_the_vm_and_other_events_do_not)
 	outb(&vm, PORT, 0xfe);
 	ck_assert_int_eq(vm.ended, VM_END_NONE);
 	outb(&vm, PORT, 1);
+	ck_assert_int_eq(vm.ended, VM_END_PANIC);
+	teardown(&vm, pvpanic);
+}
+END_TEST
+
+START_TEST(test_it_may_be_at_an_address)
+{
+	const struct pvpanic_options options = { .address = ADDRESS };
+
+	fake_vm_init(&vm);
+	ck_assert_int_eq(pvpanic_create(&vm, &options, &pvpanic), 0);
+	ck_assert_uint_eq(readl(&vm, ADDRESS) & 0xff, 3);
+	writel(&vm, ADDRESS + 1, 1);
+	ck_assert_int_eq(vm.ended, VM_END_NONE);
+	writel(&vm, ADDRESS, 1);
 	ck_assert_int_eq(vm.ended, VM_END_PANIC);
 	teardown(&vm, pvpanic);
 }
@@ -55,4 +71,4 @@ START_TEST(test_offered_events_are_a_register)
 END_TEST
 
 CHECK_MAIN("pvpanic", test_panic_ends_the_vm_and_other_events_do_not,
-	   test_offered_events_are_a_register)
+	   test_it_may_be_at_an_address, test_offered_events_are_a_register)

@@ -3,7 +3,8 @@
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 
-#include "migrate/bytes.h"
+#include <stddef.h>
+#include <stdint.h>
 
 /* libFuzzer's entry: 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -6,6 +6,7 @@
  */
 #include "fuzz/fuzz.h"
 #include "fuzz/guest.h"
+#include "migrate/bytes.h"
 #include "fuzz/reseal.h"
 
 #include <stdio.h>

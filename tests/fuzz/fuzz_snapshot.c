@@ -2,6 +2,7 @@
 /* The file "state" of a snapshot. */
 #include "fuzz/fuzz.h"
 #include "fuzz/reseal.h"
+#include "migrate/bytes.h"
 #include "migrate/snapshot.h"
 
 #include <stdlib.h>

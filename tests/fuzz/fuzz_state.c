@@ -2,6 +2,7 @@
 /* Lists of registers and of names, as a peer may send them. */
 #include "fuzz/fuzz.h"
 #include "fuzz/guest.h"
+#include "migrate/bytes.h"
 
 #include <stdlib.h>
 

@@ -7,6 +7,9 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/guest.h"
+#include "fuzz/ops.h"
+#include "fuzz/seeds.h"
+#include "migrate/bytes.h"
 #include "migrate/hello.h"
 #include "migrate/pages.h"
 #include "migrate/regions.h"
@@ -24,8 +27,7 @@ static void check(int err)
 		abort();
 }
 
-static void write_seed(const char *dir, const char *target, const char *name,
-		       const struct buffer *seed)
+void write_bytes(const char *dir, const char *target, const char *name, const void *data, size_t size)
 {
 	char path[4096];
 	FILE *file;
@@ -34,10 +36,16 @@ static void write_seed(const char *dir, const char *target, const char *name,
 	mkdir(path, 0777);
 	snprintf(path, sizeof(path), "%s/%s/%s", dir, target, name);
 	file = fopen(path, "w");
-	if (!file || fwrite(seed->data, 1, seed->size, file) != seed->size || fclose(file) != 0) {
+	if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0) {
 		perror(path);
 		exit(1);
 	}
+}
+
+static void write_seed(const char *dir, const char *target, const char *name,
+		       const struct buffer *seed)
+{
+	write_bytes(dir, target, name, seed->data, seed->size);
 }
 
 static void add_lists(const struct stream *stream)
@@ -195,6 +203,68 @@ static void make_hcall_seed(const char *dir)
 	buffer_finish(&seed);
 }
 
+static void make_text_seed(const char *dir, const char *target, const char *name, uint8_t head,
+			   bool has_head, const char *text)
+{
+	struct buffer seed = { 0 };
+
+	if (has_head)
+		check(buffer_add(&seed, &head, 1));
+	check(buffer_add(&seed, text, strlen(text)));
+	write_seed(dir, target, name, &seed);
+	buffer_finish(&seed);
+}
+
+static void make_config_seeds(const char *dir)
+{
+	make_text_seed(dir, "config", "file", 0, true,
+		       "{ \"kernel\": \"vmlinuz\", \"memory\": \"2G,max=16G\", \"cpus\": 2, "
+		       "\"balloon\": true, \"disk\": [ \"root.img\", { \"path\": \"data.img\", "
+		       "\"readonly\": true } ], \"net\": \"user,mac=52:54:00:00:00:07\" }");
+	make_text_seed(dir, "config", "description", 1, true,
+		       "{ \"memory\": \"64M\", \"cpus\": 1, \"name\": \"a\", \"disk\": "
+		       "[ \"/x,,y,serial=1\" ], \"hyperv\": \"default\", \"console\": \"virtio\" }");
+	make_text_seed(dir, "control", "status", 0, false,
+		       "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}");
+	make_text_seed(dir, "control", "migrate", 0, false,
+		       "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"migrate\",\"params\":"
+		       "{\"uri\":\"tcp:a:1\",\"connections\":4,\"postcopy\":true}}");
+	make_text_seed(dir, "control", "batch", 0, false,
+		       "[{\"jsonrpc\":\"2.0\",\"method\":\"stop\"},{\"jsonrpc\":\"2.0\",\"id\":2,"
+		       "\"method\":\"balloon\",\"params\":{\"target\":5}}]");
+}
+
+/* Every device is started, and given a chain of two: one to read, one to write. */
+static void make_machine_seed(const char *dir)
+{
+	struct buffer seed = { 0 };
+
+	for (uint8_t slot = 0; slot < 8; slot++) {
+		const uint32_t base = 0x100000U + slot * 0x10000U;
+		const struct fuzz_op ops[] = {
+			{ FUZZ_CONFIG_OF | 0x80, (uint8_t)(slot | 0x20), 0, 0, 0 },
+			{ FUZZ_START, slot, 0, base, UINT64_MAX },
+			{ FUZZ_MEMORY, 0, 0, base, base + 0x1000 },
+			{ FUZZ_MEMORY, 0, 0, base + 8, 1ULL << 48 | 1ULL << 32 | 16 },
+			{ FUZZ_MEMORY, 0, 0, base + 16, base + 0x2000 },
+			{ FUZZ_MEMORY, 0, 0, base + 24, 2ULL << 32 | 512 },
+			{ FUZZ_MEMORY, 0, 0, base + 0x400, 1ULL << 16 },
+			{ FUZZ_KICK, slot, 0, 0, 0 },
+			{ FUZZ_BAR | 0x80, (uint8_t)(slot | 0x20), 0x2000, 0, 0 },
+			{ FUZZ_TURN, 0, 0, 0, 0 },
+		};
+
+		check(buffer_add(&seed, ops, sizeof(ops)));
+	}
+	for (uint16_t port = 0x600; port < 0x608; port++) {
+		const struct fuzz_op op = { FUZZ_PORT | 0x80, 0, port, 0, 0 };
+
+		check(buffer_add(&seed, &op, sizeof(op)));
+	}
+	write_seed(dir, "machine", "all", &seed);
+	buffer_finish(&seed);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t count;
@@ -212,6 +282,9 @@ int main(int argc, char **argv)
 	make_state_seed(argv[1]);
 	make_hcall_seed(argv[1]);
 	make_snapshot_seed(argv[1]);
+	make_config_seeds(argv[1]);
+	make_machine_seed(argv[1]);
+	make_boot_seeds(argv[1]);
 	make_dest_seed(argv[1], "copied", 0, 0, false);
 	make_dest_seed(argv[1], "connections", 0, 2, false);
 	make_dest_seed(argv[1], "descriptor", 0, 0, true);

@@ -51,12 +51,16 @@ static void refused(int near, const char *near_text, int far, const char *far_te
 
 	says(r, error_text(r), near, near_text);
 	says(pair.accepted, pair.text, far, far_text);
-	/* The listener stands. */
-	certs_make(near_dir, &ca, &ca, &usual);
-	certs_make(far_dir, &ca, &ca, &usual);
+	/* The listener stands, with the certificates that it has read. */
 	pthread_create(&pair.thread, NULL, pair_accept, &pair);
 	r = channel_connect(channel_listener_uri(pair.listener), &near_options, &pair.near);
 	pthread_join(pair.thread, NULL);
+	ck_assert_int_eq(r, near);
+	ck_assert_int_eq(pair.accepted, far);
+	pair_close(&pair);
+	certs_make(near_dir, &ca, &ca, &usual);
+	certs_make(far_dir, &ca, &ca, &usual);
+	r = pair_try(&pair, TCP, &far_options, &near_options);
 	ck_assert_msg(r == 0 && pair.accepted == 0, "%s", error_text(r));
 	pair_close(&pair);
 }

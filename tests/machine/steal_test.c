@@ -34,7 +34,7 @@ static void told(void *self, uint64_t offset, const void *data, unsigned len)
 	if (len != 4 || vcpu >= VCPUS || accounts[vcpu].host_ns >= ENOUGH_NS)
 		return;
 	memcpy(&us, data, 4);
-	ck_assert_int_eq(vcpu_task_read(gettid(), &task), 0);
+	ck_assert_int_eq(vcpu_task_read(vm_stat_tasks(t.vm), gettid(), &task), 0);
 	if (!accounts[vcpu].told) {
 		accounts[vcpu].told = true;
 		accounts[vcpu].first_us = us;

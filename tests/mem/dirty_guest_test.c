@@ -131,7 +131,7 @@ START_TEST(test_a_slot_that_comes_while_tracking_is_tracked)
 	const struct mem_region *added;
 
 	begin();
-	ck_assert_int_eq(mem_map_ram(w.mem, "added", 64 * MIB, 2 * MIB, 0), 0);
+	ck_assert_int_eq(mem_map_ram(w.mem, "added", WRITER_RAM + 64 * MIB, 2 * MIB, 0), 0);
 	added = mem_map_at(mem_map(w.mem), 1);
 	memset(bitmap, 0, sizeof(bitmap));
 	ck_assert_int_eq(mem_dirty_collect(w.mem, added, bitmap), 0);
@@ -146,6 +146,12 @@ START_TEST(test_a_slot_that_comes_while_tracking_is_tracked)
 }
 END_TEST
 
+/* Fewer where a CPU is emulated. */
+static int rounds(void)
+{
+	return getenv("FERRY_TEST_SLOWDOWN") ? 4 : 20;
+}
+
 /* What migration does, with a guest that writes all the time: collect, clear, copy, and compare. */
 START_TEST(test_copy_by_dirty_pages_is_the_memory_of_a_writing_guest)
 {
@@ -155,7 +161,7 @@ START_TEST(test_copy_by_dirty_pages_is_the_memory_of_a_writing_guest)
 	begin();
 	memory = ram()->hva;
 	memcpy(copy, memory, sizeof(copy));
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < rounds(); round++) {
 		writer_ask(&w, FIRST + 64 * (uint32_t)round, 1000);
 		for (int i = 0; i < 5; i++) {
 			collect();

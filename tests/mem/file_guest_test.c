@@ -77,7 +77,7 @@ START_TEST(test_guest_goes_on_over_its_snapshot)
 	ck_assert_int_eq(mem_dirty_collect(w.mem, mem_map_at(mem_map(w.mem), 0), bitmap), 0);
 	ck_assert_uint_eq(bitmap[FIRST / 64] & 1, 1);
 	/* What is discarded is zero to the guest too, and so is what is written after. */
-	ck_assert_int_eq(mem_discard(w.mem, FIRST * PAGE, 50 * PAGE), 0);
+	ck_assert_int_eq(mem_discard(w.mem, WRITER_RAM + FIRST * PAGE, 50 * PAGE), 0);
 	expect_word(FIRST, 0);
 	expect_word(FIRST, 1);
 	expect_word(FIRST + 49, 0);
@@ -99,7 +99,7 @@ START_TEST(test_guest_goes_on_in_memory_that_was_handed_over)
 	expect_word(FIRST, 2);
 	expect_word(FIRST + 99, 2);
 	expect_word(FIRST + 100, 0);
-	ck_assert_int_eq(mem_discard(w.mem, FIRST * PAGE, PAGE), 0);
+	ck_assert_int_eq(mem_discard(w.mem, WRITER_RAM + FIRST * PAGE, PAGE), 0);
 	expect_word(FIRST, 0);
 	finish();
 }
@@ -153,7 +153,7 @@ START_TEST(test_guest_runs_while_its_pages_come)
 	ck_assert_uint_gt(atomic_load(&asked), 101);
 	ck_assert_uint_lt(atomic_load(&asked), 200);
 	/* The rest comes unasked, also onto what the guest has written since. */
-	ck_assert_int_eq(pager_place(pager, 0, saved + ram->offset, ram->size / PAGE), 0);
+	ck_assert_int_eq(pager_place(pager, WRITER_RAM, saved + ram->offset, ram->size / PAGE), 0);
 	ck_assert_int_eq(pager_missing(pager, ram, missing), 0);
 	for (unsigned i = 0; i < 4096 / 64; i++)
 		ck_assert_uint_eq(missing[i], 0);

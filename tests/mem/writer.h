@@ -12,7 +12,16 @@
 #include "mem/mem.h"
 
 #define PAGE	    GUEST_PAGE_SIZE
-#define WRITER_PORT 0x1000
+/* Where the guest asks, and where its RAM begins: guest/basic/writer.c, guest/basic/arm64/writer.c. */
+#ifdef __aarch64__
+#define WRITER_BASE 0x0a000000
+#define WRITER_BUS  vm_mmio
+#define WRITER_RAM  GIB
+#else
+#define WRITER_BASE 0x1000
+#define WRITER_BUS  vm_pio
+#define WRITER_RAM  0ULL
+#endif
 #define WRITER_NONE 0xffffffffU
 #define WRITER_READ 0x80000000U
 
@@ -58,7 +67,7 @@ static inline void writer_start(struct writer *w, struct machine_options options
 	options.vm.vcpus = 1;
 	test_machine_create_with(&w->t, options);
 	w->mem = vm_mem(w->t.vm);
-	ck_assert_int_eq(bus_add(vm_pio(w->t.vm), "test", WRITER_PORT, 8, &writer_ops, w), 0);
+	ck_assert_int_eq(bus_add(WRITER_BUS(w->t.vm), "test", WRITER_BASE, 8, &writer_ops, w), 0);
 }
 
 /* Lets it write count pages from first on (numbers of pages), and goes on at once. */

@@ -25,6 +25,7 @@ struct fake_reg {
 	struct reg_key key;
 	uint8_t value[REG_SIZE_MAX];
 	bool is_gone; /* this VM has no such register */
+	unsigned flags; /* enum reg_flags */
 };
 
 struct fake_regs {
@@ -50,7 +51,8 @@ static inline int fake_list(void *self, uint32_t vcpu, struct reg_list *out)
 
 	for (unsigned i = 0; i < fake->count && !err; i++)
 		if (fake->regs[i].key.vcpu == vcpu && !fake->regs[i].is_gone)
-			err = reg_list_add(out, vcpu, fake->regs[i].key.id, 0);
+			err = reg_list_add(out, vcpu, fake->regs[i].key.id,
+					   fake->regs[i].flags);
 	return err;
 }
 

@@ -13,7 +13,7 @@
 #include "fuzz/reseal.h"
 #include "migrate/bytes.h"
 #include "migrate/move.h"
-#include "migrate/snapshot.h"
+#include "migrate/save.h"
 
 #define LEVEL	 19
 #define FILE_MAX (8 * MIB)
@@ -305,15 +305,11 @@ static void pack(const char *dir, const char *name)
 
 static void write_snapshot(const char *dir)
 {
-	struct snapshot_writer *writer;
 	char path[512];
-	const struct snapshot_options options = { .dir = path, .machine = "{}" };
 
 	make_guest(&source);
 	snprintf(path, sizeof(path), "%s/snapshot", dir);
-	ck_assert_int_eq(snapshot_writer_create(&source.guest, &options, &writer), 0);
-	ck_assert_int_eq(snapshot_writer_run(writer), 0);
-	snapshot_writer_destroy(writer);
+	ck_assert_int_eq(save_guest(&source.guest, path, "{}"), 0);
 	fake_guest_finish(&source);
 	pack(dir, "state");
 	pack(dir, "memory");

@@ -232,12 +232,24 @@ START_TEST(test_nobody_there_is_told)
 }
 END_TEST
 
-/* A while that is another each time, and longer than some of the steps. */
-static unsigned delay;
+/*
+ * Moments all over a move, however long one takes here: a later one after each move that was cancelled,
+ * and any of those before after one that was not.
+ */
+static uint64_t delay_ns;
+
+static void choose_delay(bool was_cancelled, unsigned *seed)
+{
+	if (was_cancelled)
+		delay_ns += delay_ns / 4 + 20000;
+	else
+		delay_ns = delay_ns * ((uint64_t)rand_r(seed) % 100) / 100;
+}
 
 static void wait_delay(void)
 {
-	const struct timespec time = { .tv_nsec = delay * 37000L % 30000000 };
+	const struct timespec time = { .tv_sec = (time_t)(delay_ns / 1000000000),
+				       .tv_nsec = (long)(delay_ns % 1000000000) };
 
 	nanosleep(&time, NULL);
 }
@@ -248,8 +260,20 @@ static void cancel_source(struct move *m)
 	migrate_source_cancel(m->migration);
 }
 
+static bool has_destination(struct move *m)
+{
+	bool has;
+
+	pthread_mutex_lock(&m->lock);
+	has = m->arriving != NULL;
+	pthread_mutex_unlock(&m->lock);
+	return has;
+}
+
 static void cancel_dest(struct move *m)
 {
+	while (!m->dest_ended && !has_destination(m))
+		sched_yield();
 	wait_delay();
 	pthread_mutex_lock(&m->lock);
 	if (m->arriving)
@@ -259,21 +283,23 @@ static void cancel_dest(struct move *m)
 
 static void cancel_many(void (*cancel)(struct move *m), bool postcopy)
 {
-	unsigned cancelled = 0;
+	unsigned cancelled = 0, seed = 1;
 
-	for (delay = 0; delay < 150; delay++) {
+	delay_ns = 0;
+	for (unsigned i = 0; i < 150; i++) {
 		setup();
-		move.options.connections = 1 + delay % 3;
-		move.options.bandwidth = delay % 5 ? 0 : 64 * MIB;
-		move.options.postcopy = postcopy && delay % 4 == 3;
+		move.options.connections = 1 + i % 3;
+		move.options.bandwidth = i % 5 ? 0 : 64 * MIB;
+		move.options.postcopy = postcopy && i % 4 == 3;
 		move.during = cancel;
-		move_run(&move, delay % 2 ? TCP : unix_uri);
+		move_run(&move, i % 2 ? TCP : unix_uri);
 		ck_assert_msg(move.outcome == MIGRATE_WENT_ON || move.outcome == MIGRATE_MOVED,
-			      "%u: %d: %s; %d: %s", delay, move.outcome, move.source_text,
+			      "%u: %d: %s; %d: %s", i, move.outcome, move.source_text,
 			      move.arrival, move.dest_text);
 		ck_assert_ptr_nonnull(check_one_runs(&move));
 		cancelled += move.outcome == MIGRATE_WENT_ON;
-		if (move.outcome == MIGRATE_WENT_ON && delay % 8 == 0)
+		choose_delay(move.outcome == MIGRATE_WENT_ON, &seed);
+		if (move.outcome == MIGRATE_WENT_ON && i % 8 == 0)
 			move_again(unix_uri);
 		teardown();
 	}

@@ -16,6 +16,7 @@
 #include "check_main.h"
 #include "mem/dirty.h"
 #include "migrate/fake_guest.h"
+#include "migrate/save.h"
 
 #define MACHINE "{\"kernel\": \"/boot/vmlinuz\"}"
 
@@ -59,15 +60,8 @@ static void teardown(void)
 
 static int save_to(const char *to)
 {
-	const struct snapshot_options options = { .dir = to, .machine = MACHINE };
-	struct snapshot_writer *writer;
-	int err;
-
 	error_clear();
-	ck_assert_int_eq(snapshot_writer_create(&source.guest, &options, &writer), 0);
-	err = snapshot_writer_run(writer);
-	snapshot_writer_destroy(writer);
-	return err;
+	return save_guest(&source.guest, to, MACHINE);
 }
 
 static void save(void)
@@ -426,7 +420,7 @@ static void *cancel_main(void *arg)
 
 START_TEST(test_a_cancelled_snapshot_leaves_nothing)
 {
-	const struct snapshot_options options = { .dir = dir, .machine = MACHINE };
+	struct snapshot_dir made;
 	unsigned cancelled = 0;
 	pthread_t thread;
 	int err;
@@ -434,14 +428,17 @@ START_TEST(test_a_cancelled_snapshot_leaves_nothing)
 	setup();
 	fake_guest_start(&source);
 	for (unsigned i = 0; i < 50; i++) {
-		ck_assert_int_eq(snapshot_writer_create(&source.guest, &options, &cancelled_writer),
-				 0);
+		ck_assert_int_eq(snapshot_dir_make(&made, dir), 0);
+		ck_assert_int_eq(save_begin(&made, &source.guest, MACHINE, &cancelled_writer), 0);
 		pthread_create(&thread, NULL, cancel_main, NULL);
 		err = snapshot_writer_run(cancelled_writer);
 		pthread_join(thread, NULL);
 		ck_assert(err == 0 || err == -ECANCELED);
 		ck_assert(source.is_running);
 		cancelled += err != 0;
+		if (!err)
+			ck_assert_int_eq(snapshot_dir_commit(&made), 0);
+		snapshot_dir_finish(&made);
 		ck_assert_uint_le(entries(root), cancelled < i + 1);
 		snapshot_writer_destroy(cancelled_writer);
 	}

@@ -12,6 +12,7 @@
 #define GICR_ADDRESS   0x20000000UL
 #define RTC_ADDRESS    0x09010000UL
 #define GPIO_ADDRESS   0x09030000UL
+#define PANIC_ADDRESS  0x09050000UL
 
 #define read_sysreg(name)                                                                          \
 	({                                                                                         \
@@ -42,17 +43,27 @@ static inline void mmio_write64(uint64_t address, uint64_t v)
 	__asm__ volatile("str %0, [%1]" : : "r"(v), "r"(address) : "memory");
 }
 
-static inline uint8_t uart_read(unsigned offset)
+static inline uint8_t mmio_read8(uint64_t address)
 {
 	uint32_t v;
 
-	__asm__ volatile("ldrb %w0, [%1]" : "=r"(v) : "r"(SERIAL_ADDRESS + offset) : "memory");
+	__asm__ volatile("ldrb %w0, [%1]" : "=r"(v) : "r"(address) : "memory");
 	return (uint8_t)v;
+}
+
+static inline void mmio_write8(uint64_t address, uint8_t v)
+{
+	__asm__ volatile("strb %w0, [%1]" : : "r"(v), "r"(address) : "memory");
+}
+
+static inline uint8_t uart_read(unsigned offset)
+{
+	return mmio_read8(SERIAL_ADDRESS + offset);
 }
 
 static inline void uart_write(unsigned offset, uint8_t v)
 {
-	__asm__ volatile("strb %w0, [%1]" : : "r"(v), "r"(SERIAL_ADDRESS + offset) : "memory");
+	mmio_write8(SERIAL_ADDRESS + offset, v);
 }
 
 static inline void cpu_relax(void)

@@ -48,28 +48,45 @@ static bool is(const char *a, const char *b)
 	return *a == *b;
 }
 
-const char *guest_cmdline(const void *info)
+static bool begins(const char *text, const char *prefix)
+{
+	while (*prefix && *text == *prefix) {
+		text++;
+		prefix++;
+	}
+	return !*prefix;
+}
+
+const uint8_t *guest_fdt_property(const void *info, const char *node, const char *name)
 {
 	const uint8_t *fdt = info, *at = fdt + big(fdt + 8);
-	const char *strings = (const char *)fdt + big(fdt + 12);
+	const char *strings = (const char *)fdt + big(fdt + 12), *in = "";
 
 	for (;;) {
 		uint32_t token = big(at), len;
 
 		at += 4;
 		if (token == FDT_BEGIN_NODE) {
+			in = (const char *)at;
 			while (*at++)
 				;
 		} else if (token == FDT_PROP) {
 			len = big(at);
-			if (is(strings + big(at + 4), "bootargs"))
-				return (const char *)at + 8;
+			if (begins(in, node) && is(strings + big(at + 4), name))
+				return at + 8;
 			at += 8 + len;
 		} else if (token != FDT_END_NODE && token != FDT_NOP) {
-			return "";
+			return NULL;
 		}
 		at = (const uint8_t *)(((uintptr_t)at + 3) & ~3UL);
 	}
+}
+
+const char *guest_cmdline(const void *info)
+{
+	const uint8_t *text = guest_fdt_property(info, "chosen", "bootargs");
+
+	return text ? (const char *)text : "";
 }
 
 void guest_puts(const char *s)
@@ -93,6 +110,13 @@ void guest_poweroff(void)
 void guest_reset(void)
 {
 	hvc(PSCI_SYSTEM_RESET, 0, 0, 0, 0, 0);
+	stop();
+}
+
+/* QEMU docs/specs/pvpanic: bit 0 */
+void guest_panic(void)
+{
+	mmio_write8(PANIC_ADDRESS, 1);
 	stop();
 }
 

@@ -31,6 +31,10 @@ struct arm64_trap {
 };
 
 struct arch_vm {
+	struct {
+		bool has_pmu, has_sve;
+		unsigned sve_bits; /* of a vector, at the most; 0: as many as the host has */
+	} cpu; /* fixed once there are vCPUs */
 	bool has_gic, has_its; /* the descriptors are open */
 	int gic, its;
 	uint64_t gits_ctlr; /* of a guest that comes from elsewhere, until its tables are there */

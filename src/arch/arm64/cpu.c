@@ -8,6 +8,7 @@
 
 #include <ferry/error.h>
 
+#include "base/cleanup.h"
 #include "kvm/kvm_arm64.h"
 #include "regs.h"
 #include "traps.h"
@@ -23,14 +24,61 @@ static int take_undescribed_accesses(struct vm *vm)
 	return kvm_enable_cap(vm->fd, &cap);
 }
 
-int arch_vm_init(struct vm *vm)
+#define SVE_BITS_MIN 128 /* and each vector is a multiple of it: Arm ARM A1.4.1 */
+#define SVE_BITS_MAX 2048
+
+static int want_sve(struct vm *vm, const char *bits)
+{
+	char *end = NULL;
+
+	if (!vm->caps.arm_sve)
+		return because(-EINVAL, "this host's KVM has no SVE for guests");
+	if (bits)
+		vm->arch.cpu.sve_bits = (unsigned)strtoul(bits, &end, 10);
+	if (bits && (end == bits || *end || vm->arch.cpu.sve_bits % SVE_BITS_MIN ||
+		     vm->arch.cpu.sve_bits < SVE_BITS_MIN || vm->arch.cpu.sve_bits > SVE_BITS_MAX))
+		return because(-EINVAL, "sve=%s: not a length in bits, 128 to 2048", bits);
+	vm->arch.cpu.has_sve = true;
+	return 0;
+}
+
+static int want(struct vm *vm, char *word)
+{
+	char *value = strchr(word, '=');
+
+	if (value)
+		*value++ = '\0';
+	if (strcmp(word, "sve") == 0)
+		return want_sve(vm, value);
+	if (strcmp(word, "pmu") != 0 || value)
+		return because(-EINVAL, "'%s' is not one of pmu, sve, sve=BITS", word);
+	if (!vm->caps.arm_pmu_v3)
+		return because(-EINVAL, "this host's KVM has no PMU for guests");
+	vm->arch.cpu.has_pmu = true;
+	return 0;
+}
+
+static int choose_cpu(struct vm *vm, const char *cpu)
+{
+	AUTO_FREE char *copy = strdup(cpu);
+	char *at = copy, *word;
+	int r = copy ? 0 : -ENOMEM;
+
+	while (r == 0 && (word = strsep(&at, ",")))
+		r = want(vm, word);
+	return r < 0 ? because_of(r, "--cpu") : 0;
+}
+
+int arch_vm_init(struct vm *vm, const char *cpu)
 {
 	int r;
 
 	if (!vm->caps.one_reg || !vm->caps.arm_psci_0_2)
 		return because(-EOPNOTSUPP, "this KVM has no PSCI for guests");
 	r = take_undescribed_accesses(vm);
-	return r < 0 ? because(r, "KVM_CAP_ARM_NISV_TO_USER: %s", strerror(-r)) : 0;
+	if (r < 0)
+		return because(r, "KVM_CAP_ARM_NISV_TO_USER: %s", strerror(-r));
+	return cpu ? choose_cpu(vm, cpu) : 0;
 }
 
 void arch_vm_finish(struct vm *vm)
@@ -44,7 +92,6 @@ void arch_vm_finish(struct vm *vm)
 	vm->arch.registers = NULL;
 }
 
-/* SVE and the PMU take more than a bit here, and are not offered. */
 static void choose_features(const struct vcpu *vcpu, struct kvm_vcpu_init *init)
 {
 	const struct kvm_caps *caps = &vcpu->vm->caps;
@@ -55,6 +102,24 @@ static void choose_features(const struct vcpu *vcpu, struct kvm_vcpu_init *init)
 	if (caps->arm_ptrauth_address && caps->arm_ptrauth_generic)
 		init->features[0] |= 1U << KVM_ARM_VCPU_PTRAUTH_ADDRESS |
 				     1U << KVM_ARM_VCPU_PTRAUTH_GENERIC;
+	if (vcpu->vm->arch.cpu.has_pmu)
+		init->features[0] |= 1U << KVM_ARM_VCPU_PMU_V3;
+	if (vcpu->vm->arch.cpu.has_sve)
+		init->features[0] |= 1U << KVM_ARM_VCPU_SVE;
+}
+
+/* api.rst, KVM_REG_ARM64_SVE_VLS: which lengths there are is chosen now, and is fixed then. */
+static int finalize_sve(struct vcpu *vcpu)
+{
+	unsigned bits = vcpu->vm->arch.cpu.sve_bits;
+	uint64_t lengths[KVM_ARM64_SVE_VLS_WORDS];
+	int r = kvm_get_one_reg(vcpu->fd, KVM_REG_ARM64_SVE_VLS, lengths);
+
+	for (unsigned n = bits / SVE_BITS_MIN; bits && n < 64 * KVM_ARM64_SVE_VLS_WORDS; n++)
+		lengths[n / 64] &= ~(1ULL << n % 64);
+	if (r == 0 && bits)
+		r = kvm_set_one_reg(vcpu->fd, KVM_REG_ARM64_SVE_VLS, lengths);
+	return r < 0 ? r : kvm_arm_vcpu_finalize(vcpu->fd, KVM_ARM_VCPU_SVE);
 }
 
 int arch_vcpu_init(struct vcpu *vcpu)
@@ -66,6 +131,8 @@ int arch_vcpu_init(struct vcpu *vcpu)
 		choose_features(vcpu, &init);
 		r = kvm_arm_vcpu_init(vcpu->fd, &init);
 	}
+	if (r == 0 && vcpu->vm->arch.cpu.has_sve)
+		r = finalize_sve(vcpu);
 	if (r == 0)
 		r = kvm_get_one_reg(vcpu->fd, ARM64_ID_MPIDR_EL1, &vcpu->arch.mpidr);
 	return r < 0 ? because(r, "vCPU %u: KVM_ARM_VCPU_INIT: %s", vcpu->index, strerror(-r)) : 0;

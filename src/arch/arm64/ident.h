@@ -11,4 +11,10 @@ struct vm;
  */
 int arm64_fw_bank_add(struct vm *vm);
 
+/*
+ * Sets some of them, before the VM first runs: "psci=1.0,std-hyp=0"; psci, std, std-hyp, vendor-hyp
+ * and vendor-hyp-2. -EINVAL: no such word, no such value, or more than this host has; with a text.
+ */
+int arm64_fw_pin(struct vm *vm, const char *list);
+
 #endif

@@ -14,6 +14,7 @@
 
 /* SGIs and PPIs come first: GICv3 2.2. */
 #define PRIVATE_IRQS 32
+#define SGIS	     16
 
 #define REDIST_SIZE 0x20000ULL
 
@@ -90,6 +91,22 @@ int arm64_gic_create(struct vm *vm, const struct arm64_gic_options *options)
 			       vm->vcpu_count, (unsigned long long)room);
 	r = create_gic(vm, options);
 	return r < 0 ? r : create_its(vm, options);
+}
+
+int arm64_pmu_init(struct vm *vm, uint32_t ppi)
+{
+	int irq = (int)ppi + SGIS, r = 0;
+
+	if (!vm->arch.cpu.has_pmu)
+		return 0;
+	for (uint32_t i = 0; i < vm->vcpu_count && r == 0; i++) {
+		int fd = vm->vcpus[i].fd;
+
+		r = set_attr(fd, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_IRQ, &irq);
+		if (r == 0)
+			r = set_attr(fd, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_INIT, NULL);
+	}
+	return r < 0 ? because(r, "the PMU: %s", strerror(-r)) : 0;
 }
 
 /* What the tables are told to KVM by: no attribute but an order. */

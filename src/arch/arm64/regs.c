@@ -87,7 +87,8 @@ int arm64_reg_set(struct vcpu *vcpu, uint64_t id, const void *val)
 		return failure(vcpu, id, -ENOENT);
 	if (memcmp(now, val, size) == 0)
 		return 0;
-	if (r != -EINVAL)
+	/* -EPERM: vectors' lengths, which are fixed. */
+	if (r != -EINVAL && r != -EPERM)
 		return failure(vcpu, id, r);
 	arm64_reg_name(id, name, sizeof(name));
 	return because(r, "register %s cannot be %#llx on this host, where it is %#llx", name,
@@ -140,6 +141,36 @@ int arm64_core_bank_add(struct vm *vm)
 	};
 
 	return reg_file_add(&vm->regs, &bank, 0, 0, vm);
+}
+
+static int sve_list(void *self, uint32_t v, struct reg_list *out)
+{
+	const struct kvm_reg_list *registers;
+	int r = arm64_registers(self, &registers);
+
+	for (uint64_t i = 0; r == 0 && i < registers->n; i++) {
+		uint64_t id = registers->reg[i];
+
+		if (ARM64_KIND(id) == ARM64_KIND_SVE)
+			r = reg_list_add(out, v, id, id == KVM_REG_ARM64_SVE_VLS ? REG_PROMISE : 0);
+	}
+	return r;
+}
+
+int arm64_sve_bank_add(struct vm *vm)
+{
+	static const struct reg_bank bank = {
+		.name = "sve",
+		.mask = ARM64_KIND_MASK,
+		.match = ARM64_KIND_ID(ARM64_KIND_SVE),
+		.per_vcpu = 1,
+		.list = sve_list,
+		.get = core_get,
+		.set = core_set,
+		.name_of = core_name,
+	};
+
+	return vm->arch.cpu.has_sve ? reg_file_add(&vm->regs, &bank, 0, 0, vm) : 0;
 }
 
 /* Numbers: the ioctls' in linux/kvm.h. */

@@ -30,18 +30,23 @@ struct arm64_gic_options {
  */
 int arm64_gic_create(struct vm *vm, const struct arm64_gic_options *options);
 
+/* The PMU's overflow is that private interrupt; nothing if the vCPUs have none. After the GIC. */
+int arm64_pmu_init(struct vm *vm, uint32_t ppi);
+
 /*
  * Each adds one bank to the VM's register file. A machine adds them in this order, which is the order
  * of restoring (devices/arm-vgic-v3.rst, arm-vgic-its.rst, fw-pseudo-registers.rst):
  *   fw      what the guest was promised by firmware; fixed once it runs (ident.h)
  *   sysreg  ID registers first, which are fixed likewise and decide which of the others exist
  *   core    what runs
+ *   sve     its vectors, where it has any; the lengths of them were chosen when the vCPUs were made
  *   vcpu    whether it runs; what is pending in it
  *   gic     after the vCPUs: distributor, then redistributors and CPU interfaces, then the ITS
  *   clock   the counters, once and last: any write of one is for all vCPUs
  */
 int arm64_sysreg_bank_add(struct vm *vm);
 int arm64_core_bank_add(struct vm *vm);
+int arm64_sve_bank_add(struct vm *vm);
 int arm64_vcpu_bank_add(struct vm *vm);
 int arm64_gic_bank_add(struct vm *vm);
 int arm64_clock_bank_add(struct vm *vm, bool freeze);
@@ -77,6 +82,7 @@ void arm64_reg_name(uint64_t id, char *name, size_t size);
 #define ARM64_KIND_DEMUX   0x11
 #define ARM64_KIND_SYSREG  0x13
 #define ARM64_KIND_FW	   0x14
+#define ARM64_KIND_SVE	   0x15
 #define ARM64_KIND_FW_BMAP 0x16
 #define ARM64_KIND_MASK	   0xff0fffff0fff0000ULL /* all but the size */
 #define ARM64_KIND_ID(kind) (REG_OWNER_ARM64 << 56 | (uint64_t)(kind) << 16)

@@ -109,6 +109,21 @@ static void name_core(unsigned word, char *name, size_t size)
 		snprintf(name, size, "%#x", word);
 }
 
+/* asm/kvm.h: KVM_REG_ARM64_SVE_ZREG() and its neighbours; registers are in one slice each. */
+static void name_sve(uint64_t id, char *name, size_t size)
+{
+	unsigned number = (unsigned)id & 0xffff;
+
+	if (id == KVM_REG_ARM64_SVE_VLS)
+		snprintf(name, size, "sve_lengths");
+	else if (number >= (KVM_REG_ARM64_SVE_FFR_BASE & 0xffff))
+		snprintf(name, size, "ffr");
+	else if (number >= (KVM_REG_ARM64_SVE_PREG_BASE & 0xffff))
+		snprintf(name, size, "p%u", number >> 5 & 15);
+	else
+		snprintf(name, size, "z%u", number >> 5 & 31);
+}
+
 void arm64_reg_name(uint64_t id, char *name, size_t size)
 {
 	unsigned number = (unsigned)id & 0xffff;
@@ -117,6 +132,8 @@ void arm64_reg_name(uint64_t id, char *name, size_t size)
 		name_core(number, name, size);
 	else if (ARM64_KIND(id) == ARM64_KIND_SYSREG)
 		name_sysreg(number, name, size);
+	else if (ARM64_KIND(id) == ARM64_KIND_SVE)
+		name_sve(id, name, size);
 	else if (ARM64_KIND(id) == ARM64_KIND_DEMUX)
 		snprintf(name, size, "CCSIDR_EL1.%u", number & 0xff);
 	else if (ARM64_KIND(id) == ARM64_KIND_FW && number < ARRAY_SIZE(fw_names))

@@ -78,9 +78,9 @@ long arch_vm_type(int kvm)
 	return 0;
 }
 
-int arch_vm_init(struct vm *vm)
+int arch_vm_init(struct vm *vm, const char *cpu)
 {
-	int r = set_special_pages(vm);
+	int r = cpu ? because(-EINVAL, "--cpu: only arm64 machines have it") : set_special_pages(vm);
 
 	if (r == 0)
 		r = enable_wide_apic_ids(vm);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The dispatcher's state as registers of 32 or 64 bits, all of which are zero in a guest that has never
- * called it. What runs follows from the contexts: no handler can run without one.
+ * The dispatcher's state as registers of 32 or 64 bits, all of which are zero in a guest that has
+ * never called it. What runs follows from the contexts: no handler can run without one.
  */
 #include "pv/sdei/impl.h"
 
@@ -28,6 +28,7 @@ enum field {
 	PSTATE,
 	ENTRY_PSTATE,
 	X,
+	SLOT, /* of the VM; the number is the slot's: the INTID that is bound */
 };
 
 #define PENDING	   8U
@@ -71,8 +72,12 @@ static int list_handlers(uint32_t v, bool shared, struct reg_list *out)
 
 static int list_shared(void *self, uint32_t v, struct reg_list *out)
 {
+	int r = 0;
+
 	(void)self;
-	return list_handlers(v, true, out);
+	for (unsigned i = 0; i < SDEI_SLOTS && r == 0; i++)
+		r = reg_list_add(out, v, REG_ID(REG_BANK_SDEI_SHARED, SLOT, 2, i), 0);
+	return r < 0 ? r : list_handlers(v, true, out);
 }
 
 static int list_contexts(uint32_t v, struct reg_list *out)
@@ -152,6 +157,17 @@ static bool is_unmasked(struct reg_key key)
 	return key.vcpu != REG_VM && key.id == REG_ID(REG_BANK_SDEI, UNMASKED, 2, 0);
 }
 
+/* NULL: it is no slot. */
+static uint32_t *slot_of(struct sdei *sdei, struct reg_key key)
+{
+	uint32_t number = REG_ID_NUMBER(key.id);
+
+	if (key.vcpu != REG_VM || number >= SDEI_SLOTS ||
+	    key.id != REG_ID(REG_BANK_SDEI_SHARED, SLOT, 2, number))
+		return NULL;
+	return &sdei->model.slots[number];
+}
+
 static uint64_t *handler_word(struct sdei_handler *handler, enum field field)
 {
 	switch (field) {
@@ -180,6 +196,8 @@ static int read_value(struct sdei *sdei, struct reg_key key, uint64_t *ret_value
 
 	if (word) {
 		*ret_value = *word;
+	} else if (slot_of(sdei, key)) {
+		*ret_value = *slot_of(sdei, key);
 	} else if (is_unmasked(key)) {
 		*ret_value = sdei->model.pes[key.vcpu].unmasked;
 	} else if (is_event(key)) {
@@ -235,6 +253,18 @@ static int set_event(struct sdei_context *context, enum sdei_priority priority, 
 	return 0;
 }
 
+/* One interrupt is one event's: another that has it will be told what it has now. */
+static int set_slot(struct sdei *sdei, uint32_t *slot, uint64_t value)
+{
+	if (value && (value < FIRST_SPI || value >= sdei->model.interrupts))
+		return cannot("an interrupt that is bound", value);
+	for (unsigned i = 0; i < SDEI_SLOTS; i++)
+		if (sdei->model.slots[i] == value)
+			sdei->model.slots[i] = 0;
+	*slot = (uint32_t)value;
+	return 0;
+}
+
 static int write_value(struct sdei *sdei, struct reg_key key, uint64_t value)
 {
 	const struct column *column = NULL;
@@ -242,6 +272,8 @@ static int write_value(struct sdei *sdei, struct reg_key key, uint64_t value)
 	uint64_t *word = word_of(sdei, key);
 	uint32_t number = REG_ID_NUMBER(key.id);
 
+	if (slot_of(sdei, key))
+		return set_slot(sdei, slot_of(sdei, key), value);
 	if (is_event(key))
 		return set_event(&sdei->model.pes[key.vcpu].contexts[number],
 				 (enum sdei_priority)number, value);
@@ -296,7 +328,9 @@ static int name_of(void *self, struct reg_key key, char *name, size_t size)
 				 context_columns[c].name);
 			return 0;
 		}
-	if (handler_of(self, key, &column))
+	if (field == SLOT)
+		snprintf(name, size, "slot%u", number);
+	else if (handler_of(self, key, &column))
 		snprintf(name, size, "event%#x.%s", number, column->name);
 	else
 		snprintf(name, size, "unmasked");

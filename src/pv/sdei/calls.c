@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The functions of SDEI, with their errors in the order in which they are looked for (DEN0054 5.1). */
+/*
+ * The functions of SDEI, with their errors in the order in which they are looked for (DEN0054 5.1).
+ */
 #include "pv/sdei/model.h"
 
-/* Interrupts 0 to 15 are SGIs, which cannot be bound. */
-#define SGIS 16
+/* Interrupts 0 to 15 are SGIs, which cannot be bound; up to 31 they are private: GICv3 2.2. */
+#define SGIS	     16
+#define FIRST_SHARED 32
 
 struct caller {
 	struct sdei_model *model;
@@ -53,6 +56,11 @@ static int64_t version(struct caller *caller)
 	return (int64_t)SDEI_VERSION_1_0;
 }
 
+static bool is_unbound(struct caller *caller, const struct sdei_event_info *info)
+{
+	return info->dynamic && !*sdei_slot(caller->model, info);
+}
+
 static int64_t event_register(struct caller *caller)
 {
 	const uint64_t *args = caller->args; /* event, entry, argument, flags, affinity */
@@ -62,6 +70,8 @@ static int64_t event_register(struct caller *caller)
 
 	if (!args[1] || !is_routing(caller->model, args[3], args[4]) || !info)
 		return SDEI_INVALID_PARAMETERS;
+	if (is_unbound(caller, info))
+		return SDEI_DENIED;
 	result = operate(caller, info, SDEI_DO_REGISTER);
 	if (result != SDEI_SUCCESS)
 		return result;
@@ -157,7 +167,8 @@ static int64_t event_routing_set(struct caller *caller)
 	struct sdei_handler *handler;
 	int64_t result;
 
-	if (!is_routing(caller->model, args[1], args[2]) || !info || !info->shared)
+	if (!is_routing(caller->model, args[1], args[2]) || !info || !info->shared ||
+	    is_unbound(caller, info))
 		return SDEI_INVALID_PARAMETERS;
 	result = operate(caller, info, SDEI_DO_ROUTING);
 	if (result != SDEI_SUCCESS)
@@ -184,20 +195,36 @@ static int64_t pe_unmask(struct caller *caller)
 	return SDEI_SUCCESS;
 }
 
-/* SDEI_FEATURES says that there are no slots. */
+/* 5.1.14: who binds it again gets the same event; private slots there are none. */
 static int64_t interrupt_bind(struct caller *caller)
 {
 	uint64_t interrupt = caller->args[0];
+	const struct sdei_event_info *info;
 
 	if (interrupt < SGIS || interrupt >= caller->model->interrupts)
 		return SDEI_INVALID_PARAMETERS;
-	return SDEI_OUT_OF_RESOURCE;
+	if (interrupt < FIRST_SHARED)
+		return SDEI_OUT_OF_RESOURCE;
+	info = sdei_bound(caller->model, (uint32_t)interrupt);
+	if (!info)
+		info = sdei_bound(caller->model, 0);
+	if (!info)
+		return SDEI_OUT_OF_RESOURCE;
+	*sdei_slot(caller->model, info) = (uint32_t)interrupt;
+	return info->number;
 }
 
+/* 5.1.15 */
 static int64_t interrupt_release(struct caller *caller)
 {
-	(void)caller;
-	return SDEI_INVALID_PARAMETERS;
+	const struct sdei_event_info *info = sdei_event(caller->args[0]);
+
+	if (!info || !info->dynamic || is_unbound(caller, info))
+		return SDEI_INVALID_PARAMETERS;
+	if (sdei_status(caller->model, caller->pe, info))
+		return SDEI_DENIED;
+	*sdei_slot(caller->model, info) = 0;
+	return SDEI_SUCCESS;
 }
 
 static int64_t event_signal(struct caller *caller)
@@ -214,7 +241,9 @@ static int64_t event_signal(struct caller *caller)
 
 static int64_t features(struct caller *caller)
 {
-	return caller->args[0] == SDEI_FEATURE_BIND_SLOTS ? 0 : SDEI_INVALID_PARAMETERS;
+	/* 5.1.17: private slots in the lower half, shared ones in the upper. */
+	return caller->args[0] == SDEI_FEATURE_BIND_SLOTS ? SDEI_SLOTS << 16 :
+							    SDEI_INVALID_PARAMETERS;
 }
 
 /* 5.1.18, 5.1.19: all are unregistered; what runs shows in the result. */
@@ -234,9 +263,14 @@ static int64_t private_reset(struct caller *caller)
 	return reset(caller, false);
 }
 
+/* Bindings go as well, unless a handler still runs. */
 static int64_t shared_reset(struct caller *caller)
 {
-	return reset(caller, true);
+	int64_t result = reset(caller, true);
+
+	for (unsigned i = 0; i < SDEI_SLOTS && result == SDEI_SUCCESS; i++)
+		caller->model->slots[i] = 0;
+	return result;
 }
 
 /* By function - SDEI_FUNCTIONS; the two that complete are not here, since they do not return. */

@@ -3,18 +3,37 @@
 #include "pv/sdei/model.h"
 
 const struct sdei_event_info sdei_events[SDEI_EVENTS] = {
-	{ SDEI_EVENT_SOFTWARE, false, SDEI_NORMAL },
-	{ SDEI_EVENT_PRIVATE_NORMAL, false, SDEI_NORMAL },
-	{ SDEI_EVENT_PRIVATE_CRITICAL, false, SDEI_CRITICAL },
-	{ SDEI_EVENT_SHARED_NORMAL, true, SDEI_NORMAL },
-	{ SDEI_EVENT_SHARED_CRITICAL, true, SDEI_CRITICAL },
+	{ SDEI_EVENT_SOFTWARE, false, SDEI_NORMAL, false },
+	{ SDEI_EVENT_PRIVATE_NORMAL, false, SDEI_NORMAL, false },
+	{ SDEI_EVENT_PRIVATE_CRITICAL, false, SDEI_CRITICAL, false },
+	{ SDEI_EVENT_SHARED_NORMAL, true, SDEI_NORMAL, false },
+	{ SDEI_EVENT_SHARED_CRITICAL, true, SDEI_CRITICAL, false },
+	{ SDEI_EVENT_BOUND + 0, true, SDEI_NORMAL, true },
+	{ SDEI_EVENT_BOUND + 1, true, SDEI_NORMAL, true },
+	{ SDEI_EVENT_BOUND + 2, true, SDEI_NORMAL, true },
+	{ SDEI_EVENT_BOUND + 3, true, SDEI_NORMAL, true },
 };
+
+_Static_assert(SDEI_SLOTS == 4, "one line each");
 
 const struct sdei_event_info *sdei_event(uint64_t number)
 {
 	for (unsigned i = 0; i < SDEI_EVENTS; i++)
 		if (sdei_events[i].number == number)
 			return &sdei_events[i];
+	return NULL;
+}
+
+uint32_t *sdei_slot(struct sdei_model *model, const struct sdei_event_info *info)
+{
+	return &model->slots[info->number - SDEI_EVENT_BOUND];
+}
+
+const struct sdei_event_info *sdei_bound(const struct sdei_model *model, uint32_t interrupt)
+{
+	for (unsigned i = 0; i < SDEI_SLOTS; i++)
+		if (model->slots[i] == interrupt)
+			return sdei_event(SDEI_EVENT_BOUND + i);
 	return NULL;
 }
 

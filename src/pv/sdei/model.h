@@ -10,6 +10,8 @@
  *   EVENT_REGISTER    refuses flags that 1.0 does not know
  *   PE_MASK           tells by its result whether it changed anything
  *   COMPLETE_AND_RESUME goes on with the PSTATE of an exception, flags included
+ *   INTERRUPT_BIND    takes shared interrupts, which are devices' of ferry; private ones are KVM's, and
+ *                     there is no slot for them. What comes before EVENT_REGISTER is lost.
  *   PSCI CPU_OFF      clears the PE's private events and contexts, also in a handler, and masks it
  */
 #ifndef PV_SDEI_MODEL_H
@@ -32,9 +34,11 @@ struct sdei_event_info {
 	uint32_t number;
 	bool shared;
 	enum sdei_priority priority;
+	bool dynamic; /* it is an interrupt's, once one is bound to it */
 };
 
-#define SDEI_EVENTS 5
+#define SDEI_SLOTS  4 /* dynamic ones: the last */
+#define SDEI_EVENTS (5 + SDEI_SLOTS)
 extern const struct sdei_event_info sdei_events[SDEI_EVENTS];
 
 /* DEN0054 6.1, table 13: bits as EVENT_STATUS has them; RUNNING is kept apart. */
@@ -66,6 +70,7 @@ struct sdei_model {
 	uint32_t pe_count;
 	struct sdei_handler shared[SDEI_EVENTS]; /* of shared events */
 	uint32_t interrupts; /* INTIDs below it exist */
+	uint32_t slots[SDEI_SLOTS]; /* the INTID that is bound; 0: none */
 };
 
 /* Whom a call or a trigger concerns: their vCPUs look for what can be delivered now. */
@@ -78,8 +83,8 @@ struct sdei_call {
 };
 
 /*
- * Every function but EVENT_COMPLETE and EVENT_COMPLETE_AND_RESUME: the value of x0. *ret_whom is a PE's
- * index, or one of the two above; the caller looks itself in any case.
+ * Every function but EVENT_COMPLETE and EVENT_COMPLETE_AND_RESUME: the value of x0. *ret_whom is a
+ * PE's index, or one of the two above; the caller looks itself in any case.
  */
 int64_t sdei_call(struct sdei_model *model, uint32_t pe, const struct sdei_call *call,
 		  uint32_t *ret_whom);
@@ -102,8 +107,8 @@ const struct sdei_handler *sdei_next(struct sdei_model *model, uint32_t pe,
 				     struct sdei_context **ret_context);
 
 /*
- * The platform triggers an event, a private one on that PE. False: nobody has registered it, and it is
- * lost.
+ * The platform triggers an event, a private one on that PE. False: nobody has registered it, and it
+ * is lost.
  */
 bool sdei_trigger(struct sdei_model *model, const struct sdei_event_info *info, uint32_t pe,
 		  uint32_t *ret_whom);
@@ -112,6 +117,9 @@ bool sdei_trigger(struct sdei_model *model, const struct sdei_event_info *info, 
 void sdei_pe_off(struct sdei_model *model, uint32_t pe);
 
 const struct sdei_event_info *sdei_event(uint64_t number);
+/* The slot of a dynamic event; and the event that an interrupt is bound to, NULL: none. */
+uint32_t *sdei_slot(struct sdei_model *model, const struct sdei_event_info *info);
+const struct sdei_event_info *sdei_bound(const struct sdei_model *model, uint32_t interrupt);
 struct sdei_handler *sdei_handler(struct sdei_model *model, uint32_t pe,
 				  const struct sdei_event_info *info);
 /* EVENT_STATUS, which is the row of the state table. */

@@ -135,6 +135,22 @@ int sdei_inject(struct sdei *sdei, uint32_t event, uint32_t vcpu)
 	return latched ? 0 : because(-ENXIO, "the guest has not registered SDEI event %#x", event);
 }
 
+/* A device's interrupt that the guest has bound comes as an event, and to nobody else. */
+static bool take_interrupt(void *self, uint32_t spi)
+{
+	const struct sdei_event_info *info;
+	struct sdei *sdei = self;
+	uint32_t whom = SDEI_NOBODY;
+
+	pthread_mutex_lock(&sdei->lock);
+	info = sdei_bound(&sdei->model, FIRST_SPI + spi);
+	if (info)
+		sdei_trigger(&sdei->model, info, 0, &whom);
+	pthread_mutex_unlock(&sdei->lock);
+	sdei_wake(sdei, whom, NULL);
+	return info != NULL;
+}
+
 static int make_pes(struct sdei *sdei)
 {
 	struct vm *vm = sdei->vm;
@@ -167,6 +183,7 @@ int sdei_create(struct vm *vm, uint32_t interrupts, struct sdei **ret_sdei)
 		r = vm_work_add(vm, deliver, sdei);
 	if (r < 0)
 		goto fail;
+	irq_pulse_divert(vm, take_interrupt, sdei);
 	*ret_sdei = sdei;
 	return 0;
 fail:

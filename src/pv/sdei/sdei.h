@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SDEI for arm64 guests: events that reach a CPU whether it has masked interrupts or not. A guest calls
- * it by HVC, which KVM's SMCCC filter forwards; /firmware/sdei in the device tree tells of it.
+ * SDEI for arm64 guests: events that reach a CPU whether it has masked interrupts or not. A guest
+ * calls it by HVC, which KVM's SMCCC filter forwards; /firmware/sdei in the device tree tells of
+ * it.
  */
 #ifndef PV_SDEI_SDEI_H
 #define PV_SDEI_SDEI_H
@@ -13,8 +14,8 @@ struct sdei;
 struct reg_file;
 
 /*
- * Before the VM first runs, after the last vCPU. interrupts: INTIDs below it exist. -EOPNOTSUPP with a
- * text: this kernel cannot.
+ * Before the VM first runs, after the last vCPU. interrupts: INTIDs below it exist. -EOPNOTSUPP
+ * with a text: this kernel cannot.
  */
 int sdei_create(struct vm *vm, uint32_t interrupts, struct sdei **ret_sdei);
 /* The vCPUs are stopped. NULL is fine. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The dispatcher against an independent model: a second one, written from the tables of DEN0054, that
- * keeps its events as letters; random calls, and both must answer and be alike.
+ * The dispatcher against an independent model: a second one, written from the tables of DEN0054,
+ * that keeps its events as letters; random calls, and both must answer and be alike.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,17 +37,20 @@ static int64_t call(uint32_t pe, uint32_t function, uint64_t a, uint64_t b, uint
 }
 
 /*
- * The oracle. A handler's state is the text that the reference has for it: r or R, e or E, g or G for
- * running, enabled, registered; capitals are set.
+ * The oracle. A handler's state is the text that the reference has for it: r or R, e or E, g or G
+ * for running, enabled, registered; capitals are set.
  */
 struct oracle_event {
 	uint32_t number;
-	bool shared, critical;
+	bool shared, critical, dynamic;
 };
 
 static const struct oracle_event oracle_events[] = {
-	{ 0, false, false },	      { 0x40000000, false, false }, { 0x40000001, false, true },
-	{ 0x40000002, true, false },  { 0x40000003, true, true },
+	{ 0, false, false, false },	  { 0x40000000, false, false, false },
+	{ 0x40000001, false, true, false }, { 0x40000002, true, false, false },
+	{ 0x40000003, true, true, false },  { 0x40000100, true, false, true },
+	{ 0x40000101, true, false, true },  { 0x40000102, true, false, true },
+	{ 0x40000103, true, false, true },
 };
 
 #define EVENTS ARRAY_SIZE(oracle_events)
@@ -61,6 +64,7 @@ static struct {
 	struct oracle_row rows[PES][EVENTS]; /* a shared event's is PE 0's */
 	int running[PES][2];		     /* event's index by critical, or -1 */
 	bool masked[PES];
+	unsigned interrupt[EVENTS]; /* of a dynamic event; 0: unbound */
 } oracle;
 
 static void oracle_setup(void)
@@ -90,7 +94,8 @@ static int64_t oracle_register(unsigned pe, unsigned i)
 {
 	struct oracle_row *r = row(pe, i);
 
-	if (r->registered || is_running(pe, i))
+	if (r->registered || is_running(pe, i) ||
+	    (oracle_events[i].dynamic && !oracle.interrupt[i]))
 		return -3;
 	*r = (struct oracle_row){ .registered = true };
 	return 0;
@@ -122,6 +127,41 @@ static int64_t oracle_reset(unsigned pe, bool shared)
 		if (oracle_events[i].shared == shared && oracle_unregister(pe, i) == -5)
 			result = -3;
 	return result;
+}
+
+static int64_t oracle_shared_reset(unsigned pe)
+{
+	int64_t result = oracle_reset(pe, true);
+
+	if (result == 0)
+		memset(oracle.interrupt, 0, sizeof(oracle.interrupt));
+	return result;
+}
+
+static int64_t oracle_bind(unsigned interrupt)
+{
+	int free = -1;
+
+	for (int i = EVENTS - 1; i >= 0; i--) {
+		if (oracle_events[i].dynamic && oracle.interrupt[i] == interrupt)
+			return oracle_events[i].number;
+		if (oracle_events[i].dynamic && !oracle.interrupt[i])
+			free = i;
+	}
+	if (free < 0)
+		return -10;
+	oracle.interrupt[free] = interrupt;
+	return oracle_events[free].number;
+}
+
+static int64_t oracle_release(unsigned pe, unsigned i)
+{
+	if (!oracle_events[i].dynamic || !oracle.interrupt[i])
+		return -2;
+	if (row(pe, i)->registered || is_running(pe, i))
+		return -3;
+	oracle.interrupt[i] = 0;
+	return 0;
 }
 
 static int64_t oracle_complete(unsigned pe)
@@ -218,7 +258,7 @@ static void route_both(unsigned pe, unsigned i)
 	struct oracle_row *r = row(pe, i);
 	int64_t expected = -2;
 
-	if (oracle_events[i].shared)
+	if (oracle_events[i].shared && (!oracle_events[i].dynamic || oracle.interrupt[i]))
 		expected = r->registered && !r->enabled && !is_running(pe, i) ? 0 : -3;
 	if (expected == 0) {
 		r->to_pe = to_pe;
@@ -239,12 +279,25 @@ static void off_both(unsigned pe)
 	oracle.masked[pe] = true;
 }
 
+static void bind_or_release_both(unsigned pe, unsigned i)
+{
+	unsigned interrupt = 32 + pick(6);
+
+	if (pick(2))
+		both_say("BIND", call(pe, SDEI_INTERRUPT_BIND, interrupt, 0, 0, 0, 0),
+			 oracle_bind(interrupt));
+	else
+		both_say("RELEASE",
+			 call(pe, SDEI_INTERRUPT_RELEASE, oracle_events[i].number, 0, 0, 0, 0),
+			 oracle_release(pe, i));
+}
+
 static void step(void)
 {
 	unsigned pe = pick(PES), i = pick(EVENTS);
 	uint32_t number = oracle_events[i].number;
 
-	switch (pick(16)) {
+	switch (pick(17)) {
 	case 0:
 	case 1:
 		both_say("REGISTER", call(pe, SDEI_EVENT_REGISTER, number, 0x1000, 1, 0, 0),
@@ -283,9 +336,12 @@ static void step(void)
 				    oracle_reset(pe, false));
 		else if (pick(20) == 0)
 			both_say("SHARED_RESET", call(pe, SDEI_SHARED_RESET, 0, 0, 0, 0, 0),
-				    oracle_reset(pe, true));
+				    oracle_shared_reset(pe));
 		else if (pick(20) == 0)
 			off_both(pe);
+		break;
+	case 14:
+		bind_or_release_both(pe, i);
 		break;
 	case 11:
 	case 12:
