@@ -234,7 +234,8 @@ static enum exit_status boot(struct run *run)
 int run_main(const struct command *self, int argc, char **argv)
 {
 	struct run run = {
-		.argc = argc, .argv = argv, .signals.fd = -1, .console.copy_fd = -1
+		.argc = argc, .argv = argv, .signals.fd = -1, .console.copy_fd = -1,
+		.console.back_fd = -1
 	};
 	int err;
 
