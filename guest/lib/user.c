@@ -13,6 +13,9 @@
 #define USER_CODE   (0x20 | 3)
 #define TSS	    0x28
 
+/* Ports are user mode's too: hypercalls may leave by one. */
+#define USER_FLAGS 0x3002
+
 #define VECTOR_UD    6
 #define GATE_PRESENT 0x8e00 /* an interrupt gate */
 #define TSS_PRESENT  0x89
@@ -80,12 +83,12 @@ void user_enter(uint32_t n)
 	__asm__ volatile("mov %%rsp, %%rax\n"
 			 "	pushq %0\n"
 			 "	push %%rax\n"
-			 "	pushq $2\n"
+			 "	pushq %2\n"
 			 "	pushq %1\n"
 			 "	pushq $1f\n"
 			 "	iretq\n"
 			 "1:\n"
 			 :
-			 : "i"(USER_DATA), "i"(USER_CODE)
+			 : "i"(USER_DATA), "i"(USER_CODE), "i"(USER_FLAGS)
 			 : "rax", "cc", "memory");
 }

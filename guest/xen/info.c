@@ -13,7 +13,10 @@
 
 static uint8_t places[3][4096] __attribute__((aligned(4096)));
 static uint32_t port[PORTS];
-static uint32_t go, sent; /* rounds, by both CPUs */
+/* Rounds: by both CPUs, or by this one and somebody outside. */
+static struct {
+	uint32_t go, sent;
+} turn;
 static uint64_t rounds;
 
 static struct xen_vcpu_info_64 *at(uint32_t page, uint32_t offset)
@@ -135,11 +138,11 @@ void guest_ap_main(uint32_t n)
 {
 	(void)n;
 	for (uint32_t round = 1; round <= rounds; round++) {
-		while (__atomic_load_n(&go, __ATOMIC_SEQ_CST) < round)
+		while (__atomic_load_n(&turn.go, __ATOMIC_SEQ_CST) < round)
 			cpu_relax();
 		for (uint32_t i = 0; i < PORTS; i++)
 			xen_send(port[i]);
-		__atomic_store_n(&sent, round, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&turn.sent, round, __ATOMIC_SEQ_CST);
 	}
 }
 
@@ -156,6 +159,16 @@ static uint64_t take(struct xen_vcpu_info_64 *info)
 	return seen;
 }
 
+/* Every other round KVM delivers, where it can: it makes upcalls by vector only. */
+static void set_vector(uint32_t round)
+{
+	struct xen_hvm_evtchn_upcall_vector vector = { .vcpu = 0, .vector = 0xf3 };
+
+	if (round % 2)
+		xen_expect("vector", xen_call(HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector,
+					      (uintptr_t)&vector, 0), 0);
+}
+
 static void storm_round(uint32_t round)
 {
 	struct xen_vcpu_info_64 *info = at(round % 2, round % 8 * 64);
@@ -169,11 +182,12 @@ static void storm_round(uint32_t round)
 		port[i] = xen_bind_ipi(0);
 		wanted |= 1ULL << port[i];
 	}
-	__atomic_store_n(&go, round, __ATOMIC_SEQ_CST);
+	set_vector(round);
+	__atomic_store_n(&turn.go, round, __ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < round % 64; i++)
 		cpu_relax();
 	xen_expect("register", xen_register_vcpu_info(0, info), 0);
-	while ((seen != wanted || __atomic_load_n(&sent, __ATOMIC_SEQ_CST) < round) && looks++ < LIMIT)
+	while ((seen != wanted || __atomic_load_n(&turn.sent, __ATOMIC_SEQ_CST) < round) && looks++ < LIMIT)
 		seen |= take(info);
 	xen_expect("nothing is lost", (int64_t)seen, (int64_t)wanted);
 }
@@ -182,6 +196,18 @@ static void storm(void)
 {
 	guest_x2apic();
 	guest_start_cpu(1);
+	for (uint32_t round = 1; round <= rounds; round++)
+		storm_round(round);
+}
+
+/* The same by somebody outside, who is told by a parameter where turn is. */
+static void outside(void)
+{
+	struct xen_hvm_param param = { .domid = XEN_DOMID_SELF,
+				       .index = HVM_PARAM_VM_GENERATION_ID_ADDR,
+				       .value = (uintptr_t)&turn };
+
+	xen_expect("tell", xen_call(HYPERVISOR_hvm_op, HVMOP_set_param, (uintptr_t)&param, 0), 0);
 	for (uint32_t round = 1; round <= rounds; round++)
 		storm_round(round);
 }
@@ -201,6 +227,7 @@ static void timer(void)
 		__builtin_memset(xen_shared, 0, sizeof(xen_shared));
 		xen_expect("map", xen_map_shared_info(xen_shared), 0);
 		xen_expect("bind", xen_evtchn(EVTCHNOP_bind_virq, &virq), 0);
+		set_vector(round);
 		xen_call(HYPERVISOR_hvm_op, HVMOP_get_time, (uintptr_t)&now, 0);
 		op.timeout_abs_ns = now.now + round % 32 * 10000;
 		xen_expect("set", xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0,
@@ -245,6 +272,7 @@ static const struct {
 } tests[] = {
 	{ "embedded", embedded }, { "errors", errors }, { "reset", reset },   { "many", many },
 	{ "storm", storm },	  { "timer", timer },	{ "narrow", narrow },
+	{ "outside", outside },
 };
 
 static bool is(const char *a, const char *b)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Leaves traces in as many of Xen's registers as it can, says so, and spins. With fifo=1 in the FIFO ABI. */
 #include <abi/pvh.h>
+#include <abi/xen_physdev.h>
 
 #include "lib/cmdline.h"
 #include "lib/xen.h"
@@ -32,12 +33,18 @@ static void use_ports(void)
 	struct xen_evtchn_alloc_unbound unbound = { XEN_DOMID_SELF, XEN_DOMID_SELF, 0 };
 	struct xen_evtchn_bind_interdomain loop = { .remote_dom = XEN_DOMID_SELF };
 	struct xen_evtchn_alloc_unbound ferrys = { XEN_DOMID_SELF, 0, 0 };
+	struct xen_physdev_map_pirq map = { .domid = XEN_DOMID_SELF, .type = XEN_MAP_PIRQ_TYPE_GSI,
+					    .index = 9, .pirq = -1 };
+	struct xen_evtchn_bind_pirq pirq = { 0 };
 
 	xen_expect("virq", xen_evtchn(EVTCHNOP_bind_virq, &virq), 0);
 	xen_expect("alloc", xen_evtchn(EVTCHNOP_alloc_unbound, &unbound), 0);
 	loop.remote_port = unbound.port;
 	xen_expect("bind", xen_evtchn(EVTCHNOP_bind_interdomain, &loop), 0);
 	xen_expect("alloc", xen_evtchn(EVTCHNOP_alloc_unbound, &ferrys), 0);
+	xen_expect("map", xen_call(HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq, (uintptr_t)&map, 0), 0);
+	pirq.pirq = (uint32_t)map.pirq;
+	xen_expect("pirq", xen_evtchn(EVTCHNOP_bind_pirq, &pirq), 0);
 	xen_send(loop.local_port);
 }
 

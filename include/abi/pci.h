@@ -29,6 +29,7 @@
 #define PCI_HEADER_END          0x40
 
 /* Command, 6.2.2 */
+#define PCI_COMMAND_IO           0x0001
 #define PCI_COMMAND_MEMORY       0x0002
 #define PCI_COMMAND_MASTER       0x0004
 #define PCI_COMMAND_PARITY       0x0040
@@ -38,8 +39,11 @@
 /* Status, 6.2.3 */
 #define PCI_STATUS_CAP_LIST 0x0010
 
-/* Memory base address registers, 6.2.5.1 */
+/* Base address registers, 6.2.5.1 */
+#define PCI_BAR_TYPE_IO  0x1
+#define PCI_BAR_IO_MASK  0xfffffffcU
 #define PCI_BAR_TYPE_64  0x4
+#define PCI_BAR_PREFETCH 0x8
 #define PCI_BAR_MEM_MASK 0xfffffff0U
 
 /* Capabilities, appendix H */

@@ -26,4 +26,16 @@ ABI_SIZE(struct kvm_steal_time, 64);
 ABI_OFFSET(struct kvm_steal_time, version, 8);
 ABI_OFFSET(struct kvm_steal_time, preempted, 16);
 
+/* DEN0057A, Paravirtualized Time for Arm-based Systems: functions (3.2) and the structure (3.3) */
+#define PV_TIME_FEATURES 0xc5000020u
+#define PV_TIME_ST	 0xc5000021u
+#define PV_TIME_ALIGN	 64
+
+struct pv_time_stolen {
+	uint32_t revision;   /* 0 */
+	uint32_t attributes; /* 0 */
+	uint64_t stolen;     /* ns */
+};
+ABI_SIZE(struct pv_time_stolen, 16);
+
 #endif

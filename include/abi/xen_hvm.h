@@ -27,10 +27,12 @@ enum xen_hvm_params {
 	HVM_PARAM_CALLBACK_IRQ = 0,
 	HVM_PARAM_STORE_PFN = 1,
 	HVM_PARAM_STORE_EVTCHN = 2,
+	HVM_PARAM_DM_DOMAIN = 13,
 	HVM_PARAM_VM86_TSS = 15,
 	HVM_PARAM_CONSOLE_PFN = 17,
 	HVM_PARAM_CONSOLE_EVTCHN = 18,
 	HVM_PARAM_ACPI_IOPORTS_LOCATION = 19,
+	HVM_PARAM_BUFIOREQ_EVTCHN = 26,
 	HVM_PARAM_VM_GENERATION_ID_ADDR = 34,
 	HVM_PARAM_X87_FIP_WIDTH = 36,
 	HVM_PARAM_VM86_TSS_SIZED = 37,
@@ -96,6 +98,7 @@ ABI_SIZE(struct xen_feature_info, 8);
 #define XENFEAT_auto_translated_physmap	  (1u << 2)
 #define XENFEAT_hvm_callback_vector	  (1u << 8)
 #define XENFEAT_hvm_safe_pvclock	  (1u << 9)
+#define XENFEAT_hvm_pirqs		  (1u << 10)
 #define XENFEAT_memory_op_vnode_supported (1u << 13)
 #define XENFEAT_not_direct_mapped	  (1u << 16)
 

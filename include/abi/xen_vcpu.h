@@ -72,6 +72,40 @@ struct xen_vcpu_register_vcpu_info {
 };
 ABI_SIZE(struct xen_vcpu_register_vcpu_info, 16);
 
+/* VCPUOP_initialise: where and how an HVM domain's vCPU begins (public/hvm/hvm_vcpu.h). */
+struct xen_vcpu_hvm_x86_32 {
+	uint32_t eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags;
+	uint32_t cr0, cr3, cr4;
+	uint32_t pad1;
+	uint64_t efer;
+	/* cs, ds, ss, es, tr */
+	uint32_t base[5], limit[5];
+	uint16_t ar[5];
+	uint16_t pad2[3];
+};
+ABI_SIZE(struct xen_vcpu_hvm_x86_32, 120);
+ABI_OFFSET(struct xen_vcpu_hvm_x86_32, efer, 56);
+ABI_OFFSET(struct xen_vcpu_hvm_x86_32, ar, 104);
+
+struct xen_vcpu_hvm_x86_64 {
+	uint64_t rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, rip, rflags;
+	uint64_t cr0, cr3, cr4, efer;
+};
+ABI_SIZE(struct xen_vcpu_hvm_x86_64, 112);
+
+#define XEN_VCPU_HVM_MODE_32B 0u
+#define XEN_VCPU_HVM_MODE_64B 1u
+
+struct xen_vcpu_hvm_context {
+	uint32_t mode;
+	uint32_t pad;
+	union {
+		struct xen_vcpu_hvm_x86_32 x86_32;
+		struct xen_vcpu_hvm_x86_64 x86_64;
+	} cpu_regs;
+};
+ABI_SIZE(struct xen_vcpu_hvm_context, 128);
+
 enum xen_schedop {
 	SCHEDOP_yield = 0,
 	SCHEDOP_block = 1,

@@ -41,6 +41,12 @@ enum machine_clock {
 	MACHINE_CLOCK_FREEZE,  /* nothing: its clocks go on where they stood */
 };
 
+/* What kind of domain a Xen guest is, which is how its Linux is entered; HVM has the platform device. */
+enum machine_xen_entry {
+	MACHINE_XEN_ENTRY_PVH, /* where it has that entry */
+	MACHINE_XEN_ENTRY_HVM,
+};
+
 enum machine_xen_engine {
 	MACHINE_XEN_AUTO,
 	MACHINE_XEN_KERNEL,   /* KVM's own */
@@ -97,11 +103,16 @@ struct machine_options {
 	size_t net_count;
 	const char *rng_source; /* NULL: getrandom(2); "": no virtio-rng */
 	bool balloon;
+	/* A file that the guest has as memory behind a PCI BAR, and its size (dev/shmem.h). NULL: none. */
+	const char *shmem;
+	uint64_t shmem_size;
 	bool exit_port; /* x86: port 0xf4, by which a test program ends the machine */
 	bool virtio_console;
 	/* The version of Xen that the guest sees, major << 16 | minor; 0: it sees KVM. x86 only. */
 	uint32_t xen_version;
 	enum machine_xen_engine xen_engine;
+	enum machine_xen_entry xen_entry;
+	bool xen_pirqs; /* the guest may take devices' interrupts as events */
 	enum machine_sdei sdei;
 	/*
 	 * arm64: what firmware is at the most, so that the guest sees the same on every host:

@@ -20,6 +20,10 @@ struct acpi_options {
 	struct acpi_window ecam;   /* 1 MiB a bus, from bus 0 on */
 	struct acpi_window mmio32; /* for BARs */
 	struct acpi_window mmio64;
+	uint16_t io, io_size; /* the same for ports */
+	/* INTA of one PCI device is that line, level-triggered; 0: all interrupts are MSIs. */
+	uint8_t intx_slot;
+	uint32_t intx_gsi;
 	uint16_t sleep_control_port; /* FADT; S5 is SLP_TYP 5; status port the same register block +
 					1 */
 	uint16_t sleep_status_port;

@@ -224,10 +224,12 @@ void aml_interrupt(struct aml *aml, uint32_t gsi)
 
 /* ACPI 6.4.3.5: address space descriptors; minimum and maximum are fixed. */
 #define SPACE_MEMORY	 0
+#define SPACE_IO	 1
 #define SPACE_BUS	 2
 #define SPACE_FIXED	 0x0c
 #define SPACE_CONSUMER	 0x01
 #define SPACE_READ_WRITE 0x01
+#define SPACE_ALL_PORTS	 0x03
 
 static void space(struct aml *aml, uint8_t tag, uint16_t len, uint8_t type, uint8_t flags,
 		  uint8_t type_flags)
@@ -242,6 +244,16 @@ static void space(struct aml *aml, uint8_t tag, uint16_t len, uint8_t type, uint
 void aml_bus_numbers(struct aml *aml, uint16_t first, uint16_t count)
 {
 	space(aml, 0x88, 13, SPACE_BUS, SPACE_FIXED, 0);
+	put16(aml, 0);
+	put16(aml, first);
+	put16(aml, (uint16_t)(first + count - 1));
+	put16(aml, 0);
+	put16(aml, count);
+}
+
+void aml_ports(struct aml *aml, uint16_t first, uint16_t count)
+{
+	space(aml, 0x88, 13, SPACE_IO, SPACE_FIXED, SPACE_ALL_PORTS);
 	put16(aml, 0);
 	put16(aml, first);
 	put16(aml, (uint16_t)(first + count - 1));

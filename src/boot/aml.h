@@ -71,6 +71,8 @@ void aml_io(struct aml *aml, uint16_t port, uint8_t len);
 /* Edge-triggered, active high, exclusive. */
 void aml_interrupt(struct aml *aml, uint32_t gsi);
 void aml_bus_numbers(struct aml *aml, uint16_t first, uint16_t count);
+/* Ports that a bridge hands down. */
+void aml_ports(struct aml *aml, uint16_t first, uint16_t count);
 /* producer: handed down to a bus, as a bridge's windows are. */
 void aml_memory32(struct aml *aml, uint32_t base, uint32_t size, bool producer);
 void aml_memory64(struct aml *aml, uint64_t base, uint64_t size, bool producer);

@@ -69,6 +69,13 @@ static int write_cmdline(struct mem *mem, const char *cmdline, const struct kern
 	return 0;
 }
 
+static bool enters_by_pvh(const struct boot_options *options, const struct kernel *kernel)
+{
+	if (options->flat && !kernel->vmlinux.elf64 && kernel->vmlinux.has_entry)
+		return true;
+	return kernel->vmlinux.has_pvh && !(options->no_pvh && kernel->has_header);
+}
+
 static int load_kernel(struct mem *mem, const struct boot_options *options,
 		       const struct initrd *initrd, gpa_t top, struct boot_entry *ret_entry,
 		       bool *ret_is_linux)
@@ -93,8 +100,9 @@ static int load_kernel(struct mem *mem, const struct boot_options *options,
 	*ret_is_linux = kernel.has_header;
 	if (kernel.is_multiboot)
 		return multiboot_write(mem, options, initrd, &kernel, ret_entry);
-	return kernel.vmlinux.has_pvh ? pvh_write(mem, options, initrd, &kernel, ret_entry)
-				      : linux64_write(mem, options, initrd, &kernel, ret_entry);
+	return enters_by_pvh(options, &kernel)
+		       ? pvh_write(mem, options, initrd, &kernel, ret_entry)
+		       : linux64_write(mem, options, initrd, &kernel, ret_entry);
 }
 
 /*

@@ -23,6 +23,8 @@ struct boot_options {
 	size_t initrd_count;
 	const char *cmdline; /* may be "" */
 	bool kaslr;	     /* move a relocatable kernel at random */
+	bool no_pvh;	     /* a bzImage by Linux's 64-bit protocol, though it has a PVH entry */
+	bool flat;	     /* ELF32 without any note is entered at its e_entry, otherwise as by PVH */
 	gpa_t rsdp;	     /* ACPI's root pointer, 0 for none */
 	const struct boot_range *ranges;
 	size_t range_count;

@@ -92,7 +92,26 @@ static void pvpanic(struct aml *aml, uint16_t port)
 	aml_end(aml, device);
 }
 
-/* All interrupts are MSIs, so there is no _PRT; MCFG tells the ECAM, so there is no _CBA. */
+/* ACPI 6.2.13: one line of _PRT, which names the interrupt without a link device. */
+static void interrupt_routes(struct aml *aml, uint8_t slot, uint32_t gsi)
+{
+	size_t table, route;
+
+	aml_byte(aml, AML_NAME);
+	aml_name(aml, "_PRT");
+	table = aml_begin(aml, AML_PACKAGE);
+	aml_byte(aml, 1);
+	route = aml_begin(aml, AML_PACKAGE);
+	aml_byte(aml, 4);
+	aml_integer(aml, (uint32_t)slot << 16 | 0xffff);
+	aml_integer(aml, 0);
+	aml_integer(aml, 0);
+	aml_integer(aml, gsi);
+	aml_end(aml, route);
+	aml_end(aml, table);
+}
+
+/* Interrupts are MSIs, but for one line that may be; MCFG tells the ECAM, so there is no _CBA. */
 static void host_bridge(struct aml *aml, const struct acpi_options *options)
 {
 	size_t device = aml_device(aml, "PCI0");
@@ -105,12 +124,16 @@ static void host_bridge(struct aml *aml, const struct acpi_options *options)
 	aml_name_integer(aml, "_UID", 0);
 	crs = aml_resources_begin(aml);
 	aml_bus_numbers(aml, 0, (uint16_t)(options->ecam.size / MIB));
+	if (options->io_size)
+		aml_ports(aml, options->io, options->io_size);
 	if (options->mmio32.size)
 		aml_memory32(aml, (uint32_t)options->mmio32.base, (uint32_t)options->mmio32.size,
 			     true);
 	if (options->mmio64.size)
 		aml_memory64(aml, options->mmio64.base, options->mmio64.size, true);
 	aml_resources_end(aml, crs);
+	if (options->intx_gsi)
+		interrupt_routes(aml, options->intx_slot, options->intx_gsi);
 	aml_end(aml, device);
 }
 

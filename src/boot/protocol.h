@@ -12,7 +12,7 @@
  * there already. The number of ranges is at most LAYOUT_MEMMAP_MAX.
  */
 
-/* hvm_start_info; xen/include/public/arch-x86/hvm/start_info.h */
+/* hvm_start_info; xen/include/public/arch-x86/hvm/start_info.h. A kernel without the note begins at e_entry. */
 int pvh_write(struct mem *mem, const struct boot_options *options, const struct initrd *initrd,
 	      const struct kernel *kernel, struct boot_entry *ret_entry);
 

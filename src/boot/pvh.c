@@ -29,6 +29,7 @@ static int write_memmap(struct mem *mem, const struct boot_options *options)
 int pvh_write(struct mem *mem, const struct boot_options *options, const struct initrd *initrd,
 	      const struct kernel *kernel, struct boot_entry *ret_entry)
 {
+	const struct vmlinux *vmlinux = &kernel->vmlinux;
 	struct hvm_modlist_entry module = { .paddr = initrd->gpa, .size = initrd->size };
 	struct hvm_start_info info = {
 		.magic = XEN_HVM_START_MAGIC_VALUE,
@@ -47,7 +48,7 @@ int pvh_write(struct mem *mem, const struct boot_options *options, const struct 
 		return because(-ENOSPC, "there is no guest memory below 640 KiB");
 	*ret_entry = (struct boot_entry){
 		.mode = BOOT_PVH,
-		.pc = kernel->vmlinux.pvh_entry + kernel->delta,
+		.pc = (vmlinux->has_pvh ? vmlinux->pvh_entry : vmlinux->entry) + kernel->delta,
 		.arg = LAYOUT_START_INFO,
 	};
 	return 0;

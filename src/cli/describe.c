@@ -89,6 +89,15 @@ static void add_net(struct json_object *nets, const struct machine_net *net)
 	add_text(object, "mac", mac);
 }
 
+static int add_shmem(struct json_object *root, const struct machine_options *machine)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(root, "shmem", object);
+	add_size(object, "size", machine->shmem_size);
+	return add_path(object, "path", machine->shmem);
+}
+
 static int add_devices(struct json_object *root, const struct machine_options *machine)
 {
 	struct json_object *disks = json_object_new_array(), *nets = json_object_new_array();
@@ -97,6 +106,8 @@ static int add_devices(struct json_object *root, const struct machine_options *m
 	json_object_object_add(root, "disk", disks);
 	for (size_t i = 0; i < machine->disk_count && !err; i++)
 		err = add_disk(disks, &machine->disks[i]);
+	if (machine->shmem && !err)
+		err = add_shmem(root, machine);
 	json_object_object_add(root, "net", nets);
 	for (size_t i = 0; i < machine->net_count; i++)
 		add_net(nets, &machine->nets[i]);
@@ -144,6 +155,10 @@ int describe_machine(const struct run_options *options, char **ret_text)
 	add_switch(root, "balloon", machine->balloon);
 	if (machine->xen_version)
 		add_xen(root, machine->xen_version);
+	if (machine->xen_version && machine->xen_entry == MACHINE_XEN_ENTRY_HVM)
+		add_text(root, "xen-entry", "hvm");
+	if (machine->xen_version && machine->xen_pirqs)
+		add_switch(root, "xen-pirqs", true);
 	if (machine->vm.cpu)
 		add_text(root, "cpu", machine->vm.cpu);
 	if (machine->exit_port)

@@ -329,6 +329,28 @@ static int set_xen_engine(void *target, const char *value, bool on)
 	return err;
 }
 
+static int set_xen_pirqs(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+
+	(void)value;
+	options->machine.xen_pirqs = on;
+	return 0;
+}
+
+static int set_xen_entry(void *target, const char *value, bool on)
+{
+	static const char *const names[] = { "pvh", "hvm", NULL };
+	struct run_options *options = target;
+	unsigned choice;
+	int err = value_choice(value, names, &choice);
+
+	(void)on;
+	if (!err)
+		options->machine.xen_entry = choice;
+	return err;
+}
+
 static int set_incoming(void *target, const char *value, bool on)
 {
 	struct run_options *options = target;
@@ -442,10 +464,16 @@ static const struct command_option option_table[] = {
 	  OPTION_OPTIONAL | OPTION_NEGATED | OPTION_MACHINE | OPTION_RARE, set_rng },
 	{ "balloon", NULL, "a balloon for 'ferry ctl NAME balloon SIZE'", NULL, OPTION_MACHINE,
 	  set_balloon },
+	{ "shmem", "FILE,size=SIZE", "memory behind a PCI BAR, shared through a file",
+	  "path=/dev/shm/x,size=16M", OPTION_MACHINE | OPTION_RARE, run_set_shmem },
 	{ "xen", "VERSION", "the guest sees Xen, of that version (4.17)", "4.17",
 	  OPTION_OPTIONAL | OPTION_MACHINE, set_xen },
 	{ "xen-engine", "KIND", "who serves a Xen guest: auto, kernel or portable (auto)", "portable",
 	  OPTION_RARE, set_xen_engine },
+	{ "xen-entry", "KIND", "what kind of domain a Xen guest is: pvh or hvm (pvh)", "hvm",
+	  OPTION_MACHINE | OPTION_RARE, set_xen_entry },
+	{ "xen-pirqs", NULL, "a Xen guest may take devices' interrupts as events", NULL,
+	  OPTION_MACHINE | OPTION_RARE, set_xen_pirqs },
 	{ "sdei", "HOW", "arm64: events by firmware: auto, on or off (auto)", "on", OPTION_MACHINE |
 	  OPTION_RARE, set_sdei },
 	{ "cpu", "LIST", "arm64: what vCPUs have besides: pmu, sve, sve=BITS", "pmu,sve=256",
@@ -525,6 +553,11 @@ static const char *const more[] = {
 	"yours. --net tap=NAME uses a tap device, and makes one where there is none, which takes",
 	"root. Both take ,mac=ADDRESS.",
 	"",
+	"Shared memory. --shmem path=FILE,size=SIZE: a PCI function (1af4:1110, ivshmem-plain) whose",
+	"BAR 2 is the file, for programs of the host and other guests that map it too. The size is a",
+	"power of two; a file that is not there is made. What is in it stays where it is, as on a disk,",
+	"when the guest is saved or moved.",
+	"",
 	"Hyper-V guests. --hyperv, or --hyperv=FEATURES with commas: relaxed vapic spinlocks=N",
 	"vpindex runtime crash reset time frequencies synic stimer stimer-direct tlbflush",
 	"tlbflush-ext ipi xmm-input reenlightenment, named as QEMU's hv-...; default is relaxed,",
@@ -542,7 +575,10 @@ static const char *const more[] = {
 	"Xen guests. --xen makes the machine a Xen HVM or PVH domain, of any version from 4.5 on. Its",
 	"hypercalls and event channels are KVM's where the kernel has Xen support ('ferry doctor'",
 	"says), else ferry's own: --xen-engine=kernel or portable insists on one. A guest may be",
-	"restored and moved from one to the other. Its devices are the machine's, by virtio.",
+	"restored and moved from one to the other. Its devices are the machine's, by virtio. With",
+	"--xen-entry=hvm Linux is entered as by a boot loader, takes itself for an HVM domain and finds",
+	"Xen's platform device; else by PVH, without one. With --xen-pirqs devices' interrupts may come",
+	"as events (XENFEAT_hvm_pirqs), which Xen's default is not.",
 	"",
 	"A guest from elsewhere. --incoming waits for what 'ferry migrate' sends, and --restore takes",
 	"what 'ferry snapshot' wrote, which must stay as it is while the guest runs. Both bring a",

@@ -83,9 +83,10 @@ int run_options_keep_path(struct run_options *options, const char **where, const
 /* Room for one more zeroed element of *array; NULL: no memory. */
 void *run_options_grow(void **array, size_t *count, size_t size);
 
-/* The setters of --memory, --disk and --net (struct command_option). */
+/* The setters of --memory, --disk, --net and --shmem (struct command_option). */
 int run_set_memory(void *target, const char *value, bool on);
 int run_set_disk(void *target, const char *value, bool on);
 int run_set_net(void *target, const char *value, bool on);
+int run_set_shmem(void *target, const char *value, bool on);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The values of --memory, --disk and --net, key by key. */
+/* The values of --memory, --disk, --net and --shmem, key by key. */
 #include "cli/run_options.h"
 
 #include <ferry/error.h>
@@ -15,6 +15,8 @@
 
 #define MEMORY_MIN (2 * MIB)
 #define MEMORY_MAX (8ULL << 40) /* KVM takes 2^31 - 1 pages in one slot */
+
+#define SHMEM_MIN 4096
 
 #define QUEUES_MAX 16
 #define SERIAL_MAX 20 /* virtio 1.2 5.2.6.2, VIRTIO_BLK_T_GET_ID */
@@ -222,5 +224,45 @@ int run_set_net(void *target, const char *value, bool on)
 	err = set_fields(&part, value, net_fields, ARRAY_SIZE(net_fields));
 	if (!err && !part.is_user && !part.net->tap)
 		err = because(-EINVAL, "which network? write user or tap=NAME");
+	return err;
+}
+
+static int shmem_path(void *target, const char *value)
+{
+	struct part *part = target;
+
+	return run_options_keep_path(part->options, &part->options->machine.shmem, value);
+}
+
+static int shmem_size(void *target, const char *value)
+{
+	struct part *part = target;
+	uint64_t bytes;
+	int err = value_size(value, &bytes);
+
+	if (!err && (bytes < SHMEM_MIN || (bytes & (bytes - 1))))
+		err = because(-EINVAL, "%s is not a power of two from 4K on", value);
+	if (!err)
+		part->options->machine.shmem_size = bytes;
+	return err;
+}
+
+static const struct value_field shmem_fields[] = {
+	{ "path", "FILE", shmem_path },
+	{ "size", "SIZE", shmem_size },
+};
+
+int run_set_shmem(void *target, const char *value, bool on)
+{
+	struct run_options *options = target;
+	struct part part = { .options = options };
+	int err;
+
+	(void)on;
+	options->machine.shmem = NULL;
+	options->machine.shmem_size = 0;
+	err = set_fields(&part, value, shmem_fields, ARRAY_SIZE(shmem_fields));
+	if (!err && (!options->machine.shmem || !options->machine.shmem_size))
+		err = because(-EINVAL, "which file, and how much of it? write path=FILE,size=16M");
 	return err;
 }

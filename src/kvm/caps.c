@@ -24,6 +24,7 @@ const struct kvm_cap_info kvm_cap_infos[] = {
 	CAP(MANUAL_DIRTY_LOG_PROTECT2, manual_dirty_log_protect2),
 	CAP(SIGNAL_MSI, signal_msi),
 	CAP(GUEST_MEMFD, guest_memfd),
+	CAP(VM_TYPES, vm_types),
 	CAP(PIT2, pit2),
 	CAP(X2APIC_API, x2apic_api),
 	CAP(XSAVE2, xsave2),
@@ -55,6 +56,7 @@ const struct kvm_cap_info kvm_cap_infos[] = {
 	CAP(ARM_INJECT_EXT_DABT, arm_inject_ext_dabt),
 	CAP(ARM_NISV_TO_USER, arm_nisv_to_user),
 	CAP(MSI_DEVID, msi_devid),
+	CAP(STEAL_TIME, steal_time),
 };
 
 const size_t kvm_cap_infos_count = ARRAY_SIZE(kvm_cap_infos);

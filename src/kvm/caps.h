@@ -10,7 +10,7 @@ struct kvm_caps {
 	int max_vcpus, max_vcpu_id, nr_memslots;
 	int immediate_exit, irqchip, irqfd, ioeventfd, ioeventfd_any_length, irq_routing;
 	int readonly_mem, mp_state, binary_stats_fd, dirty_log_ring, manual_dirty_log_protect2;
-	int signal_msi, guest_memfd;
+	int signal_msi, guest_memfd, vm_types;
 	/* x86 */
 	int pit2, x2apic_api, xsave2, xcrs, sregs2, nested_state, vcpu_events, debugregs;
 	int tsc_control, get_tsc_khz, tsc_deadline_timer, adjust_clock, x86_msr_filter;
@@ -20,6 +20,7 @@ struct kvm_caps {
 	/* arm64 */
 	int arm_vm_ipa_size, arm_psci_0_2, one_reg, arm_sve, arm_mte, arm_pmu_v3;
 	int arm_ptrauth_address, arm_ptrauth_generic, arm_inject_ext_dabt, arm_nisv_to_user, msi_devid;
+	int steal_time;
 };
 
 /* One line of the table that kvm_caps_read() works through. */

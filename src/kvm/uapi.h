@@ -8,6 +8,7 @@
 /* linux/kvm.h of 6.8 */
 #ifndef KVM_CAP_GUEST_MEMFD
 #define KVM_CAP_GUEST_MEMFD 234
+#define KVM_CAP_VM_TYPES    235
 #endif
 
 /*

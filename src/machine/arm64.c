@@ -7,6 +7,8 @@
 
 #include <ferry/error.h>
 
+#include <abi/steal.h>
+
 #include "arch/arm64/ident.h"
 #include "arch/arm64/regs.h"
 #include "base/cleanup.h"
@@ -18,6 +20,8 @@
 #include "dev/primecell.h"
 #include "dev/pvpanic.h"
 #include "pv/sdei/sdei.h"
+#include "kvm/kvm.h"
+#include "mem/mem.h"
 #include "vm/vm.h"
 
 /*
@@ -34,6 +38,7 @@
 #define RTC_BASE    0x09010000UL
 #define GPIO_BASE   0x09030000UL
 #define PANIC_BASE  0x09050000UL
+#define STOLEN_BASE 0x0a000000UL /* memory, where KVM tells the guest of stolen time */
 #define MMIO32_BASE 0x10000000UL
 #define MMIO32_SIZE 0x10000000UL
 #define GICR_BASE   0x20000000UL /* 128 KiB a vCPU */
@@ -55,9 +60,28 @@
 
 #define BUTTON_PIN 3
 
+/* There is room for it, and it would not be a whole page of 1 GiB. */
+static bool tells_stolen(const struct mem *mem)
+{
+	return mem->page_size <= MMIO32_BASE - STOLEN_BASE &&
+	       kvm_check_extension(mem->vm_fd, KVM_CAP_STEAL_TIME) > 0;
+}
+
 int machine_map_memory(struct machine *machine, struct mem *mem)
 {
-	return machine_map_ram(machine, mem, RAM_BASE, UINT64_MAX - RAM_BASE, RAM_BASE);
+	uint64_t size = align_up(machine->options->vm.vcpus * PV_TIME_ALIGN, mem->page_size);
+	int r = machine_map_ram(machine, mem, RAM_BASE, UINT64_MAX - RAM_BASE, RAM_BASE);
+
+	if (r == 0 && tells_stolen(mem))
+		r = mem_map_ram(mem, "stolen time", STOLEN_BASE, size, 0);
+	return r;
+}
+
+static int add_stolen(struct machine *machine)
+{
+	if (!tells_stolen(vm_mem(machine->vm)))
+		return 0;
+	return arm64_clock_tell_stolen(machine->vm, STOLEN_BASE);
 }
 
 static uint64_t plug_base(const struct machine *machine)
@@ -321,6 +345,7 @@ const struct machine_part machine_parts[] = {
 	{ add_sdei, remove_sdei }, /* its contexts are of vCPUs that are there */
 	{ add_gic, NULL }, /* before the first device: it takes interrupts */
 	{ add_clock, NULL },
+	{ add_stolen, NULL },
 	{ add_serial, machine_remove_serial },
 	{ add_rtc, remove_rtc },
 	{ add_gpio, remove_gpio },
@@ -332,6 +357,7 @@ const struct machine_part machine_parts[] = {
 	{ machine_add_rng, machine_remove_rng },
 	{ machine_add_balloon, machine_remove_balloon },
 	{ machine_add_vmem, machine_remove_vmem },
+	{ machine_add_shmem, machine_remove_shmem },
 	{ add_kernel, NULL }, /* last: it takes the memory that is left */
 };
 

@@ -95,6 +95,16 @@ static void add_linux_guests(struct list *list, bool has_kvm)
 	    "%s", software ? "kvm_pvm interprets kernels, and not every instruction" : "");
 }
 
+/*
+ * Its slots can only be deleted, never moved, logged or made read-only (api.rst,
+ * KVM_SET_USER_MEMORY_REGION2), and up to Linux 6.17 nobody can map it: devices could not reach it.
+ */
+void host_describe_guest_memfd(int value, char *text, size_t size)
+{
+	(void)value;
+	snprintf(text, size, "not used: it can neither be moved nor logged");
+}
+
 static void add_cap(struct list *list, const struct host_cap *cap, const struct kvm_caps *caps)
 {
 	int value = *(const int *)((const char *)caps + cap->offset);

@@ -45,6 +45,7 @@ struct host_cap {
 	/* Optional: what there is to say of its value. */
 	void (*describe)(int value, char *text, size_t size);
 };
+void host_describe_guest_memfd(int value, char *text, size_t size);
 extern const struct host_cap host_caps[];
 extern const size_t host_caps_count;
 

@@ -18,12 +18,15 @@ const struct host_cap host_caps[] = {
 	{ "bits of guest addresses", CAP(arm_vm_ipa_size), false, true,
 	  "gives a VM 40 bits of addresses", NULL },
 	{ "read-only memory", CAP(readonly_mem), false, false, "has no read-only regions", NULL },
+	{ "stolen time", CAP(steal_time), false, false, "does not tell guests of it", NULL },
 	{ "pointer authentication", CAP(arm_ptrauth_address), false, false,
 	  "hides it from guests", NULL },
 	{ "SVE", CAP(arm_sve), false, false, "has no --cpu sve", NULL },
 	{ "PMU", CAP(arm_pmu_v3), false, false, "has no --cpu pmu", NULL },
 	{ "MTE", CAP(arm_mte), false, false, "hides MTE from guests, as ever", NULL },
 	{ "dirty ring", CAP(dirty_log_ring), false, true, "tracks writes by the dirty bitmap", NULL },
+	{ "guest_memfd", CAP(guest_memfd), false, false, "keeps guests' memory in a memfd",
+	  host_describe_guest_memfd },
 	{ "statistics", CAP(binary_stats_fd), false, false, "shows no statistics of KVM", NULL },
 };
 

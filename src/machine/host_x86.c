@@ -25,6 +25,19 @@ static void describe_xen(int value, char *text, size_t size)
 			len += (size_t)snprintf(text + len, size - len, " %s", bits[i]);
 }
 
+/* asm/kvm.h, KVM_X86_DEFAULT_VM and those behind it. */
+static void describe_vm_types(int value, char *text, size_t size)
+{
+	static const char *const types[] = { "default", "sw-protected", "SEV", "SEV-ES", "SEV-SNP",
+					     "TDX" };
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(types) && len < size; i++)
+		if (value >> i & 1)
+			len += (size_t)snprintf(text + len, size - len, "%s%s", len ? ", " : "",
+						types[i]);
+}
+
 #define CAP(field) offsetof(struct kvm_caps, field)
 
 const struct host_cap host_caps[] = {
@@ -58,6 +71,9 @@ const struct host_cap host_caps[] = {
 	{ "dirty ring", CAP(dirty_log_ring), false, true, "tracks writes by the dirty bitmap", NULL },
 	{ "dirty bitmap in parts", CAP(manual_dirty_log_protect2), false, false,
 	  "takes the dirty bitmap as a whole", NULL },
+	{ "VM types", CAP(vm_types), false, false, "makes VMs of the default type", describe_vm_types },
+	{ "guest_memfd", CAP(guest_memfd), false, false, "keeps guests' memory in a memfd",
+	  host_describe_guest_memfd },
 	{ "statistics", CAP(binary_stats_fd), false, false, "shows no statistics of KVM", NULL },
 };
 

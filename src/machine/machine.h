@@ -9,6 +9,7 @@
 
 struct acpi_pm;
 struct balloon;
+struct shmem;
 struct blk;
 struct console;
 struct disk_image;
@@ -90,6 +91,7 @@ struct machine {
 	struct balloon *balloon;
 	struct vmem_blocks *blocks; /* NULL: memory is what it is */
 	struct vmem *vmem;
+	struct shmem *shmem;
 	struct console *console;
 	struct blk **disks;
 	size_t disk_count;
@@ -98,6 +100,7 @@ struct machine {
 	struct net **nets;
 	size_t net_count;
 	struct xen *xen; /* x86, and only of a Xen guest */
+	struct xen_platform *xen_platform; /* likewise */
 	struct hyperv *hyperv; /* x86, and only of a Hyper-V guest */
 	struct machine_hold hold;
 };
@@ -137,6 +140,8 @@ int machine_map_ram(struct machine *machine, struct mem *mem, uint64_t low_base,
 		    uint64_t high_base);
 int machine_add_rng(struct machine *machine);
 void machine_remove_rng(struct machine *machine);
+int machine_add_shmem(struct machine *machine);
+void machine_remove_shmem(struct machine *machine);
 int machine_add_balloon(struct machine *machine);
 void machine_remove_balloon(struct machine *machine);
 /* What can be plugged, from base on; its device comes when there is PCI. */

@@ -11,6 +11,7 @@
 
 #include "base/util.h"
 #include "dev/serial.h"
+#include "dev/shmem.h"
 #include "dev/virtio/balloon.h"
 #include "dev/virtio/blk.h"
 #include "dev/virtio/console.h"
@@ -174,6 +175,21 @@ int machine_add_vmem(struct machine *machine)
 void machine_remove_vmem(struct machine *machine)
 {
 	vmem_destroy(machine->vmem);
+}
+
+int machine_add_shmem(struct machine *machine)
+{
+	const struct shmem_options options = {
+		.path = machine->options->shmem,
+		.size = machine->options->shmem_size,
+	};
+
+	return options.path ? shmem_create(machine->pci, &options, &machine->shmem) : 0;
+}
+
+void machine_remove_shmem(struct machine *machine)
+{
+	shmem_destroy(machine->shmem);
 }
 
 static size_t console_out(void *self, const void *buf, size_t len)

@@ -32,7 +32,7 @@ struct timing {
 /*
  * Watches each guest for that long, and up to three times where a rule seems broken. Bounds allow
  * for the kernel's sampling, so less than half a second says little. Those of vm_create();
- * -EOPNOTSUPP on arm64; -EIO: a guest came to an end, with a text.
+ * -EIO: a guest came to an end, with a text.
  */
 int timing_read(uint64_t ns, struct timing *timing);
 void timing_finish(struct timing *timing);

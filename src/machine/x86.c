@@ -17,6 +17,7 @@
 #include "dev/exit_port.h"
 #include "dev/pvpanic.h"
 #include "dev/rtc.h"
+#include "dev/xen_platform.h"
 #include "mem/mem.h"
 #include "pv/xen/xen.h"
 #include "pv/hyperv/hyperv.h"
@@ -62,6 +63,13 @@
 #define GED_PORT           0x603
 #define GED_GSI            9
 
+/* Ports for BARs, and the slot of the only device that has one and a line: the last. */
+#define PCI_IO_BASE	  0xc000
+#define PCI_IO_SIZE	  0x1000
+#define XEN_PLATFORM_SLOT 31
+#define INTX_GSI_FIRST	  16
+#define INTX_GSIS	  8
+
 #define E820_RAM      1
 #define E820_RESERVED 2
 
@@ -106,6 +114,18 @@ static void say(void *self, const char *text, size_t len)
 		bus_write(&machine->vm->pio, SERIAL_PORT, text + i, 1);
 }
 
+/* It has a PC's devices; a PVH domain has neither Xen's platform device nor lines for it. */
+static bool is_xen_hvm(const struct machine *machine)
+{
+	return machine->xen && machine->options->xen_entry == MACHINE_XEN_ENTRY_HVM;
+}
+
+/* The lines behind those of ISA, by turns. */
+static uint32_t intx_gsi(uint8_t slot, uint8_t pin)
+{
+	return INTX_GSI_FIRST + (uint32_t)(slot + pin) % INTX_GSIS;
+}
+
 /* RAM as the guest is told of it; the kernel's ranges (add_kernel) have the reserved ones too. */
 static int add_xen(struct machine *machine)
 {
@@ -122,6 +142,8 @@ static int add_xen(struct machine *machine)
 		.engine = (enum xen_engine)machine->options->xen_engine,
 		.ranges = ranges,
 		.range_count = high ? ARRAY_SIZE(ranges) : ARRAY_SIZE(ranges) - 1,
+		.pirqs = machine->options->xen_pirqs,
+		.intx_gsi = intx_gsi,
 		.say = say,
 		.self = machine,
 	};
@@ -286,6 +308,8 @@ static int add_pci(struct machine *machine)
 		.mmio32_size = MMIO32_SIZE,
 		.mmio64 = mmio64_base(machine),
 		.mmio64_size = MMIO64_SIZE,
+		.io = PCI_IO_BASE,
+		.io_size = PCI_IO_SIZE,
 		.config_ports = true,
 	};
 
@@ -297,6 +321,26 @@ static void remove_pci(struct machine *machine)
 	pci_host_destroy(machine->pci);
 }
 
+static int add_xen_platform(struct machine *machine)
+{
+	const struct xen_platform_options options = {
+		.slot = XEN_PLATFORM_SLOT,
+		.say = say,
+		.self = machine,
+	};
+	int r;
+
+	if (!is_xen_hvm(machine))
+		return 0;
+	r = xen_platform_create(machine->vm, machine->pci, &options, &machine->xen_platform);
+	return r < 0 ? r : xen_platform_add_bank(machine->xen_platform, &machine->vm->regs);
+}
+
+static void remove_xen_platform(struct machine *machine)
+{
+	xen_platform_destroy(machine->xen_platform);
+}
+
 static int add_tables(struct machine *machine)
 {
 	const struct acpi_options options = {
@@ -306,6 +350,10 @@ static int add_tables(struct machine *machine)
 		.ecam = { ECAM_BASE, ECAM_SIZE },
 		.mmio32 = { MMIO32_BASE, MMIO32_SIZE },
 		.mmio64 = { mmio64_base(machine), MMIO64_SIZE },
+		.io = is_xen_hvm(machine) ? PCI_IO_BASE : 0,
+		.io_size = is_xen_hvm(machine) ? PCI_IO_SIZE : 0,
+		.intx_slot = XEN_PLATFORM_SLOT,
+		.intx_gsi = is_xen_hvm(machine) ? intx_gsi(XEN_PLATFORM_SLOT, 0) : 0,
 		.sleep_control_port = SLEEP_CONTROL_PORT,
 		.sleep_status_port = SLEEP_STATUS_PORT,
 		.reset_port = RESET_PORT,
@@ -360,6 +408,8 @@ static int add_kernel(struct machine *machine)
 		.initrd_count = machine->options->initrd_count,
 		.cmdline = machine->options->cmdline ? machine->options->cmdline : "",
 		.kaslr = machine->options->kaslr,
+		.no_pvh = is_xen_hvm(machine),
+		.flat = machine->xen != NULL,
 		.rsdp = machine->rsdp,
 		.ranges = ranges,
 		.range_count = high ? ARRAY_SIZE(ranges) : ARRAY_SIZE(ranges) - 1,
@@ -420,12 +470,14 @@ const struct machine_part machine_parts[] = {
 	{ add_pvpanic, remove_pvpanic },
 	{ add_exit_port, remove_exit_port },
 	{ add_pci, remove_pci }, /* before its functions */
+	{ add_xen_platform, remove_xen_platform },
 	{ machine_add_console, machine_remove_console },
 	{ machine_add_disks, machine_remove_disks },
 	{ machine_add_nets, machine_remove_nets },
 	{ machine_add_rng, machine_remove_rng },
 	{ machine_add_balloon, machine_remove_balloon },
 	{ machine_add_vmem, machine_remove_vmem },
+	{ machine_add_shmem, machine_remove_shmem },
 	{ add_tables, NULL }, /* from here on memory: a blank machine's comes from elsewhere */
 	{ add_reset_vector, NULL },
 	{ add_kernel, NULL }, /* last: it takes the memory that is left */

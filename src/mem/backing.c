@@ -150,9 +150,30 @@ int mem_back(struct mem *mem, struct mem_region *region)
 	return 0;
 }
 
+int mem_back_by_file(struct mem_region *region, int fd)
+{
+	uint8_t *hva = mem_reserve_address(region->gpa, region->size, HUGE_PAGE_SIZE);
+
+	if (hva != MAP_FAILED &&
+	    mmap(hva, region->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		 (off_t)region->offset) == MAP_FAILED) {
+		int err = -errno;
+
+		munmap(hva, region->size);
+		return because(err, "cannot map the file of %s: %s", region->name, strerror(-err));
+	}
+	if (hva == MAP_FAILED)
+		return because(-ENOMEM, "no addresses for %llu MiB of %s",
+			       (unsigned long long)(region->size / MIB), region->name);
+	madvise(hva, region->size, MADV_DONTDUMP);
+	region->hva = region->body->hva = hva;
+	region->body->size = region->size;
+	return 0;
+}
+
 void mem_unback(struct mem *mem, struct mem_region *region)
 {
-	if (!(region->flags & MEM_ALIAS) && region->hva) {
+	if (!(region->flags & (MEM_ALIAS | MEM_FOREIGN)) && region->hva) {
 		punch(mem, region);
 		if (region->flags & MEM_WINDOW)
 			mem_window_unback(region);

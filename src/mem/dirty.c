@@ -127,7 +127,8 @@ static int find_tracked(const struct mem *mem, const struct mem_region *region,
 
 bool mem_has_log(const struct mem *mem, const struct mem_region *region)
 {
-	return mem->vm_fd >= 0 && !mem->is_unplugged && !(region->flags & MEM_READONLY);
+	return mem->vm_fd >= 0 && !mem->is_unplugged &&
+	       !(region->flags & (MEM_READONLY | MEM_FOREIGN));
 }
 
 int mem_log_get(const struct mem *mem, const struct mem_region *region, uint64_t **ret_bits)

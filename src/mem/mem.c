@@ -74,6 +74,7 @@ fail:
 void mem_finish(struct mem *mem)
 {
 	mem_map_put(atomic_load(&mem->map));
+	mem_map_put(mem->pinned);
 	mem_readers_destroy(mem);
 	if (mem->pool)
 		mem_pool_finish(mem->pool);
@@ -114,7 +115,7 @@ int mem_set_slot(const struct mem *mem, const struct mem_region *region, uint64_
 
 	if (region->flags & MEM_READONLY)
 		slot.flags = KVM_MEM_READONLY;
-	else if (logged)
+	else if (logged && !(region->flags & MEM_FOREIGN))
 		slot.flags = KVM_MEM_LOG_DIRTY_PAGES;
 	return mem->vm_fd < 0 || mem->is_unplugged ? 0
 						   : kvm_set_user_memory_region(mem->vm_fd, &slot);

@@ -22,6 +22,8 @@ enum mem_flags {
 	MEM_ALIAS = 1 << 2,
 	/* mem's own: addresses and bitmap are the window's, see mem/window.h. */
 	MEM_WINDOW = 1 << 3,
+	/* mem's own: pages of somebody's file, not the guest's own memory, see mem_txn_map_file(). */
+	MEM_FOREIGN = 1 << 4,
 };
 
 struct mem_body;
@@ -48,9 +50,12 @@ struct mem_region {
  *
  *   between mem_look_begin() and mem_look_end(): for what is over soon, and does not cross a turn
  *   from mem_map_get() to mem_map_put(): for what is kept or begun (queues, chains, the pager)
- *   while the map cannot change: under lock, while it is pinned (mem/window.h), before the guest runs
+ *   while the map cannot change: under lock, before the guest runs
+ *   while it is pinned (mem/window.h), as mem_map_pinned()
  *
- * None of it makes a change wait.
+ * None of it makes a change wait. What is said of regions here and elsewhere, count and total
+ * included, is said of the guest's own: who copies memory, reads it or tells its writes does not meet
+ * those that are MEM_FOREIGN.
  */
 struct mem_map {
 	size_t count;
@@ -58,7 +63,9 @@ struct mem_map {
 	uint64_t total; /* sum of all sizes, bytes */
 	/* mem's own, see mem/tree.h. */
 	_Atomic unsigned refs;
-	struct mem_node *by_gpa, *by_hva;
+	struct mem_node *by_gpa;
+	struct mem_node *by_hva, *aliases_by_hva; /* all but the aliases, and those */
+	struct mem_node *foreign; /* by gpa */
 	struct mem_map *next; /* retired; mem's lock */
 };
 
@@ -132,6 +139,7 @@ struct mem {
 	struct mem_window window; /* lock, and fixed once it is there */
 	pthread_mutex_t change;	  /* see mem_change_begin(); lock is taken under it */
 	unsigned pins;		  /* written under change and lock, read under one of them */
+	const struct mem_map *pinned; /* likewise: what it was when it was pinned first */
 };
 
 struct mem_options {

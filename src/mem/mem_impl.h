@@ -19,6 +19,8 @@ int mem_set_slot(const struct mem *mem, const struct mem_region *region, uint64_
  * lock held. */
 int mem_back(struct mem *mem, struct mem_region *region);
 void mem_unback(struct mem *mem, struct mem_region *region);
+/* Likewise, by a file from region->offset on; given back with its body. -errno with a text. */
+int mem_back_by_file(struct mem_region *region, int fd);
 void mem_advise(const struct mem *mem, const struct mem_region *region);
 /* Makes the memory's file reach until end; -errno. lock held. */
 int mem_extend(struct mem *mem, uint64_t end);
@@ -39,6 +41,12 @@ struct mem_body *mem_body_create(void);
 struct mem_body *mem_body_get(struct mem_body *body);
 void mem_body_put(struct mem_body *body);
 
+/* What a region of that kind begins and ends at. */
+static inline uint64_t mem_unit(const struct mem *mem, const struct mem_region *region)
+{
+	return region->flags & MEM_FOREIGN ? GUEST_PAGE_SIZE : mem->page_size;
+}
+
 /*
  * picture.c. lock held. A copy of the current picture that can be changed so often, and back; the
  * caller's. Only the last one that was made can be. -ENOMEM with a text.
@@ -47,7 +55,13 @@ struct mem_record;
 int mem_map_edit(struct mem *mem, size_t edits, struct mem_map **ret_map);
 void mem_map_insert(struct mem *mem, struct mem_map *map, struct mem_record *record);
 void mem_map_remove(struct mem *mem, struct mem_map *map, struct mem_record *record);
-/* The region that begins at gpa; NULL: -ENOENT with a text. */
+/* Another in its place, of the same kind and size. The caller has a reference to either. */
+void mem_map_replace(struct mem *mem, struct mem_map *map, struct mem_record *from,
+		     struct mem_record *to);
+/* As mem_map_put(), of one that mem_reclaim() gives back. */
+void mem_map_put_retired(struct mem *mem, struct mem_map *map);
+/* The region at gpa, or that begins there (NULL: -ENOENT with a text); MEM_FOREIGN ones too. */
+const struct mem_region *mem_map_find_any(const struct mem_map *map, gpa_t gpa);
 struct mem_record *mem_map_record(const struct mem_map *map, gpa_t gpa);
 /* The first region behind `after` (NULL: of all) with a byte of [from, from + len), by hva. */
 const struct mem_region *mem_map_next_hva(const struct mem_map *map, const struct mem_region *after,

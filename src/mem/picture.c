@@ -31,15 +31,27 @@ const struct mem_map *mem_map_get(const struct mem *mem)
 	return map;
 }
 
+/* pool: with mem's lock; or NULL. */
+static void put(struct mem_pool *pool, struct mem_map *map)
+{
+	if (atomic_fetch_sub(&map->refs, 1) != 1)
+		return;
+	mem_tree_put_to(pool, map->by_gpa);
+	mem_tree_put_to(pool, map->by_hva);
+	mem_tree_put_to(pool, map->aliases_by_hva);
+	mem_tree_put_to(pool, map->foreign);
+	free(map);
+}
+
 void mem_map_put(const struct mem_map *map)
 {
-	struct mem_map *last = (struct mem_map *)(uintptr_t)map;
+	if (map)
+		put(NULL, (struct mem_map *)(uintptr_t)map);
+}
 
-	if (!last || atomic_fetch_sub(&last->refs, 1) != 1)
-		return;
-	mem_tree_put(last->by_gpa);
-	mem_tree_put(last->by_hva);
-	free(last);
+void mem_map_put_retired(struct mem *mem, struct mem_map *map)
+{
+	put(mem->pool, map);
 }
 
 const struct mem_region *mem_map_at(const struct mem_map *map, size_t i)
@@ -58,9 +70,14 @@ const struct mem_region *mem_map_next_hva(const struct mem_map *map, const struc
 					  const void *from, uint64_t len)
 {
 	uintptr_t at = (uintptr_t)from;
+	uint64_t last = at + min_u64(len - 1, UINT64_MAX - at);
+	const struct mem_region *own, *alias;
 
-	return mem_tree_next(map->by_hva, BY_HVA, after, at,
-			     at + min_u64(len - 1, UINT64_MAX - at));
+	own = mem_tree_next(map->by_hva, BY_HVA, after, at, last);
+	alias = mem_tree_next(map->aliases_by_hva, BY_HVA, after, at, last);
+	if (!own || !alias)
+		return own ? own : alias;
+	return mem_tree_is_before(BY_HVA, own, alias) ? own : alias;
 }
 
 const struct mem_region *mem_map_find(const struct mem_map *map, gpa_t gpa)
@@ -78,7 +95,8 @@ int mem_map_edit(struct mem *mem, size_t edits, struct mem_map **ret_map)
 {
 	const struct mem_map *from = mem_map(mem);
 	struct mem_map *map = malloc(sizeof(*map));
-	int r = map ? mem_pool_begin(mem->pool, from->count, edits) : -ENOMEM;
+	size_t regions = from->count + mem_tree_count(from->foreign);
+	int r = map ? mem_pool_begin(mem->pool, regions, edits) : -ENOMEM;
 
 	if (r < 0) {
 		free(map);
@@ -91,15 +109,29 @@ int mem_map_edit(struct mem *mem, size_t edits, struct mem_map **ret_map)
 		.refs = 1,
 		.by_gpa = mem_tree_get(from->by_gpa),
 		.by_hva = mem_tree_get(from->by_hva),
+		.aliases_by_hva = mem_tree_get(from->aliases_by_hva),
+		.foreign = mem_tree_get(from->foreign),
 	};
 	*ret_map = map;
 	return 0;
 }
 
+/* Few maps have aliases, and few of those many: they come and go without the others. */
+static struct mem_node **hva_tree_of(struct mem_map *map, const struct mem_record *record)
+{
+	return record->region.flags & MEM_ALIAS ? &map->aliases_by_hva : &map->by_hva;
+}
+
 void mem_map_insert(struct mem *mem, struct mem_map *map, struct mem_record *record)
 {
+	struct mem_node **by_hva = hva_tree_of(map, record);
+
+	if (record->region.flags & MEM_FOREIGN) {
+		map->foreign = mem_tree_insert(mem->pool, BY_GPA, map->foreign, record);
+		return;
+	}
 	map->by_gpa = mem_tree_insert(mem->pool, BY_GPA, map->by_gpa, record);
-	map->by_hva = mem_tree_insert(mem->pool, BY_HVA, map->by_hva, record);
+	*by_hva = mem_tree_insert(mem->pool, BY_HVA, *by_hva, record);
 	map->count++;
 	map->total += record->region.size;
 	map->aliases += (record->region.flags & MEM_ALIAS) != 0;
@@ -108,16 +140,68 @@ void mem_map_insert(struct mem *mem, struct mem_map *map, struct mem_record *rec
 /* The caller has a reference to the record: the tree's may be the last one else. */
 void mem_map_remove(struct mem *mem, struct mem_map *map, struct mem_record *record)
 {
+	struct mem_node **by_hva = hva_tree_of(map, record);
+
+	if (record->region.flags & MEM_FOREIGN) {
+		map->foreign = mem_tree_remove(mem->pool, BY_GPA, map->foreign, &record->region);
+		return;
+	}
 	map->by_gpa = mem_tree_remove(mem->pool, BY_GPA, map->by_gpa, &record->region);
-	map->by_hva = mem_tree_remove(mem->pool, BY_HVA, map->by_hva, &record->region);
+	*by_hva = mem_tree_remove(mem->pool, BY_HVA, *by_hva, &record->region);
 	map->count--;
 	map->total -= record->region.size;
 	map->aliases -= (record->region.flags & MEM_ALIAS) != 0;
 }
 
+static struct mem_node *replace(struct mem *mem, enum mem_order order, struct mem_node *root,
+				struct mem_record *from, struct mem_record *to)
+{
+	if (mem_tree_fits(root, order, &from->region, &to->region))
+		return mem_tree_replace(mem->pool, order, root, &from->region, to);
+	root = mem_tree_remove(mem->pool, order, root, &from->region);
+	return mem_tree_insert(mem->pool, order, root, to);
+}
+
+void mem_map_replace(struct mem *mem, struct mem_map *map, struct mem_record *from,
+		     struct mem_record *to)
+{
+	struct mem_node **by_hva = hva_tree_of(map, from);
+
+	if (from->region.flags & MEM_FOREIGN) {
+		map->foreign = replace(mem, BY_GPA, map->foreign, from, to);
+		return;
+	}
+	map->by_gpa = replace(mem, BY_GPA, map->by_gpa, from, to);
+	*by_hva = replace(mem, BY_HVA, *by_hva, from, to);
+}
+
+/* A region of either kind. */
+static const struct mem_region *next_of_all(const struct mem_map *map,
+					    const struct mem_region *except, gpa_t from,
+					    uint64_t len)
+{
+	struct mem_node *const trees[] = { map->by_gpa, map->foreign };
+	gpa_t last = from + min_u64(len - 1, UINT64_MAX - from);
+
+	for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
+		const struct mem_region *other = mem_tree_next(trees[i], BY_GPA, NULL, from, last);
+
+		if (other && other == except)
+			other = mem_tree_next(trees[i], BY_GPA, other, from, last);
+		if (other)
+			return other;
+	}
+	return NULL;
+}
+
+const struct mem_region *mem_map_find_any(const struct mem_map *map, gpa_t gpa)
+{
+	return next_of_all(map, NULL, gpa, 1);
+}
+
 struct mem_record *mem_map_record(const struct mem_map *map, gpa_t gpa)
 {
-	const struct mem_region *region = mem_map_find(map, gpa);
+	const struct mem_region *region = mem_map_find_any(map, gpa);
 
 	if (region && region->gpa == gpa)
 		return mem_record_of(region);
@@ -128,16 +212,14 @@ struct mem_record *mem_map_record(const struct mem_map *map, gpa_t gpa)
 int mem_map_check(const struct mem_map *map, const struct mem_region *region, uint64_t page_size,
 		  const struct mem_region *except)
 {
-	const struct mem_region *other = NULL;
+	const struct mem_region *other;
 
 	if (!region->size || region->gpa + region->size < region->gpa ||
 	    !is_aligned(region->gpa | region->size, page_size))
 		return because(-EINVAL, "memory %s: %#llx bytes at %#llx are not whole pages",
 			       region->name, (unsigned long long)region->size,
 			       (unsigned long long)region->gpa);
-	other = mem_map_next(map, NULL, region->gpa, region->size);
-	if (other && other == except)
-		other = mem_map_next(map, other, region->gpa, region->size);
+	other = next_of_all(map, except, region->gpa, region->size);
 	if (!other)
 		return 0;
 	return because(-EEXIST, "memory %s at %#llx overlaps %s", region->name,
@@ -150,6 +232,12 @@ bool mem_map_has(const struct mem_map *map, const struct mem_region *region)
 
 	if (!region->hva)
 		return false;
+	if (region->flags & MEM_FOREIGN) {
+		for (size_t i = 0; (other = mem_tree_at(map->foreign, i)); i++)
+			if (other->id == region->id)
+				return true;
+		return false;
+	}
 	while ((other = mem_map_next_hva(map, other, region->hva, 1)))
 		if (other->id == region->id)
 			return true;
@@ -161,7 +249,7 @@ void mem_publish(struct mem *mem, struct mem_map *next)
 	struct mem_map *map = atomic_load(&mem->map);
 
 	/* What is kept of the picture (queues' addresses) stays right. */
-	if (next->by_gpa == map->by_gpa) {
+	if (next->by_gpa == map->by_gpa && next->foreign == map->foreign) {
 		mem_map_put(next);
 		return;
 	}

@@ -44,19 +44,19 @@ int mem_readers_create(struct mem *mem)
 	return 0;
 }
 
-static void put_all(struct mem_map *map)
+static void put_all(struct mem *mem, struct mem_map *map)
 {
 	for (struct mem_map *next; map; map = next) {
 		next = map->next;
-		mem_map_put(map);
+		mem_map_put_retired(mem, map);
 	}
 }
 
 void mem_readers_destroy(struct mem *mem)
 {
 	if (mem->readers) {
-		put_all(mem->readers->waiting);
-		put_all(mem->readers->retired);
+		put_all(mem, mem->readers->waiting);
+		put_all(mem, mem->readers->retired);
 	}
 	free(mem->readers);
 	mem->readers = NULL;
@@ -102,7 +102,7 @@ void mem_reclaim(struct mem *mem)
 		}
 		if (!are_out_of_sight(readers))
 			return;
-		put_all(readers->waiting);
+		put_all(mem, readers->waiting);
 		readers->waiting = NULL;
 	}
 }

@@ -116,12 +116,21 @@ static int restore_log(const struct mem *mem, const struct mem_region *region, c
 	return 0;
 }
 
+static int check_pins(const struct mem *mem, const struct mem_region *region)
+{
+	if (!mem->pins || (region->flags & MEM_FOREIGN))
+		return 0;
+	return because(-EBUSY, "memory is being copied: its map cannot change now");
+}
+
 int slots_add(struct slots *slots, struct mem_region *region, bool is_new)
 {
 	struct mem *mem = slots->mem;
 	struct mem_record *record;
-	int r = is_new ? free_slot(mem, &region->slot) : 0;
+	int r = check_pins(mem, region);
 
+	if (r == 0 && is_new)
+		r = free_slot(mem, &region->slot);
 	if (r < 0)
 		return r;
 	if (is_new)
@@ -169,8 +178,10 @@ int slots_remove(struct slots *slots, struct mem_record *record, bool kept)
 	struct slot_change *change;
 	uint64_t *told = NULL;
 	bool logged = slots->logged && mem_has_log(slots->mem, region);
-	int r = remove_slot(slots->mem, region, logged, &told);
+	int r = check_pins(slots->mem, region);
 
+	if (r == 0)
+		r = remove_slot(slots->mem, region, logged, &told);
 	if (r < 0)
 		return r;
 	change = note(slots, SLOT_REMOVED, mem_record_get(record));
@@ -181,19 +192,14 @@ int slots_remove(struct slots *slots, struct mem_record *record, bool kept)
 	return 0;
 }
 
-/* Both have references of the caller's. */
-static void exchange(struct slots *slots, struct mem_record *from, struct mem_record *to)
-{
-	mem_map_remove(slots->mem, slots->map, from);
-	mem_map_insert(slots->mem, slots->map, to);
-}
-
 int slots_move(struct slots *slots, struct mem_record *record, gpa_t to)
 {
 	struct mem_region region = record->region;
 	struct mem_record *moved;
-	int r;
+	int r = check_pins(slots->mem, &region);
 
+	if (r < 0)
+		return r;
 	region.gpa = to;
 	moved = mem_record_create(&region);
 	if (!moved)
@@ -204,7 +210,7 @@ int slots_move(struct slots *slots, struct mem_record *record, gpa_t to)
 		return refused(r, &region);
 	}
 	note(slots, SLOT_MOVED, mem_record_get(record))->to = to;
-	exchange(slots, record, moved);
+	mem_map_replace(slots->mem, slots->map, record, moved);
 	mem_record_put(moved);
 	return 0;
 }
@@ -242,7 +248,7 @@ int slots_tell(struct slots *slots, const struct mem_region *region)
 static struct mem_record *find(const struct slots *slots, const struct slot_change *change,
 			       gpa_t gpa)
 {
-	const struct mem_region *region = mem_map_find(slots->map, gpa);
+	const struct mem_region *region = mem_map_find_any(slots->map, gpa);
 
 	if (!region || region->gpa != gpa || region->slot != change->record->region.slot)
 		return NULL;
@@ -299,7 +305,7 @@ static int undo_move(struct slots *slots, const struct slot_change *change)
 	if (r < 0)
 		return r;
 	mem_record_get(moved);
-	exchange(slots, moved, change->record);
+	mem_map_replace(slots->mem, slots->map, moved, change->record);
 	mem_record_put(moved);
 	return 0;
 }

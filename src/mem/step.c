@@ -34,7 +34,7 @@ static int back_in_window(const struct slots *slots, struct mem_region *region)
 static int make_map(struct slots *slots, struct mem_region *region)
 {
 	struct mem *mem = slots->mem;
-	int r = mem_map_check(slots->map, region, mem->page_size, NULL);
+	int r = mem_map_check(slots->map, region, mem_unit(mem, region), NULL);
 
 	if (r == 0 && (region->flags & MEM_WINDOW))
 		r = back_in_window(slots, region);
@@ -43,7 +43,7 @@ static int make_map(struct slots *slots, struct mem_region *region)
 			    (unsigned long long)region->gpa);
 	if (r < 0)
 		return r;
-	if (slots->logged)
+	if (slots->logged && !(region->flags & MEM_FOREIGN))
 		mem_mark_region(region, 0, region->size);
 	return slots_add(slots, region, true);
 }
@@ -111,7 +111,7 @@ static int make_move(struct slots *slots, gpa_t gpa, gpa_t to)
 		return -ENOENT;
 	moved = record->region;
 	moved.gpa = to;
-	r = mem_map_check(slots->map, &moved, slots->mem->page_size, &record->region);
+	r = mem_map_check(slots->map, &moved, mem_unit(slots->mem, &moved), &record->region);
 	if (r < 0 || gpa == to)
 		return r;
 	if ((moved.flags & MEM_WINDOW) || mem_window_has(slots->mem, to, moved.size))
@@ -183,6 +183,7 @@ static int make_log(struct slots *slots, bool on)
 
 static int make_plug(struct slots *slots)
 {
+	const struct mem_region *region;
 	int r = 0;
 
 	if (!slots->mem->is_unplugged)
@@ -190,6 +191,8 @@ static int make_plug(struct slots *slots)
 	slots_plug(slots);
 	for (size_t i = 0; r == 0 && i < slots->map->count; i++)
 		r = slots_tell(slots, mem_map_at(slots->map, i));
+	for (size_t i = 0; r == 0 && (region = mem_tree_at(slots->map->foreign, i)); i++)
+		r = slots_tell(slots, region);
 	return r;
 }
 

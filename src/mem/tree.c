@@ -12,7 +12,7 @@
 #include "mem/mem_impl.h"
 
 /* Enough for a step on any map that KVM has slots for. */
-#define POOL_KEPT 512
+#define POOL_KEPT 1024
 
 struct mem_record *mem_record_create(const struct mem_region *region)
 {
@@ -25,39 +25,77 @@ struct mem_record *mem_record_create(const struct mem_region *region)
 	return record;
 }
 
-struct mem_record *mem_record_get(struct mem_record *record)
+/* What is seen outside is not inlined here: these are for the paths that an edit copies. */
+static inline struct mem_record *share_record(struct mem_record *record)
 {
 	atomic_fetch_add_explicit(&record->refs, 1, memory_order_relaxed);
 	return record;
 }
 
-void mem_record_put(struct mem_record *record)
+static inline void drop_record(struct mem_record *record)
 {
-	if (!record || atomic_fetch_sub(&record->refs, 1) != 1)
+	if (atomic_fetch_sub(&record->refs, 1) != 1)
 		return;
 	mem_body_put(record->region.body);
 	free(record);
+}
+
+static inline struct mem_node *share(struct mem_node *node)
+{
+	if (node)
+		atomic_fetch_add_explicit(&node->refs, 1, memory_order_relaxed);
+	return node;
+}
+
+struct mem_record *mem_record_get(struct mem_record *record)
+{
+	return share_record(record);
+}
+
+void mem_record_put(struct mem_record *record)
+{
+	if (record)
+		drop_record(record);
 }
 
 /* NOLINTBEGIN(misc-no-recursion): with all of KVM's slots in it a tree is 24 levels high at most. */
 
 struct mem_node *mem_tree_get(struct mem_node *root)
 {
-	if (root)
-		atomic_fetch_add_explicit(&root->refs, 1, memory_order_relaxed);
-	return root;
+	return share(root);
 }
 
-void mem_tree_put(struct mem_node *root)
+static void give(struct mem_pool *pool, struct mem_node *node)
+{
+	if (!pool) {
+		free(node);
+		return;
+	}
+	node->left = pool->spare;
+	pool->spare = node;
+	pool->count++;
+}
+
+static void drop(struct mem_pool *pool, struct mem_node *root)
 {
 	while (root && atomic_fetch_sub(&root->refs, 1) == 1) {
 		struct mem_node *right = root->right;
 
-		mem_tree_put(root->left);
-		mem_record_put(root->record);
-		free(root);
+		drop(pool, root->left);
+		drop_record(root->record);
+		give(pool, root);
 		root = right;
 	}
+}
+
+void mem_tree_put_to(struct mem_pool *pool, struct mem_node *root)
+{
+	drop(pool, root);
+}
+
+void mem_tree_put(struct mem_node *root)
+{
+	drop(NULL, root);
 }
 
 /* The least count of regions doubles with two levels, and more (AVL: 1.44 log2). */
@@ -131,11 +169,12 @@ static struct mem_node *own(struct mem_pool *pool, struct mem_node *node)
 		.height = node->height,
 		.edit = pool->edit,
 		.last = node->last,
-		.left = mem_tree_get(node->left),
-		.right = mem_tree_get(node->right),
-		.record = mem_record_get(node->record),
+		.left = share(node->left),
+		.right = share(node->right),
+		.record = share_record(node->record),
 	};
-	mem_tree_put(node);
+	/* Whoever has the tree from before still has it. */
+	drop(pool, node);
 	return copy;
 }
 
@@ -149,6 +188,12 @@ static bool is_before(enum mem_order order, const struct mem_region *a, const st
 	uint64_t at = begin_of(order, a), other = begin_of(order, b);
 
 	return at != other ? at < other : a->gpa < b->gpa;
+}
+
+bool mem_tree_is_before(enum mem_order order, const struct mem_region *a,
+			const struct mem_region *b)
+{
+	return is_before(order, a, b);
 }
 
 static unsigned height_of(const struct mem_node *node)
@@ -224,7 +269,7 @@ struct mem_node *mem_tree_insert(struct mem_pool *pool, enum mem_order order, st
 	if (!root) {
 		root = take(pool);
 		*root = (struct mem_node){
-			.refs = 1, .edit = pool->edit, .record = mem_record_get(record)
+			.refs = 1, .edit = pool->edit, .record = share_record(record)
 		};
 		update(order, root);
 		return root;
@@ -243,7 +288,7 @@ static struct mem_node *cut(struct mem_node *node)
 	struct mem_node *child = node->left ? node->left : node->right;
 
 	node->left = node->right = NULL;
-	mem_tree_put(node);
+	drop(NULL, node);
 	return child;
 }
 
@@ -253,7 +298,7 @@ static struct mem_node *cut_first(struct mem_pool *pool, enum mem_order order,
 {
 	root = own(pool, root);
 	if (!root->left) {
-		*ret_first = mem_record_get(root->record);
+		*ret_first = share_record(root->record);
 		return cut(root);
 	}
 	root->left = cut_first(pool, order, root->left, ret_first);
@@ -271,10 +316,65 @@ struct mem_node *mem_tree_remove(struct mem_pool *pool, enum mem_order order, st
 	} else if (!root->left || !root->right) {
 		return cut(root);
 	} else {
-		mem_record_put(root->record);
+		drop_record(root->record);
 		root->right = cut_first(pool, order, root->right, &root->record);
 	}
 	return balance(pool, order, root);
+}
+
+size_t mem_tree_count(const struct mem_node *root)
+{
+	return root ? root->count : 0;
+}
+
+struct mem_node *mem_tree_replace(struct mem_pool *pool, enum mem_order order,
+				  struct mem_node *root, const struct mem_region *region,
+				  struct mem_record *record)
+{
+	root = own(pool, root);
+	if (is_before(order, region, &root->record->region)) {
+		root->left = mem_tree_replace(pool, order, root->left, region, record);
+	} else if (is_before(order, &root->record->region, region)) {
+		root->right = mem_tree_replace(pool, order, root->right, region, record);
+	} else {
+		drop_record(root->record);
+		root->record = share_record(record);
+	}
+	update(order, root);
+	return root;
+}
+
+/* The last one that is lower than the region, and the first that is higher. */
+static void find_neighbours(const struct mem_node *root, enum mem_order order,
+			    const struct mem_region *region, const struct mem_region **ret_lower,
+			    const struct mem_region **ret_higher)
+{
+	const struct mem_node *below = root, *above = root;
+
+	while (below) {
+		bool is_lower = is_before(order, &below->record->region, region);
+
+		if (is_lower)
+			*ret_lower = &below->record->region;
+		below = is_lower ? below->right : below->left;
+	}
+	while (above) {
+		bool is_higher = is_before(order, region, &above->record->region);
+
+		if (is_higher)
+			*ret_higher = &above->record->region;
+		above = is_higher ? above->left : above->right;
+	}
+}
+
+bool mem_tree_fits(const struct mem_node *root, enum mem_order order,
+		   const struct mem_region *region, const struct mem_region *instead)
+{
+	const struct mem_region *lower = NULL, *higher = NULL;
+
+	find_neighbours(root, order, region, &lower, &higher);
+	return (!lower || is_before(order, lower, instead)) &&
+	       (!higher || is_before(order, instead, higher));
 }
 
 const struct mem_region *mem_tree_at(const struct mem_node *root, size_t i)

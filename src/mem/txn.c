@@ -14,6 +14,7 @@
 #include "mem/mem_impl.h"
 #include "mem/slots.h"
 #include "mem/step.h"
+#include "mem/tree.h"
 
 void mem_txn_begin(struct mem_txn *txn, struct mem *mem)
 {
@@ -60,7 +61,7 @@ static int add_region(struct mem_txn *txn, enum step_kind kind, const struct mem
 	if (!added->body)
 		return fail(txn, because(-ENOMEM, "out of memory"));
 	if (!region->size || region->gpa + region->size < region->gpa ||
-	    !is_aligned(region->gpa | region->size, txn->mem->page_size))
+	    !is_aligned(region->gpa | region->size, mem_unit(txn->mem, region)))
 		return fail(txn,
 			    because(-EINVAL, "memory %s: %#llx bytes at %#llx are not whole pages",
 				    region->name, (unsigned long long)region->size,
@@ -115,6 +116,23 @@ int mem_txn_map_alias(struct mem_txn *txn, const char *name, gpa_t gpa, uint64_t
 	return r < 0 ? r : add_marks(txn);
 }
 
+int mem_txn_map_file(struct mem_txn *txn, const char *name, gpa_t gpa, uint64_t size,
+		     unsigned flags, int fd, uint64_t offset)
+{
+	const struct mem_region region = {
+		.name = name,
+		.gpa = gpa,
+		.size = size,
+		.flags = MEM_FOREIGN | (flags & MEM_READONLY),
+		.offset = offset,
+	};
+	int r = add_region(txn, STEP_MAP, &region);
+
+	if (r == 0)
+		r = mem_back_by_file(&txn->steps[txn->count - 1].region, fd);
+	return r < 0 ? fail(txn, r) : 0;
+}
+
 int mem_txn_unmap(struct mem_txn *txn, gpa_t gpa)
 {
 	return add_step(txn, &(struct mem_step){ .kind = STEP_UNMAP, .region.gpa = gpa });
@@ -141,9 +159,22 @@ int mem_txn_plug(struct mem_txn *txn)
 	return add_step(txn, &(struct mem_step){ .kind = STEP_PLUG });
 }
 
+/*
+ * KVM makes one deletion in one piece: the guest has the memory until then, and no vCPU does when
+ * the ioctl returns. Nothing is in between, and nothing to be taken back. What the guest writes
+ * until then is lost with the region, so while writes are told it is stopped first.
+ */
+static bool is_one_piece(const struct mem_txn *txn)
+{
+	return txn->count == 1 && txn->steps[0].kind == STEP_UNMAP &&
+	       !atomic_load(&txn->mem->tracked);
+}
+
 static bool wants_stop(const struct mem_txn *txn)
 {
-	for (size_t i = 0; txn->mem->guard.stop && i < txn->count; i++)
+	if (!txn->mem->guard.stop || is_one_piece(txn))
+		return false;
+	for (size_t i = 0; i < txn->count; i++)
 		if (mem_step_stops(&txn->steps[i]))
 			return true;
 	return false;
@@ -152,14 +183,14 @@ static bool wants_stop(const struct mem_txn *txn)
 /* All that may be refused for want of ferry's own memory, before KVM is told anything. */
 static int prepare(const struct mem_txn *txn, struct slots *slots)
 {
-	size_t regions = mem_map(txn->mem)->count + txn->count, changes = 0, edits = 0;
+	const struct mem_map *map = mem_map(txn->mem);
+	size_t regions = mem_tree_count(map->by_gpa) + mem_tree_count(map->foreign) + txn->count;
+	size_t changes = 0, edits = 0;
 
 	for (size_t i = 0; i < txn->count; i++) {
 		changes += mem_step_changes(&txn->steps[i], regions);
 		edits += mem_step_edits(&txn->steps[i]);
 	}
-	if (edits && txn->mem->pins)
-		return because(-EBUSY, "memory is being copied: its map cannot change now");
 	return slots_init(slots, txn->mem, changes, edits);
 }
 
@@ -222,6 +253,8 @@ static void settle_removed(struct mem *mem, const struct slots *slots,
 {
 	const struct mem_region *region = &change->record->region;
 
+	if (region->flags & MEM_FOREIGN)
+		return;
 	for (uint64_t word = 0; change->told && word < mem_dirty_words(region); word++)
 		atomic_fetch_or(&region->dirty[word], change->told[word]);
 	if (change->kept)
@@ -296,8 +329,8 @@ static int commit_locked(struct mem_txn *txn, bool stopped)
 	if (r == 0)
 		settle(mem, &slots);
 	slots_finish(&slots);
-	mem_pool_end(mem->pool);
 	mem_reclaim(mem);
+	mem_pool_end(mem->pool);
 	return undone < 0 ? undone : r;
 }
 
@@ -316,6 +349,29 @@ static void finish(struct mem_txn *txn, bool is_mapped)
 	*txn = (struct mem_txn){ 0 };
 }
 
+/* Takes lock, with the guest stopped if need be: what was no need before lock may be one under it. */
+static int begin_commit(struct mem_txn *txn, bool *ret_stopped)
+{
+	struct mem *mem = txn->mem;
+	bool stopped = false;
+
+	for (;;) {
+		if (wants_stop(txn)) {
+			int r = mem->guard.stop(mem->guard.self);
+
+			if (r < 0)
+				return r;
+			stopped = true;
+		}
+		pthread_mutex_lock(&mem->lock);
+		if (stopped || !wants_stop(txn))
+			break;
+		pthread_mutex_unlock(&mem->lock);
+	}
+	*ret_stopped = stopped;
+	return 0;
+}
+
 int mem_txn_commit(struct mem_txn *txn)
 {
 	struct mem *mem = txn->mem;
@@ -324,12 +380,9 @@ int mem_txn_commit(struct mem_txn *txn)
 
 	if (txn->failed)
 		r = because(txn->failed, "%s", txn->text ? txn->text : strerror(-txn->failed));
-	if (r == 0 && wants_stop(txn)) {
-		r = mem->guard.stop(mem->guard.self);
-		stopped = r == 0;
-	}
+	if (r == 0)
+		r = begin_commit(txn, &stopped);
 	if (r == 0) {
-		pthread_mutex_lock(&mem->lock);
 		r = commit_locked(txn, stopped);
 		pthread_mutex_unlock(&mem->lock);
 	}

@@ -25,9 +25,9 @@
  *
  * A running guest sees the map before the commit or the one after it: with an unmap, a move or a
  * protect step the vCPUs are kept out of KVM_RUN (struct mem_guard) while KVM is told, and only
- * then. Additions and the log do not stop it. What it wrote until then is told by
- * mem_dirty_collect(), of the same region, or of those that have the same pages when that one is
- * gone.
+ * then. Additions and the log do not stop it, nor does one region that is unmapped alone: KVM does
+ * that in one piece. What it wrote until then is told by mem_dirty_collect(), of the same region, or
+ * of those that have the same pages when that one is gone.
  *
  * Threads that read the map see the picture before or after too, and wait for nothing; nor does a
  * commit wait for them. It costs what its steps do, however many regions it leaves alone; the log's
@@ -45,8 +45,8 @@
  * Later ones move it, or take it away and map memory in its place. What it hides is freed, as Xen
  * does (XENMEM_add_to_physmap), unless the transaction maps an alias of it somewhere else.
  *
- * While the map is pinned (mem/window.h: somebody copies memory) the steps that change it are
- * refused. mem_change_begin(), where it is used, comes before everything here.
+ * While the map is pinned (mem/window.h: somebody copies memory) the steps that change the guest's
+ * own memory in it are refused. mem_change_begin(), where it is used, comes before everything here.
  */
 #ifndef MEM_TXN_H
 #define MEM_TXN_H
@@ -85,6 +85,15 @@ int mem_txn_map(struct mem_txn *txn, const char *name, gpa_t gpa, uint64_t size,
  */
 int mem_txn_map_alias(struct mem_txn *txn, const char *name, gpa_t gpa, uint64_t size,
 		      unsigned flags, const void *hva);
+
+/*
+ * Maps size bytes of a file from offset on, a device's memory and not the guest's own (MEM_FOREIGN):
+ * the guest loads and stores there, and ferry does not; nobody copies it, and no write to it is told.
+ * So it may come, move and go while the map is pinned. The file is shared, and stays the caller's.
+ *   -errno  of mmap(2), -EINVAL; and as mem_txn_map()
+ */
+int mem_txn_map_file(struct mem_txn *txn, const char *name, gpa_t gpa, uint64_t size,
+		     unsigned flags, int fd, uint64_t offset);
 
 /* The region that begins at gpa goes, and its pages are freed. -ENOENT. */
 int mem_txn_unmap(struct mem_txn *txn, gpa_t gpa);

@@ -167,7 +167,8 @@ void mem_pin(struct mem *mem)
 {
 	pthread_mutex_lock(&mem->change);
 	pthread_mutex_lock(&mem->lock);
-	mem->pins++;
+	if (!mem->pins++)
+		mem->pinned = mem_map_keep(mem_map(mem));
 	pthread_mutex_unlock(&mem->lock);
 	pthread_mutex_unlock(&mem->change);
 }
@@ -176,7 +177,15 @@ void mem_unpin(struct mem *mem)
 {
 	pthread_mutex_lock(&mem->change);
 	pthread_mutex_lock(&mem->lock);
-	mem->pins--;
+	if (!--mem->pins) {
+		mem_map_put(mem->pinned);
+		mem->pinned = NULL;
+	}
 	pthread_mutex_unlock(&mem->lock);
 	pthread_mutex_unlock(&mem->change);
+}
+
+const struct mem_map *mem_map_pinned(const struct mem *mem)
+{
+	return mem->pinned ? mem->pinned : mem_map(mem);
 }

@@ -30,5 +30,7 @@ int mem_change_begin(struct mem *mem);
 void mem_change_end(struct mem *mem);
 void mem_pin(struct mem *mem);
 void mem_unpin(struct mem *mem);
+/* For who has pinned it: the picture, which stays until it is unpinned. Else the current one. */
+const struct mem_map *mem_map_pinned(const struct mem *mem);
 
 #endif

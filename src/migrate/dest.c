@@ -143,7 +143,7 @@ static int check_disks(struct migrate_dest *dest)
 /* KVM has written into it on behalf of a register or two; pages that are not sent are zero. */
 static int empty_memory(struct mem *mem)
 {
-	const struct mem_map *map = mem_map(mem);
+	const struct mem_map *map = mem_map_pinned(mem);
 	int err = 0;
 
 	for (size_t i = 0; i < map->count && !err; i++)

@@ -12,13 +12,14 @@
 
 #include "base/util.h"
 #include "mem/mem.h"
+#include "mem/window.h"
 
 #define RUN_MAX MIB
 
 /* Where the file ends: behind the last region. */
 static uint64_t file_size(const struct mem *mem)
 {
-	const struct mem_map *map = mem_map(mem);
+	const struct mem_map *map = mem_map_pinned(mem);
 	uint64_t end = 0;
 
 	for (size_t i = 0; i < map->count; i++) {
@@ -65,7 +66,7 @@ static int flush(void *self)
 /* Every gpa that the copier gives lies in a region. */
 static uint64_t offset_of(const struct memory_file *file, uint64_t gpa)
 {
-	const struct mem_region *region = mem_map_find(mem_map(file->mem), gpa);
+	const struct mem_region *region = mem_map_find(mem_map_pinned(file->mem), gpa);
 
 	return region->offset + (gpa - region->gpa);
 }

@@ -8,6 +8,7 @@
 
 #include "mem/dirty.h"
 #include "mem/pager.h"
+#include "mem/window.h"
 #include "migrate/dest_impl.h"
 
 /* On the pager's thread, and on that of pager_repeat(). */
@@ -57,7 +58,7 @@ static int drop(struct mem *mem, const struct mem_region *region, const uint8_t 
 
 static int drop_missing(struct migrate_dest *dest, const struct buffer *bitmaps)
 {
-	const struct mem_map *map = mem_map(dest->guest->mem);
+	const struct mem_map *map = mem_map_pinned(dest->guest->mem);
 	uint64_t words = 0, at = 0;
 	int err = 0;
 
@@ -112,7 +113,7 @@ static int pull(struct migrate_dest *dest)
 
 static int send_missing(struct migrate_dest *dest)
 {
-	const struct mem_map *map = mem_map(dest->guest->mem);
+	const struct mem_map *map = mem_map_pinned(dest->guest->mem);
 	struct buffer bitmaps = { 0 };
 	int err = 0;
 

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "mem/mem.h"
+#include "mem/window.h"
 #include "migrate/state.h"
 
 /* An entry: gpa, size, offset in the memory's file, flags. */
@@ -22,7 +23,7 @@ enum {
 
 int regions_send(const struct stream *stream, enum record_type type, const struct mem *mem)
 {
-	const struct mem_map *map = mem_map(mem);
+	const struct mem_map *map = mem_map_pinned(mem);
 	AUTO_FREE uint8_t *table = calloc(map->count + 1, ENTRY_SIZE);
 
 	if (!table)
@@ -49,7 +50,7 @@ static bool is_same(const uint8_t *entry, const struct mem_region *region, bool 
 void regions_compare(const struct buffer *table, const struct mem *mem, bool with_offsets,
 		     struct verdict *verdict)
 {
-	const struct mem_map *map = mem_map(mem);
+	const struct mem_map *map = mem_map_pinned(mem);
 	size_t count = table->size / ENTRY_SIZE;
 
 	for (size_t i = 0; i < count || i < map->count; i++) {

@@ -2,12 +2,24 @@
 /* The gate before KVM_RUN: closing it, opening it, and waiting at it. */
 #include "vm/gate.h"
 
-static bool is_any_inside(const struct vm *vm)
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * Waits on the words themselves, not on vm->changed: with a mutex between them, whoever is woken
+ * finds it held, and a stop takes twice as many turns of one CPU. futex(2); it may return for no
+ * reason.
+ */
+static void wait_while(_Atomic uint32_t *word, uint32_t value)
 {
-	for (uint32_t i = 0; i < vm->vcpu_count; i++)
-		if (atomic_load(&vm->vcpus[i].inside))
-			return true;
-	return false;
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+static void wake_all(_Atomic uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 void vm_gate_close(struct vm *vm)
@@ -17,38 +29,35 @@ void vm_gate_close(struct vm *vm)
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		if (atomic_load(&vm->vcpus[i].inside))
 			vcpu_kick(&vm->vcpus[i]);
-	pthread_mutex_lock(&vm->lock);
-	while (is_any_inside(vm))
-		pthread_cond_wait(&vm->changed, &vm->lock);
-	pthread_mutex_unlock(&vm->lock);
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		while (atomic_load(&vm->vcpus[i].inside))
+			wait_while(&vm->vcpus[i].inside, 1);
 }
 
 void vm_gate_open(struct vm *vm)
 {
-	pthread_mutex_lock(&vm->lock);
 	if (atomic_fetch_sub(&vm->gate, 1) == 1)
-		pthread_cond_broadcast(&vm->changed);
-	pthread_mutex_unlock(&vm->lock);
+		wake_all(&vm->gate);
 }
 
-void vm_gate_passed(struct vm *vm)
+void vm_gate_passed(struct vcpu *vcpu)
 {
-	pthread_mutex_lock(&vm->lock);
-	pthread_cond_broadcast(&vm->changed);
-	pthread_mutex_unlock(&vm->lock);
+	wake_all(&vcpu->inside);
 }
 
-void vm_gate_wait(struct vcpu *vcpu)
+void vm_gate_wait(struct vm *vm)
 {
-	struct vm *vm = vcpu->vm;
+	for (uint32_t closed; (closed = atomic_load(&vm->gate));)
+		wait_while(&vm->gate, closed);
+}
 
-	pthread_mutex_lock(&vm->lock);
-	while (atomic_load(&vm->gate)) {
-		atomic_store(&vcpu->inside, false);
-		pthread_cond_broadcast(&vm->changed);
-		pthread_cond_wait(&vm->changed, &vm->lock);
-		/* As vm_gate_enter(): inside first, then the look, which the loop takes. */
-		atomic_store(&vcpu->inside, true);
-	}
-	pthread_mutex_unlock(&vm->lock);
+void vm_gate_step_back(struct vcpu *vcpu)
+{
+	do {
+		atomic_store(&vcpu->inside, 0);
+		/* Who closes it may have seen the vCPU inside. */
+		wake_all(&vcpu->inside);
+		vm_gate_wait(vcpu->vm);
+		atomic_store(&vcpu->inside, 1);
+	} while (atomic_load(&vcpu->vm->gate));
 }

@@ -15,27 +15,31 @@
 void vm_gate_close(struct vm *vm);
 void vm_gate_open(struct vm *vm);
 
-/* For the run loop. Whoever finds the gate closed waits here, outside. */
-void vm_gate_wait(struct vcpu *vcpu);
-void vm_gate_passed(struct vm *vm);
+/* For the run loop: waits outside until the gate is open; says that the vCPU is outside; both. */
+void vm_gate_wait(struct vm *vm);
+void vm_gate_passed(struct vcpu *vcpu);
+void vm_gate_step_back(struct vcpu *vcpu);
 
 /*
  * A store, then a load of what the other side stores, in this order on both sides: a locked
  * instruction each. A barrier by membarrier(2), which would spare vCPUs that, makes whoever closes
- * the gate wait for interrupts of all CPUs.
+ * the gate wait for interrupts of all CPUs. The look before it keeps a vCPU that comes to a closed
+ * gate from being waited for once more.
  */
 static inline void vm_gate_enter(struct vcpu *vcpu)
 {
-	atomic_store(&vcpu->inside, true);
+	if (__builtin_expect(atomic_load_explicit(&vcpu->vm->gate, memory_order_relaxed), 0))
+		vm_gate_wait(vcpu->vm);
+	atomic_store(&vcpu->inside, 1);
 	if (__builtin_expect(atomic_load(&vcpu->vm->gate), 0))
-		vm_gate_wait(vcpu);
+		vm_gate_step_back(vcpu);
 }
 
 static inline void vm_gate_leave(struct vcpu *vcpu)
 {
-	atomic_store(&vcpu->inside, false);
+	atomic_store(&vcpu->inside, 0);
 	if (__builtin_expect(atomic_load(&vcpu->vm->gate), 0))
-		vm_gate_passed(vcpu->vm);
+		vm_gate_passed(vcpu);
 }
 
 #endif

@@ -72,6 +72,84 @@ void irq_pulse_divert(struct vm *vm, bool (*fn)(void *self, uint32_t gsi), void 
 	vm->irqs.divert = fn;
 }
 
+static int attach_level(struct irq_level *level, bool on)
+{
+	struct kvm_irqfd irqfd = {
+		.fd = (uint32_t)level->fd,
+		.gsi = level->gsi,
+		.flags = on ? KVM_IRQFD_FLAG_RESAMPLE : KVM_IRQFD_FLAG_DEASSIGN,
+		.resamplefd = (uint32_t)level->ack_fd,
+	};
+
+	return kvm_irqfd(level->vm->fd, &irqfd);
+}
+
+static void level_acked(struct loop_watch *watch, unsigned events)
+{
+	struct irq_level *level = container_of(watch, struct irq_level, watch);
+
+	(void)events;
+	level->acked(level->self);
+}
+
+int irq_level_init(struct irq_level *level, struct vm *vm, void (*acked)(void *self), void *self)
+{
+	int r;
+
+	*level = (struct irq_level){ .vm = vm, .acked = acked, .self = self };
+	level->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	level->ack_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (level->fd < 0 || level->ack_fd < 0) {
+		r = because(-errno, "eventfd: %s", strerror(errno));
+		goto fail;
+	}
+	r = loop_watch_eventfd(vm->loop, &level->watch, level->ack_fd, level_acked);
+	if (r == 0)
+		return 0;
+fail:
+	irq_level_finish(level);
+	return r;
+}
+
+void irq_level_finish(struct irq_level *level)
+{
+	if (!level->vm)
+		return;
+	irq_level_detach(level);
+	loop_watch_remove(level->vm->loop, &level->watch);
+	if (level->fd >= 0)
+		close(level->fd);
+	if (level->ack_fd >= 0)
+		close(level->ack_fd);
+	*level = (struct irq_level){ .fd = -1, .ack_fd = -1 };
+}
+
+int irq_level_attach(struct irq_level *level, uint32_t gsi)
+{
+	int r;
+
+	if (level->attached && level->gsi == gsi)
+		return 0;
+	irq_level_detach(level);
+	level->gsi = gsi;
+	r = attach_level(level, true);
+	level->attached = r == 0;
+	return r < 0 ? because(r, "KVM_IRQFD for line %u: %s", gsi, strerror(-r)) : 0;
+}
+
+void irq_level_detach(struct irq_level *level)
+{
+	if (level->attached)
+		attach_level(level, false);
+	level->attached = false;
+}
+
+void irq_level_raise(struct irq_level *level)
+{
+	if (level->attached)
+		signal_fd(level->fd);
+}
+
 int irq_routes_init(struct vm *vm)
 {
 	struct irq_routes *routes = &vm->irqs;
@@ -136,7 +214,7 @@ int irq_msi_init(struct irq_msi *msi, struct vm *vm, uint32_t device)
 static struct kvm_irq_routing_entry *find_route(struct irq_routes *routes, uint32_t gsi)
 {
 	for (uint32_t i = 0; i < routes->count; i++)
-		if (routes->entries[i].gsi == gsi && routes->entries[i].type == KVM_IRQ_ROUTING_MSI)
+		if (routes->entries[i].gsi == gsi)
 			return &routes->entries[i];
 	return NULL;
 }
@@ -169,6 +247,14 @@ static int grow(struct irq_routes *routes)
 	return 0;
 }
 
+static bool is_same_event(const struct kvm_irq_routing_entry *a,
+			  const struct kvm_irq_routing_entry *b)
+{
+	const struct kvm_irq_routing_xen_evtchn *x = &a->u.xen_evtchn, *y = &b->u.xen_evtchn;
+
+	return x->port == y->port && x->vcpu == y->vcpu && x->priority == y->priority;
+}
+
 static bool is_same_message(const struct kvm_irq_routing_entry *a,
 			    const struct kvm_irq_routing_entry *b)
 {
@@ -178,15 +264,23 @@ static bool is_same_message(const struct kvm_irq_routing_entry *a,
 	       x->address_hi == y->address_hi && x->data == y->data && x->devid == y->devid;
 }
 
+static bool is_same(const struct kvm_irq_routing_entry *a, const struct kvm_irq_routing_entry *b)
+{
+	if (a->type != b->type)
+		return false;
+	return a->type == KVM_IRQ_ROUTING_MSI ? is_same_message(a, b) : is_same_event(a, b);
+}
+
 /* Puts the message into the table; on failure the table is what it was. */
 static int set_route(struct vm *vm, const struct kvm_irq_routing_entry *route)
 {
 	struct irq_routes *routes = &vm->irqs;
 	struct kvm_irq_routing_entry *entry = find_route(routes, route->gsi);
 	struct kvm_irq_routing_entry old = { 0 };
+	bool is_new = !entry;
 	int r;
 
-	if (entry && is_same_message(entry, route))
+	if (entry && is_same(entry, route))
 		return 0;
 	if (entry) {
 		old = *entry;
@@ -201,28 +295,50 @@ static int set_route(struct vm *vm, const struct kvm_irq_routing_entry *route)
 	if (r == 0)
 		return 0;
 	*entry = old;
-	if (old.type != KVM_IRQ_ROUTING_MSI)
+	if (is_new)
 		routes->count--;
 	return r;
 }
 
-int irq_msi_route(struct irq_msi *msi, uint64_t address, uint32_t data)
+static int apply_route(struct irq_msi *msi, const struct kvm_irq_routing_entry *route)
 {
 	struct irq_routes *routes = &msi->vm->irqs;
-	struct kvm_irq_routing_entry route = { .gsi = msi->gsi };
 	int r;
 
-	arch_irq_msi(msi->vm, msi->device, address, data, &route);
 	pthread_mutex_lock(&routes->lock);
-	r = set_route(msi->vm, &route);
+	r = set_route(msi->vm, route);
 	if (r == 0 && !msi->routed) {
 		r = attach(msi->vm, msi->gsi, msi->fd, true);
 		msi->routed = r == 0;
 	}
 	pthread_mutex_unlock(&routes->lock);
+	return r;
+}
+
+int irq_msi_route(struct irq_msi *msi, uint64_t address, uint32_t data)
+{
+	struct kvm_irq_routing_entry route = { .gsi = msi->gsi };
+	int r;
+
+	msi->address = address;
+	msi->data = data;
+	arch_irq_msi(msi->vm, msi->device, address, data, &route);
+	r = apply_route(msi, &route);
 	if (r < 0)
 		return because(r, "MSI to %#llx: %s", (unsigned long long)address, strerror(-r));
 	return 0;
+}
+
+int irq_msi_route_event(struct irq_msi *msi, uint32_t port, uint32_t vcpu)
+{
+	const struct kvm_irq_routing_entry route = {
+		.gsi = msi->gsi,
+		.type = KVM_IRQ_ROUTING_XEN_EVTCHN,
+		.u.xen_evtchn = { .port = port, .vcpu = vcpu,
+				  .priority = KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL },
+	};
+
+	return apply_route(msi, &route);
 }
 
 void irq_msi_unroute(struct irq_msi *msi)
@@ -256,8 +372,20 @@ void irq_msi_finish(struct irq_msi *msi)
 	*msi = (struct irq_msi){ .fd = -1 };
 }
 
+void irq_msi_divert(struct vm *vm, bool (*fn)(void *self, uint64_t address, uint32_t data),
+		    void *self)
+{
+	vm->irqs.divert_message_self = self;
+	vm->irqs.divert_message = fn;
+}
+
 void irq_msi_raise(struct irq_msi *msi)
 {
+	const struct irq_routes *routes = &msi->vm->irqs;
+
+	if (routes->divert_message && msi->address &&
+	    routes->divert_message(routes->divert_message_self, msi->address, msi->data))
+		return;
 	signal_fd(msi->fd);
 }
 

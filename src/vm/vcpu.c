@@ -188,7 +188,9 @@ static EXIT_PATH int run_once(struct vcpu *vcpu)
 	r = kvm_run(vcpu->fd);
 	vm_gate_leave(vcpu);
 	vcpu_time_leave(&vcpu->time, r < 0 ? KVM_EXIT_INTR : vcpu->run->exit_reason);
-	if (r == -EINTR || r == -EAGAIN) /* kicked; or INIT reached a vCPU that waits for SIPI */
+	if (r == -EAGAIN) /* INIT reached a vCPU that was off: KVM has forgotten things */
+		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_WORK);
+	if (r == -EINTR || r == -EAGAIN)
 		return 0;
 	return r < 0 ? r : 1;
 }

@@ -35,7 +35,8 @@ struct vcpu {
 	pthread_t thread;
 	atomic_bool has_thread; /* thread is valid */
 	atomic_uint requests; /* enum vcpu_request; set by any thread, cleared by the vCPU's */
-	atomic_bool inside; /* in KVM_RUN or about to be, see vm/gate.h; set by the vCPU's thread */
+	/* 1: in KVM_RUN or about to be, see vm/gate.h; set by the vCPU's thread, and waited on. */
+	_Atomic uint32_t inside;
 	atomic_bool blocked; /* vcpu_work.h: it does not enter the guest */
 	struct vcpu_call *calls; /* vcpu_call.h; vm->lock */
 	unsigned claims;	 /* likewise: others act for it, it stays parked */

@@ -15,8 +15,8 @@ struct vcpu;
  * fn(self, vcpu) is called on the thread of each vCPU that was sent VCPU_REQUEST_WORK: outside
  * KVM_RUN, the last exit retired, before the guest goes on. Every piece of work is called then, and
  * looks for itself whether there is something to do. One that is about to pause does it before, so
- * that an exit can leave something to it; a paused one does it when it is resumed. Before the VM first
- * runs. -ENOSPC.
+ * that an exit can leave something to it; a paused one does it when it is resumed. It is also called
+ * when KVM says that a vCPU which was off has got its INIT. Before the VM first runs. -ENOSPC.
  */
 int vm_work_add(struct vm *vm, void (*fn)(void *self, struct vcpu *vcpu), void *self);
 

@@ -67,7 +67,7 @@ struct vm {
 	bool has_run;     /* vm_start() was called: what is fixed by then is fixed */
 	enum vm_end end;
 	char *end_text;
-	atomic_uint gate; /* vm_gate_close() minus vm_gate_open(): goes down under lock only */
+	_Atomic uint32_t gate; /* vm_gate_close() minus vm_gate_open(); waited on, see vm/gate.h */
 
 	struct {
 		atomic_uint percent;

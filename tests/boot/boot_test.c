@@ -228,6 +228,20 @@ START_TEST(test_foreign_files_are_named)
 }
 END_TEST
 
+START_TEST(test_elf32_without_a_note_may_be_entered_flat)
+{
+	struct bytes file = make_elf32(false);
+
+	machine_init(&m, 16 * MIB_SIZE);
+	m.options.flat = true;
+	ck_assert_int_eq(machine_load(&m, &file), 0);
+	ck_assert_int_eq(m.entry.mode, BOOT_PVH);
+	ck_assert_uint_ne(m.entry.pc, 0);
+	mem_finish(&m.mem);
+	free(file.data);
+}
+END_TEST
+
 static void refused_path(const char *path, int err, const char *word)
 {
 	machine_init(&m, 16 * MIB_SIZE);
@@ -336,7 +350,7 @@ CHECK_MAIN("boot", test_every_format_loads_to_the_same_memory, test_kaslr_uses_t
 	   test_pvh_finds_start_info_as_the_protocol_says,
 	   test_initrds_are_joined_and_padded_at_the_top,
 	   test_without_a_note_the_64_bit_protocol_is_used, test_a_plain_vmlinux_boots_both_ways,
-	   test_foreign_files_are_named, test_what_is_not_a_file_is_named,
+	   test_foreign_files_are_named, test_elf32_without_a_note_may_be_entered_flat, test_what_is_not_a_file_is_named,
 	   test_what_does_not_fit_is_refused,
 	   test_a_command_line_longer_than_the_kernel_takes_is_refused,
 	   test_the_kernel_in_the_environment_loads)

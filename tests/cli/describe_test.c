@@ -53,7 +53,7 @@ START_TEST(test_what_was_described_is_made_again)
 					"--hugepages "
 					"--disk /a,readonly,queues=2,serial=x --disk /b,direct "
 					"--net user --net tap=tap7,mac=52:54:00:00:00:09 --no-rng "
-					"--balloon --console virtio");
+					"--balloon --console virtio --shmem /c,size=1M");
 	AUTO_FREE char *again = NULL;
 
 	ck_assert_msg(parse(text, "--incoming unix:x") == 0, "%s", error_text(-1));
@@ -71,6 +71,8 @@ START_TEST(test_what_was_described_is_made_again)
 	ck_assert_str_eq(options.machine.nets[1].tap, "tap7");
 	ck_assert_str_eq(options.machine.rng_source, "");
 	ck_assert(options.machine.balloon && options.machine.virtio_console);
+	ck_assert_str_eq(options.machine.shmem, "/c");
+	ck_assert_uint_eq(options.machine.shmem_size, MIB);
 	ck_assert(options.machine.blank && !options.machine.kernel);
 	ck_assert_int_eq(describe_machine(&options, &again), 0);
 	ck_assert_str_eq(text, again);

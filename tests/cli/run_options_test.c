@@ -83,6 +83,7 @@ START_TEST(test_every_option_has_its_effect)
 			       "--disk path=d,readonly,direct,queues=3,serial=S1 --disk e "
 			       "--net user --net tap=t0,mac=52:54:00:00:00:02 --rng=/dev/hwrng "
 			       "--balloon --console virtio --console-output log --name vm1 "
+			       "--shmem /dev/shm/a,size=16M "
 			       "--trace-kvm=t --log-level debug --dry-run"),
 			 0);
 	ck_assert_uint_eq(options.machine.initrd_count, 2);
@@ -106,6 +107,8 @@ START_TEST(test_every_option_has_its_effect)
 	ck_assert_mem_eq(options.machine.nets[1].mac, "\x52\x54\x00\x00\x00\x02", 6);
 	ck_assert_str_eq(options.machine.rng_source, "/dev/hwrng");
 	ck_assert(options.machine.balloon && options.machine.virtio_console);
+	ck_assert_str_eq(options.machine.shmem, "/dev/shm/a");
+	ck_assert_uint_eq(options.machine.shmem_size, 16 * MIB);
 	ck_assert_str_eq(options.console_output, "log");
 	ck_assert_str_eq(options.machine.vm.name, "vm1");
 	ck_assert(options.trace_kvm && options.dry_run);
@@ -174,6 +177,12 @@ START_TEST(test_bad_values_are_refused_and_named)
 		"--net=user,mac=5",
 		"--net=user,mac=53:54:00:00:00:01",
 		"--net=mac=52:54:00:00:00:01",
+		"--shmem=",
+		"--shmem=a",
+		"--shmem=size=16M",
+		"--shmem=a,size=3M",
+		"--shmem=a,size=2K",
+		"--shmem=a,size=16M,readonly",
 		"--rng=",
 		"--console=vga",
 		"--console=",

@@ -259,27 +259,44 @@ START_TEST(test_vcpus_and_others_remap_and_pause)
 }
 END_TEST
 
-/* Additions and the log: the gate is never closed. */
-START_TEST(test_additions_do_not_stop_the_guest)
+static struct mem_guard guard;
+static unsigned stops;
+
+static int count_stop(void *self)
 {
-	struct mem_guard guard;
+	stops++;
+	return guard.stop(self);
+}
+
+/*
+ * memslot_modification_stress_test: regions that nobody uses come, all at once, and go and come, one
+ * by one, and no vCPU is kept out for any of them. It is for two that go together.
+ */
+START_TEST(test_what_comes_or_goes_in_one_piece_stops_nobody)
+{
+	struct mem_txn txn;
 
 	begin(2, "", 400);
 	guard = mem->guard;
+	mem->guard.stop = count_stop;
 	ck_assert_int_eq(vm_start(t.vm), 0);
 	wait_for_all(10);
-	mem->guard.stop = NULL; /* and go is not called */
-	mem->guard.go = NULL;
+	mem_txn_begin(&txn, mem);
 	for (unsigned i = 0; i < 20; i++)
-		ck_assert_int_eq(mem_map_ram(mem, "dummy", FAR + i * PAGE, PAGE, 0), 0);
-	mem->guard = guard;
+		mem_txn_map(&txn, "dummy", FAR + i * PAGE, PAGE, 0);
+	ck_assert_int_eq(mem_txn_commit(&txn), 0);
 	check_guest();
-	/* memslot_modification_stress_test: one that nobody uses comes and goes. */
 	for (unsigned i = 0; i < limit; i++) {
 		ck_assert_int_eq(mem_unmap(mem, FAR), 0);
 		ck_assert_int_eq(mem_map_ram(mem, "dummy", FAR, PAGE, 0), 0);
 		check_guest();
 	}
+	ck_assert_uint_eq(stops, 0);
+	mem_txn_begin(&txn, mem);
+	mem_txn_unmap(&txn, FAR);
+	mem_txn_unmap(&txn, FAR + PAGE);
+	ck_assert_int_eq(mem_txn_commit(&txn), 0);
+	ck_assert_uint_eq(stops, 1);
 	wait_for_all(control->rounds[0] + 10);
 	end();
 }
@@ -289,4 +306,4 @@ CHECK_MAIN_KVM("remapping a guest", test_one_cpu_sees_no_hole_and_no_old_page,
 	       test_two_cpus_see_no_hole_and_no_old_page,
 	       test_four_cpus_see_no_hole_and_no_old_page, test_a_vcpu_remaps_what_it_runs_on,
 	       test_vcpus_remap_what_all_run_on, test_vcpus_and_others_remap_and_pause,
-	       test_additions_do_not_stop_the_guest)
+	       test_what_comes_or_goes_in_one_piece_stops_nobody)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "check_main.h"
 #include "mem/mem_impl.h"
 
@@ -140,9 +141,44 @@ static void check_overlaps(int order)
 	ck_assert_uint_eq(found, expected);
 }
 
+/* Whether no other lies between the two, by gpa. */
+static bool is_neighbour(const struct mem_region *a, const struct mem_region *b)
+{
+	gpa_t low = min_u64(a->gpa, b->gpa), high = max_u64(a->gpa, b->gpa);
+
+	for (size_t i = 0; i < list.count; i++) {
+		const struct mem_region *other = &list.records[i]->region;
+
+		if (other != a && other->gpa >= low && other->gpa <= high)
+			return false;
+	}
+	return true;
+}
+
+/* Another takes the place of one, where it fits. */
+static void replace_at(size_t i)
+{
+	struct mem_record *from = list.records[i], *to = new_record();
+	bool fits = mem_tree_fits(roots[BY_GPA], BY_GPA, &from->region, &to->region);
+
+	ck_assert_int_eq(fits, is_neighbour(&from->region, &to->region));
+	to->region.hva = from->region.hva;
+	if (fits && mem_tree_fits(roots[BY_HVA], BY_HVA, &from->region, &to->region)) {
+		for (int order = BY_GPA; order <= BY_HVA; order++)
+			roots[order] = mem_tree_replace(&pool, order, roots[order], &from->region,
+							to);
+		list.records[i] = to;
+		mem_record_put(from);
+	} else {
+		mem_record_put(to);
+	}
+}
+
 static void change(void)
 {
-	if (list.count < MOST && rnd(100) < (list.count < 20 ? 90 : 50))
+	if (list.count && rnd(3) == 0)
+		replace_at(rnd(list.count));
+	else if (list.count < MOST && rnd(100) < (list.count < 20 ? 90 : 50))
 		insert(new_record());
 	else if (list.count)
 		remove_at(rnd(list.count));

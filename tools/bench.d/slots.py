@@ -44,6 +44,11 @@ def floor():
     return taken
 
 
+def stopped():
+    """By bare ioctls, with the vCPUs kept out as transactions do it."""
+    return program("stopped")
+
+
 def many(how, count):
     """One comes and goes while so many are left alone."""
     return lambda: program(how, str(count))

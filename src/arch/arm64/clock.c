@@ -11,6 +11,8 @@
 
 #include <ferry/error.h>
 
+#include <abi/steal.h>
+
 #include "kvm/kvm_arm64.h"
 #include "regs.h"
 #include "vm/vm.h"
@@ -51,6 +53,23 @@ static int read_moment(const struct vm *vm, struct arm64_moment *ret_moment)
 	if (r == 0)
 		*ret_moment = now;
 	return r;
+}
+
+int arm64_clock_tell_stolen(struct vm *vm, uint64_t gpa)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < vm->vcpu_count && r == 0; i++) {
+		uint64_t at = gpa + i * PV_TIME_ALIGN;
+		struct kvm_device_attr attr = {
+			.group = KVM_ARM_VCPU_PVTIME_CTRL,
+			.attr = KVM_ARM_VCPU_PVTIME_IPA,
+			.addr = (uintptr_t)&at,
+		};
+
+		r = kvm_set_device_attr(vm->vcpus[i].fd, &attr);
+	}
+	return r < 0 ? because(r, "KVM_ARM_VCPU_PVTIME_IPA: %s", strerror(-r)) : 0;
 }
 
 int arm64_clock_hold(struct vm *vm)

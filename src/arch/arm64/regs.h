@@ -61,6 +61,11 @@ int arm64_gic_go_on(struct vm *vm, bool arrived);
 /* KVM's attribute of a redistributor's or CPU interface's register (arm-vgic-v3.rst). */
 uint64_t arm64_gic_attr(const struct vcpu *vcpu, uint32_t number);
 
+/*
+ * Each vCPU's stolen time (DEN0057A) is told at gpa, one struct of PV_TIME_ALIGN bytes behind the
+ * other. Before they run; there is memory, and vm->caps.steal_time.
+ */
+int arm64_clock_tell_stolen(struct vm *vm, uint64_t gpa);
 /* The same of the clocks. */
 int arm64_clock_hold(struct vm *vm);
 int arm64_clock_go_on(struct vm *vm, bool arrived);

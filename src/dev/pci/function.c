@@ -47,6 +47,8 @@ uint64_t pci_bar_address(const struct pci_device *device, unsigned bar)
 
 	if (!options->size)
 		return PCI_BAR_NOWHERE;
+	if (options->is_io)
+		return get32(device, PCI_BAR0 + 4 * bar) & PCI_BAR_IO_MASK;
 	address = get32(device, PCI_BAR0 + 4 * bar) & PCI_BAR_MEM_MASK;
 	if (options->is_64bit)
 		address |= (uint64_t)get32(device, PCI_BAR0 + 4 * bar + 4) << 32;
@@ -55,17 +57,22 @@ uint64_t pci_bar_address(const struct pci_device *device, unsigned bar)
 
 uint64_t pci_bar_wanted(const struct pci_device *device, unsigned bar)
 {
-	if (!(get16(device, PCI_COMMAND) & PCI_COMMAND_MEMORY))
+	uint16_t decoding = device->options.bars[bar].is_io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
+
+	if (!(get16(device, PCI_COMMAND) & decoding))
 		return PCI_BAR_NOWHERE;
 	return pci_bar_address(device, bar);
 }
 
 void pci_bar_place(struct pci_device *device, unsigned bar, uint64_t address)
 {
-	bool is_64bit = device->options.bars[bar].is_64bit;
+	const struct pci_bar_options *options = &device->options.bars[bar];
+	uint32_t type = options->is_io ? PCI_BAR_TYPE_IO : options->is_64bit ? PCI_BAR_TYPE_64 : 0;
 
-	put32(device, PCI_BAR0 + 4 * bar, (uint32_t)address | (is_64bit ? PCI_BAR_TYPE_64 : 0));
-	if (is_64bit)
+	if (options->is_memory)
+		type |= PCI_BAR_PREFETCH;
+	put32(device, PCI_BAR0 + 4 * bar, (uint32_t)address | type);
+	if (options->is_64bit)
 		put32(device, PCI_BAR0 + 4 * bar + 4, (uint32_t)(address >> 32));
 }
 
@@ -225,15 +232,25 @@ static void init_bars(struct pci_device *device)
 		if (!options->size)
 			continue;
 		pci_bar_place(device, bar, 0);
-		allow(device, PCI_BAR0 + 4 * bar, (uint32_t)mask & PCI_BAR_MEM_MASK);
+		allow(device, PCI_BAR0 + 4 * bar,
+		      (uint32_t)mask & (options->is_io ? PCI_BAR_IO_MASK : PCI_BAR_MEM_MASK));
 		if (options->is_64bit)
 			allow(device, PCI_BAR0 + 4 * bar + 4, (uint32_t)(mask >> 32));
 	}
 }
 
+static bool has_ports(const struct pci_device *device)
+{
+	for (unsigned bar = 0; bar < PCI_BARS; bar++)
+		if (device->options.bars[bar].size && device->options.bars[bar].is_io)
+			return true;
+	return false;
+}
+
 int pci_function_init(struct pci_device *device)
 {
 	const struct pci_device_options *options = &device->options;
+	uint16_t ports = has_ports(device) ? PCI_COMMAND_IO : 0;
 	int r = 0;
 
 	device->capabilities_end = PCI_HEADER_END;
@@ -242,9 +259,10 @@ int pci_function_init(struct pci_device *device)
 	put32(device, PCI_REVISION_ID, options->class_code << 8 | options->revision);
 	put16(device, PCI_SUBSYSTEM_VENDOR_ID, options->subsystem_vendor);
 	put16(device, PCI_SUBSYSTEM_ID, options->subsystem);
-	put16(device, PCI_COMMAND, PCI_COMMAND_MEMORY);
+	put16(device, PCI_COMMAND, PCI_COMMAND_MEMORY | ports);
+	device->config[PCI_INTERRUPT_PIN] = options->interrupt_pin;
 	allow(device, PCI_COMMAND,
-	      PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | PCI_COMMAND_SERR |
+	      ports | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | PCI_COMMAND_SERR |
 		      PCI_COMMAND_INTX_DISABLE);
 	device->writable[PCI_CACHE_LINE_SIZE] = 0xff;
 	device->writable[PCI_INTERRUPT_LINE] = 0xff;

@@ -83,6 +83,15 @@ void pci_bar_place(struct pci_device *device, unsigned bar, uint64_t address);
 /* Moves BARs on the bus to where they should be, on the calling thread. arg: the host. */
 void pci_host_update_map(void *arg);
 
+/*
+ * bar.c: one BAR's place on the bus, and in the memory map where it is memory; map_lock held. A place
+ * that is taken, or nonsense, leaves it nowhere (-errno), until something moves again.
+ */
+int pci_bar_map(struct pci_device *device, unsigned bar, uint64_t address);
+void pci_bar_unmap(struct pci_device *device, unsigned bar);
+/* In one piece, so that no vCPU finds it nowhere; of memory only. It stays where it was (-errno). */
+int pci_bar_move(struct pci_device *device, unsigned bar, uint64_t address);
+
 /* msix.c */
 uint64_t pci_msix_bar_size(unsigned vectors);
 int pci_msix_init(struct pci_device *device);

@@ -116,13 +116,6 @@ static void ports_write(void *self, uint64_t offset, const void *data, unsigned 
 
 static const struct bus_ops ports_ops = { .read = ports_read, .write = ports_write };
 
-static void set_mapped(struct pci_device *device, unsigned bar, uint64_t address)
-{
-	pthread_mutex_lock(&device->lock);
-	device->mapped[bar] = address;
-	pthread_mutex_unlock(&device->lock);
-}
-
 static uint64_t wanted(struct pci_device *device, unsigned bar)
 {
 	uint64_t address;
@@ -135,16 +128,15 @@ static uint64_t wanted(struct pci_device *device, unsigned bar)
 
 static bool unmap_stale(struct pci_device *device)
 {
-	struct bus *bus = vm_mmio(device->host->vm);
 	bool changed = false;
 
 	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
-		uint64_t old = device->mapped[bar];
+		uint64_t old = device->mapped[bar], address = wanted(device, bar);
 
-		if (old == PCI_BAR_NOWHERE || old == wanted(device, bar))
+		if (old == PCI_BAR_NOWHERE || old == address)
 			continue;
-		set_mapped(device, bar, PCI_BAR_NOWHERE);
-		bus_remove(bus, old);
+		if (address == PCI_BAR_NOWHERE || pci_bar_move(device, bar, address) < 0)
+			pci_bar_unmap(device, bar);
 		changed = true;
 	}
 	return changed;
@@ -153,20 +145,13 @@ static bool unmap_stale(struct pci_device *device)
 /* A place that is taken (or nonsense) leaves the BAR unreachable until something moves again. */
 static bool map_wanted(struct pci_device *device)
 {
-	struct bus *bus = vm_mmio(device->host->vm);
 	bool changed = false;
 
 	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
-		const struct pci_bar_options *options = &device->options.bars[bar];
 		uint64_t address = wanted(device, bar);
 
-		if (address == device->mapped[bar])
-			continue;
-		if (bus_add(bus, device->name, address, options->size, options->ops,
-			    options->self) < 0)
-			continue;
-		set_mapped(device, bar, address);
-		changed = true;
+		if (address != device->mapped[bar] && device->mapped[bar] == PCI_BAR_NOWHERE)
+			changed |= pci_bar_map(device, bar, address) == 0;
 	}
 	return changed;
 }
@@ -191,14 +176,15 @@ void pci_host_update_map(void *arg)
 }
 
 /* The end of a BAR that overlaps [address, address + size); 0 when none does. */
-static uint64_t occupied_until(const struct pci_host *host, uint64_t address, uint64_t size)
+static uint64_t occupied_until(const struct pci_host *host, bool is_io, uint64_t address,
+			       uint64_t size)
 {
 	for (unsigned i = 0; i < PCI_SLOTS * PCI_BARS; i++) {
 		const struct pci_device *other = host->devices[i / PCI_BARS];
 		uint64_t base = other ? pci_bar_address(other, i % PCI_BARS) : PCI_BAR_NOWHERE;
 		uint64_t end;
 
-		if (base == PCI_BAR_NOWHERE)
+		if (base == PCI_BAR_NOWHERE || other->options.bars[i % PCI_BARS].is_io != is_io)
 			continue;
 		end = base + other->options.bars[i % PCI_BARS].size;
 		if (address < end && base < address + size)
@@ -207,18 +193,25 @@ static uint64_t occupied_until(const struct pci_host *host, uint64_t address, ui
 	return 0;
 }
 
+/* The window that a BAR is placed in. */
+static void window_of(const struct pci_options *windows, const struct pci_bar_options *bar,
+		      uint64_t *ret_base, uint64_t *ret_size)
+{
+	bool high = bar->is_64bit && windows->mmio64_size;
+
+	*ret_base = bar->is_io ? windows->io : high ? windows->mmio64 : windows->mmio32;
+	*ret_size = bar->is_io ? windows->io_size : high ? windows->mmio64_size : windows->mmio32_size;
+}
+
 static int place_bar(struct pci_device *device, unsigned bar)
 {
 	const struct pci_bar_options *options = &device->options.bars[bar];
-	const struct pci_options *windows = &device->host->options;
-	bool high = options->is_64bit && windows->mmio64_size;
-	uint64_t base = high ? windows->mmio64 : windows->mmio32;
-	uint64_t size = high ? windows->mmio64_size : windows->mmio32_size;
-	uint64_t address = align_up(base, options->size);
-	uint64_t end;
+	uint64_t base, size, address, end;
 
+	window_of(&device->host->options, options, &base, &size);
+	address = align_up(base, options->size);
 	while (range_inside(address - base, options->size, size)) {
-		end = occupied_until(device->host, address, options->size);
+		end = occupied_until(device->host, options->is_io, address, options->size);
 		if (!end) {
 			pci_bar_place(device, bar, address);
 			return 0;
@@ -315,7 +308,7 @@ void pci_device_remove(struct pci_device *device)
 	host = device->host;
 	for (unsigned bar = 0; bar < PCI_BARS; bar++)
 		if (device->mapped[bar] != PCI_BAR_NOWHERE)
-			bus_remove(vm_mmio(host->vm), device->mapped[bar]);
+			pci_bar_unmap(device, bar);
 	if (host->devices[device->bdf >> 3] == device)
 		host->devices[device->bdf >> 3] = NULL;
 	if (host->bridge == device)

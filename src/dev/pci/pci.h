@@ -19,6 +19,7 @@ struct pci_options {
 	uint64_t ecam;
 	uint64_t mmio32, mmio32_size;
 	uint64_t mmio64, mmio64_size;
+	uint32_t io, io_size; /* ports; 0: none */
 	bool config_ports; /* answer the 0xcf8/0xcfc mechanism as well */
 };
 
@@ -44,8 +45,15 @@ const char *pci_host_busy(const struct pci_host *host);
 struct pci_bar_options {
 	uint64_t size; /* power of two, at least 16; 0: no such BAR */
 	bool is_64bit; /* takes this BAR and the next */
+	bool is_io;    /* ports */
 	const struct bus_ops *ops;
 	void *self;
+	/*
+	 * Instead of ops: size bytes of a file, which the guest loads and stores without an exit. It
+	 * stays the device's, and open as long as the device is there.
+	 */
+	bool is_memory;
+	int fd;
 };
 
 struct pci_device_options {
@@ -53,6 +61,7 @@ struct pci_device_options {
 	uint16_t vendor, device, subsystem_vendor, subsystem;
 	uint32_t class_code; /* 24 bits: class, subclass, interface */
 	uint8_t revision;
+	uint8_t interrupt_pin; /* 1: INTA … 4: INTD, which the device raises itself; 0: none */
 	struct pci_bar_options bars[PCI_BARS];
 	uint16_t msix_vectors; /* 0: none */
 	uint8_t msix_bar;      /* its table at 0, its PBA behind it; the host sizes and serves it */
@@ -78,7 +87,7 @@ struct pci_device_options {
 
 /*
  * Adds a function in the next free slot (slot < 0) or in the slot given, BARs placed and, like
- * after firmware, memory decoding on. -ENOSPC: no slot, or no room in a window.
+ * after firmware, decoding on. -ENOSPC: no slot, or no room in a window.
  */
 int pci_device_add(struct pci_host *host, int slot, const struct pci_device_options *options,
 		   struct pci_device **ret_device);

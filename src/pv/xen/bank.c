@@ -30,6 +30,8 @@ static int list(void *self, uint32_t vcpu, struct reg_list *out)
 		r = xen_reg_add(out, r, XEN_REG(FIELD_CONTENT, 12, 0));
 	for (uint32_t i = 0; i < XEN_HVM_PARAMS; i++)
 		r = xen_reg_add(out, r, XEN_REG(FIELD_PARAM, 3, i));
+	for (uint32_t i = 0; i < XEN_PIRQS && xen->pirqs.offered; i++)
+		r = xen_reg_add(out, r, XEN_REG(FIELD_PIRQ, 3, i));
 	r = xen_ports_list(xen, out, r);
 	r = xen_reg_add(out, r, XEN_REG(FIELD_PAGE, 3, 0));
 	for (uint32_t i = 0; i < XEN_STUBS_MAX; i++)
@@ -94,6 +96,11 @@ static int get_locked(struct xen *xen, struct reg_key key, void *val)
 	case FIELD_ATTR:
 		r = get_attr(xen, number, &value);
 		break;
+	case FIELD_PIRQ:
+		if (!xen->pirqs.offered || number >= XEN_PIRQS)
+			return -ENOENT;
+		value = xen_pirq_get(xen, number);
+		break;
 	case FIELD_WATCHDOG:
 		if (number >= XEN_WATCHDOGS)
 			return -ENOENT;
@@ -121,7 +128,7 @@ static bool has_right_size(uint64_t id)
 	static const uint8_t sizes[] = {
 		[FIELD_ATTR] = 3,  [FIELD_PARAM] = 3,	[FIELD_OPEN] = 14,    [FIELD_FIFO] = 3,
 		[FIELD_ARRAY] = 3, [FIELD_CHANNEL] = 5, [FIELD_CONTENT] = 12, [FIELD_PAGE] = 3,
-		[FIELD_STUB] = 3,  [FIELD_WATCHDOG] = 3,
+		[FIELD_STUB] = 3,  [FIELD_WATCHDOG] = 3, [FIELD_PIRQ] = 3,
 	};
 	unsigned field = REG_ID_FIELD(id);
 
@@ -188,12 +195,10 @@ static int set_param(struct xen *xen, uint32_t number, uint64_t value)
 	if (xen->param[number] == value)
 		return 0;
 	if (number == HVM_PARAM_CALLBACK_IRQ) {
-		bool vector = value >> XEN_CALLBACK_TYPE_SHIFT == XEN_CALLBACK_TYPE_VECTOR;
-
-		xen->callback_vector = vector ? (uint8_t)value : 0;
-		r = xen->engine->set_callback(xen);
+		r = xen_via_set(xen, value);
 		if (r < 0)
-			return because(r, "xen: the guest's callback vector needs the kernel's engine");
+			return because_of(r, "xen: the guest's way of upcalls, %#llx",
+					  (unsigned long long)value);
 	}
 	xen->param[number] = value;
 	return 0;
@@ -214,6 +219,10 @@ static int set_word(struct xen *xen, struct reg_key key, uint64_t value)
 			return -ENOENT;
 		*word_of(xen, key.id) = value;
 		return 0;
+	case FIELD_PIRQ:
+		if (!xen->pirqs.offered || number >= XEN_PIRQS)
+			return -ENOENT;
+		return xen_pirq_set(xen, number, value);
 	case FIELD_WATCHDOG:
 		return number < XEN_WATCHDOGS ? xen_watchdog_restore(xen, number, value) : -ENOENT;
 	default:
@@ -260,7 +269,7 @@ static int name_of(void *self, struct reg_key key, char *name, size_t size)
 		[FIELD_FIFO] = "fifo",	     [FIELD_ARRAY] = "event_array",
 		[FIELD_CHANNEL] = "port",    [FIELD_CONTENT] = "shared_info_content",
 		[FIELD_PAGE] = "hypercalls", [FIELD_STUB] = "stub",
-		[FIELD_WATCHDOG] = "watchdog",
+		[FIELD_WATCHDOG] = "watchdog", [FIELD_PIRQ] = "pirq",
 	};
 	static const char *const names[] = {
 		[KVM_XEN_ATTR_TYPE_LONG_MODE] = "long_mode",

@@ -20,7 +20,8 @@ enum xen_field {
 	FIELD_CONTENT = 6, /* one: shared_info's page while it is mapped nowhere */
 	FIELD_PAGE = 7,	   /* one: gpa of the hypercall page */
 	FIELD_STUB = 8,	   /* gpas of inline hypercalls */
-	FIELD_WATCHDOG = 9 /* ns that are left; 0: off; 1 is the least */
+	FIELD_WATCHDOG = 9, /* ns that are left; 0: off; 1 is the least */
+	FIELD_PIRQ = 10,   /* enum xen_pirq_kind, and the GSI << 8; where they are offered */
 };
 
 #define XEN_REG(field, size, number) REG_ID(REG_BANK_XEN, field, size, number)

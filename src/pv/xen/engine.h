@@ -46,6 +46,8 @@ struct xen_engine_ops {
 	bool (*send)(struct xen_vcpu *v, uint32_t port);
 	/* evtchn_upcall_pending was set: the interrupt. */
 	void (*upcall)(struct xen_vcpu *v);
+	/* v, which calls, may have been through an INIT: what KVM has forgotten by it is told again. */
+	void (*after_init)(struct xen_vcpu *v);
 };
 
 extern const struct xen_engine_ops xen_engine_kernel;

@@ -201,6 +201,7 @@ static void port_changed(struct xen *xen, uint32_t port)
 	attr.u.evtchn.send_port = port;
 	attr.u.evtchn.flags = KVM_XEN_EVTCHN_DEASSIGN;
 	kvm_xen_hvm_set_attr(xen->vm->fd, &attr);
+	xen_senders_changed(xen, port);
 	if (!channel || !xen->kernel_delivers)
 		return;
 	if (channel->state == EVTCHNSTAT_interdomain && !channel->notify &&
@@ -233,6 +234,7 @@ static void choose_delivery(struct xen *xen)
 	for (uint32_t port = 1; port < XEN_EVTCHN_2L_CHANNELS_64; port++)
 		if (xen_port(xen, port))
 			port_changed(xen, port);
+	xen_senders_changed(xen, 0);
 	for (uint32_t i = 0; i < xen->vcpu_count; i++)
 		xen->vcpus[i].stale |= XEN_STALE_TIMER;
 }
@@ -257,8 +259,15 @@ static void upcall(struct xen_vcpu *v)
 {
 	if (v->vector)
 		xen_send_msi(v, v->vector);
-	else if (v->xen->callback_vector && v->vcpu != vcpu_current())
+	else if (!v->xen->callback_vector)
+		xen_via_raise(v);
+	else if (v->vcpu != vcpu_current())
 		vcpu_request(v->vcpu, VCPU_REQUEST_BLOCK);
+}
+
+static void after_init(struct xen_vcpu *v)
+{
+	(void)v;
 }
 
 const struct xen_engine_ops xen_engine_kernel = {
@@ -280,4 +289,5 @@ const struct xen_engine_ops xen_engine_kernel = {
 	.choose_delivery = choose_delivery,
 	.send = send,
 	.upcall = upcall,
+	.after_init = after_init,
 };

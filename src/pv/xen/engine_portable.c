@@ -15,13 +15,6 @@
 
 #define NS_PER_S 1000000000ULL
 
-static int init(struct xen *xen)
-{
-	if (!xen->vm->caps.signal_msi)
-		return because(-EOPNOTSUPP, "this KVM cannot send MSIs: no Xen guests");
-	return xen_traps_add(xen);
-}
-
 static void call_code(const struct xen *xen, uint8_t code[3])
 {
 	(void)xen;
@@ -59,12 +52,6 @@ static int set_shared_info(struct xen *xen)
 	return 0;
 }
 
-/* A vector of the VM has no EOI: only KVM itself could inject it so. */
-static int set_callback(struct xen *xen)
-{
-	return xen->callback_vector ? -EOPNOTSUPP : 0;
-}
-
 static int nothing(struct xen *xen)
 {
 	(void)xen;
@@ -77,17 +64,72 @@ static int vcpu_nothing(struct xen_vcpu *v)
 	return 0;
 }
 
-static int set_vcpu_info(struct xen_vcpu *v)
+/* Where KVM shall keep the clock, as the MSR has it. */
+static uint64_t clock_place(const struct xen_vcpu *v)
 {
 	const struct xen *xen = v->xen;
 	uint64_t gpa = v->info_gpa;
 
 	if (gpa == XEN_NO_GPA && v->id < XEN_LEGACY_MAX_VCPUS && xen->shared.gfn != XEN_NO_GFN)
 		gpa = xen->shared.gfn * XEN_PAGE_SIZE + 64ULL * v->id;
-	if (gpa != XEN_NO_GPA)
-		gpa += offsetof(struct xen_vcpu_info_64, time);
-	return x86_msr_write(v->vcpu, MSR_KVM_SYSTEM_TIME_NEW,
-			     gpa == XEN_NO_GPA ? 0 : gpa | KVM_SYSTEM_TIME_ENABLE);
+	if (gpa == XEN_NO_GPA)
+		return 0;
+	return (gpa + offsetof(struct xen_vcpu_info_64, time)) | KVM_SYSTEM_TIME_ENABLE;
+}
+
+/* KVM fills the page when the vCPU is entered; until then it shows what vCPU 0's does. */
+static void lend_time(struct xen_vcpu *v)
+{
+	const uint8_t *from = xen_vcpu_info(&v->xen->vcpus[0]);
+	uint8_t *to = xen_vcpu_info(v);
+	struct pvclock_vcpu_time_info time;
+
+	if (!from || !to || from == to)
+		return;
+	to += offsetof(struct xen_vcpu_info_64, time);
+	memcpy(&time, to, sizeof(time));
+	if (time.version)
+		return;
+	memcpy(&time, from + offsetof(struct xen_vcpu_info_64, time), sizeof(time));
+	/* One that is just being written is not taken. */
+	if (!(time.version & 1))
+		memcpy(to, &time, sizeof(time));
+}
+
+static int set_vcpu_info(struct xen_vcpu *v)
+{
+	lend_time(v);
+	return x86_msr_write(v->vcpu, MSR_KVM_SYSTEM_TIME_NEW, clock_place(v));
+}
+
+/* An INIT makes KVM forget the clock (kvmclock_reset). */
+static void after_init(struct xen_vcpu *v)
+{
+	uint64_t now;
+
+	if (x86_msr_read(v->vcpu, MSR_KVM_SYSTEM_TIME_NEW, &now) == 0 && now != clock_place(v))
+		x86_msr_write(v->vcpu, MSR_KVM_SYSTEM_TIME_NEW, clock_place(v));
+}
+
+static void work(void *self, struct vcpu *vcpu)
+{
+	struct xen *xen = self;
+	struct xen_vcpu *v = &xen->vcpus[vcpu->index];
+
+	xen_lock(xen);
+	after_init(v);
+	xen_via_inject(v);
+	xen_unlock(xen);
+}
+
+static int init(struct xen *xen)
+{
+	int r;
+
+	if (!xen->vm->caps.signal_msi)
+		return because(-EOPNOTSUPP, "this KVM cannot send MSIs: no Xen guests");
+	r = vm_work_add(xen->vm, work, xen);
+	return r < 0 ? r : xen_traps_add(xen);
 }
 
 /* Guests use it where clocks are stable (PVCLOCK_TSC_STABLE_BIT): then it does not change. */
@@ -145,6 +187,10 @@ static void upcall(struct xen_vcpu *v)
 {
 	if (v->vector)
 		xen_send_msi(v, v->vector);
+	else if (v->xen->callback_vector)
+		xen_via_inject_soon(v);
+	else
+		xen_via_raise(v);
 }
 
 const struct xen_engine_ops xen_engine_portable = {
@@ -153,7 +199,7 @@ const struct xen_engine_ops xen_engine_portable = {
 	.call_code = call_code,
 	.set_longmode = set_shared_info,
 	.set_shared_info = set_shared_info,
-	.set_callback = set_callback,
+	.set_callback = nothing,
 	.set_runstate_flag = nothing,
 	.set_vcpu_info = set_vcpu_info,
 	.set_time_info = set_time_info,
@@ -166,4 +212,5 @@ const struct xen_engine_ops xen_engine_portable = {
 	.choose_delivery = choose_delivery,
 	.send = send,
 	.upcall = upcall,
+	.after_init = after_init,
 };

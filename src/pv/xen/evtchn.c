@@ -91,6 +91,14 @@ void xen_upcall(struct xen_vcpu *v)
 	vcpu_unblock(v->vcpu);
 }
 
+void xen_upcall_again(struct xen_vcpu *v)
+{
+	const uint8_t *info = xen_vcpu_info(v);
+
+	if (info && __atomic_load_n(info, __ATOMIC_SEQ_CST))
+		v->xen->engine->upcall(v);
+}
+
 void xen_rescan(struct xen_vcpu *v)
 {
 	uint8_t *info = xen_vcpu_info(v);
@@ -177,6 +185,8 @@ void xen_port_restored(struct xen *xen, uint32_t port)
 			v = 0;
 		xen->vcpus[v].virq_port[channel->number] = port;
 	}
+	if (channel->state == EVTCHNSTAT_pirq)
+		xen_pirq_bind(xen, channel->number, port);
 	xen_port_bound(xen, port);
 }
 
@@ -199,6 +209,8 @@ void xen_port_forget(struct xen *xen, uint32_t port)
 
 	if (channel->state == EVTCHNSTAT_virq)
 		unbind_virq(xen, channel->number, port);
+	if (channel->state == EVTCHNSTAT_pirq)
+		xen_pirq_bind(xen, channel->number, 0);
 	channel->state = EVTCHNSTAT_closed;
 	channel->notify = NULL;
 	xen->engine->port_changed(xen, port);

@@ -71,6 +71,8 @@ void xen_port_unbind(struct xen *xen, uint32_t port);
 
 /* Makes the upcall: evtchn_upcall_pending, and the interrupt. */
 void xen_upcall(struct xen_vcpu *v);
+/* The interrupt of one that is pending: it may have been lost. */
+void xen_upcall_again(struct xen_vcpu *v);
 /* After a change of vcpu_info or shared_info: everything is looked at again. */
 void xen_rescan(struct xen_vcpu *v);
 bool xen_port_is_pending(struct xen *xen, uint32_t port);

@@ -89,11 +89,26 @@ static int64_t bind_ipi(struct xen_call *call, void *arg)
 	return 0;
 }
 
-/* The domain has no pirq that is mapped. */
+/* An HVM domain may bind one that is not mapped yet. */
 static int64_t bind_pirq(struct xen_call *call, void *arg)
 {
-	(void)call, (void)arg;
-	return -XEN_EINVAL;
+	struct xen_evtchn_bind_pirq *op = arg;
+	struct xen *xen = call->xen;
+	struct xen_evtchn *channel = NULL;
+	int r;
+
+	if (!xen->pirqs.offered || op->pirq >= XEN_PIRQS)
+		return -XEN_EINVAL;
+	if (xen->pirqs.pirq[op->pirq].port)
+		return -XEN_EEXIST;
+	r = xen_port_take(xen, &op->port, &channel);
+	if (r < 0)
+		return r;
+	channel->state = EVTCHNSTAT_pirq;
+	channel->number = op->pirq;
+	xen_pirq_bind(xen, op->pirq, op->port);
+	xen_port_bound(xen, op->port);
+	return 0;
 }
 
 static int64_t close_port(struct xen_call *call, void *arg)
@@ -164,6 +179,7 @@ static int64_t bind_vcpu(struct xen_call *call, void *arg)
 	if (channel->state == EVTCHNSTAT_virq && !xen_virq_is_global(channel->number))
 		return -XEN_EINVAL;
 	channel->vcpu = op->vcpu;
+	xen_senders_changed(call->xen, op->port);
 	/* KVM knows an interdomain port by the one that sends to it. */
 	if (channel->state == EVTCHNSTAT_interdomain && !channel->notify)
 		call->xen->engine->port_changed(call->xen, channel->number);

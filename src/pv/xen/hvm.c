@@ -7,73 +7,7 @@
 #include "kvm/kvm_x86.h"
 #include "pv/xen/hypercall.h"
 
-#define CR4_PGE	   (1ULL << 7)
-#define VECTOR_MIN 0x10
-
-/* Which a guest may read, and which it may write, of its own. */
-enum { GET = 1, SET = 2 };
-static const uint8_t allowed[XEN_HVM_PARAMS] = {
-	[HVM_PARAM_CALLBACK_IRQ] = GET | SET,
-	[HVM_PARAM_STORE_PFN] = GET,
-	[HVM_PARAM_STORE_EVTCHN] = GET | SET,
-	[HVM_PARAM_VM86_TSS] = GET | SET,
-	[HVM_PARAM_CONSOLE_PFN] = GET,
-	[HVM_PARAM_CONSOLE_EVTCHN] = GET | SET,
-	[HVM_PARAM_ACPI_IOPORTS_LOCATION] = GET | SET,
-	[HVM_PARAM_VM_GENERATION_ID_ADDR] = GET | SET,
-	[HVM_PARAM_X87_FIP_WIDTH] = GET | SET,
-	[HVM_PARAM_VM86_TSS_SIZED] = GET | SET,
-};
-
-/* The second of the two moments at which Xen looks at the guest's width. */
-static int set_callback(struct xen_call *call, uint64_t value)
-{
-	struct xen *xen = call->xen;
-	uint64_t type = value >> XEN_CALLBACK_TYPE_SHIFT;
-	uint8_t before = xen->callback_vector;
-	int r = xen_set_longmode(xen, call->longmode);
-
-	if (r < 0)
-		return r;
-	if (type == XEN_CALLBACK_TYPE_VECTOR && (uint8_t)value < VECTOR_MIN)
-		return -EINVAL;
-	xen->callback_vector = type == XEN_CALLBACK_TYPE_VECTOR ? (uint8_t)value : 0;
-	r = xen->engine->set_callback(xen);
-	if (r < 0)
-		xen->callback_vector = before;
-	else
-		xen->engine->choose_delivery(xen);
-	return r;
-}
-
-static int64_t param_op(struct xen_call *call, bool set)
-{
-	struct xen *xen = call->xen;
-	struct xen_hvm_param op;
-	int r;
-
-	if (xen_copy_in(call, &op, call->args[1], sizeof(op)))
-		return -XEN_EFAULT;
-	if (op.index >= XEN_HVM_PARAMS)
-		return -XEN_EINVAL;
-	r = xen_check_self(op.domid);
-	if (r < 0)
-		return r;
-	if (!(allowed[op.index] & (set ? SET : GET)))
-		return -XEN_EPERM;
-	xen_lock(xen);
-	if (set && op.index == HVM_PARAM_CALLBACK_IRQ)
-		r = set_callback(call, op.value);
-	if (set && r == 0)
-		xen->param[op.index] = op.value;
-	op.value = xen->param[op.index];
-	xen_unlock(xen);
-	if (r < 0)
-		return xen_error(r);
-	if (set)
-		return xen_sync(xen);
-	return xen_copy_out(call, call->args[1], &op, sizeof(op));
-}
+#define CR4_PGE (1ULL << 7)
 
 /* KVM flushes a guest's TLB when the bits change that a guest itself would flush it by. */
 static int flush(void *arg, struct vcpu *vcpu)
@@ -136,7 +70,7 @@ static int64_t set_upcall_vector(struct xen_call *call)
 
 	if (xen_copy_in(call, &op, call->args[1], sizeof(op)))
 		return -XEN_EFAULT;
-	if (op.vector < VECTOR_MIN)
+	if (op.vector < XEN_VECTOR_MIN)
 		return -XEN_EINVAL;
 	v = xen_vcpu(xen, op.vcpu);
 	if (!v)
@@ -157,9 +91,9 @@ int64_t xen_hvm_op(struct xen_call *call)
 {
 	switch (call->args[0]) {
 	case HVMOP_set_param:
-		return param_op(call, true);
+		return xen_set_param(call);
 	case HVMOP_get_param:
-		return param_op(call, false);
+		return xen_get_param(call);
 	case HVMOP_flush_tlbs:
 		return flush_tlbs(call);
 	case HVMOP_pagetable_dying: /* is for shadow page tables, which Xen has not either */

@@ -108,13 +108,6 @@ static int64_t multicall(struct xen_call *call)
 	return call->longmode ? multicall_64(call) : multicall_32(call);
 }
 
-/* HVM guests' PIRQs are offered by XENFEAT_hvm_pirqs, which is off here as it is by default in Xen. */
-static int64_t physdev_op(struct xen_call *call)
-{
-	(void)call;
-	return -XEN_ENOSYS;
-}
-
 /* xen/arch/x86/hvm/hypercall.c: those that an HVM domain has. */
 static int64_t (*const table[XEN_HYPERCALLS])(struct xen_call *call) = {
 	[HYPERVISOR_memory_op] = xen_memory_op,
@@ -126,7 +119,7 @@ static int64_t (*const table[XEN_HYPERCALLS])(struct xen_call *call) = {
 	[HYPERVISOR_vcpu_op] = xen_vcpu_op,
 	[HYPERVISOR_sched_op] = xen_sched_op,
 	[HYPERVISOR_event_channel_op] = xen_event_channel_op,
-	[HYPERVISOR_physdev_op] = physdev_op,
+	[HYPERVISOR_physdev_op] = xen_physdev_op,
 	[HYPERVISOR_hvm_op] = xen_hvm_op,
 };
 

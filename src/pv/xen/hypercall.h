@@ -29,6 +29,8 @@ int xen_error(int r);
 int64_t xen_memory_op(struct xen_call *call);
 int64_t xen_xen_version(struct xen_call *call);
 int64_t xen_hvm_op(struct xen_call *call);
+int64_t xen_set_param(struct xen_call *call);
+int64_t xen_get_param(struct xen_call *call);
 int64_t xen_vcpu_op(struct xen_call *call);
 int64_t xen_sched_op(struct xen_call *call);
 int64_t xen_set_timer_op(struct xen_call *call);

@@ -114,6 +114,8 @@ static bool is_possible(const struct xen *xen, const struct channel *channel)
 		return false;
 	if (channel->state == EVTCHNSTAT_virq && channel->number >= XEN_NR_VIRQS)
 		return false;
+	if (channel->state == EVTCHNSTAT_pirq && channel->number >= XEN_PIRQS)
+		return false;
 	return channel->vcpu < xen->vcpu_count && channel->queued_vcpu < xen->vcpu_count &&
 	       channel->priority < XEN_EVTCHN_FIFO_QUEUES &&
 	       channel->queued_priority < XEN_EVTCHN_FIFO_QUEUES && channel->pending <= 1;

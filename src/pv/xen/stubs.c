@@ -123,6 +123,7 @@ void xen_go_on(struct xen *xen, bool arrived)
 			   XEN_STALE_TIMER;
 		v->rescan = !xen->ports.fifo;
 		xen_apply(v);
+		xen_upcall_again(v);
 	}
 	xen_timers_changed(xen);
 	xen_unlock(xen);

@@ -36,6 +36,8 @@ static uint64_t next_in(const struct xen *xen, uint64_t now, uint64_t host)
 			guest_next = min_u64(guest_next, v->timer.next);
 		if (v->poll.active)
 			host_next = min_u64(host_next, v->poll.until);
+		if (v->inject)
+			host_next = min_u64(host_next, v->inject_at);
 	}
 	for (size_t i = 0; i < XEN_WATCHDOGS; i++)
 		if (xen->watchdog[i])
@@ -68,6 +70,8 @@ static void expire(struct xen_vcpu *v, uint64_t now, uint64_t host)
 				 v->timer.period;
 		xen_virq_raise(v, XEN_VIRQ_TIMER);
 	}
+	if (v->inject && v->inject_at <= host)
+		xen_via_inject_soon(v);
 	if (v->poll.active && v->poll.until <= host) {
 		v->poll.active = false;
 		vcpu_unblock(v->vcpu);

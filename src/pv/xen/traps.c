@@ -95,6 +95,19 @@ static void note_running(struct xen_vcpu *v)
 	xen_unlock(v->xen);
 }
 
+/*
+ * KVM does not say either that a vCPU which ran has had an INIT. Then it sets up its timer, its areas or
+ * whatever else is its own once more; what is often called is left out.
+ */
+static void note_init(const struct xen_call *call)
+{
+	if (call->op != HYPERVISOR_vcpu_op || call->args[0] == VCPUOP_set_singleshot_timer)
+		return;
+	xen_lock(call->xen);
+	call->xen->engine->after_init(call->v);
+	xen_unlock(call->xen);
+}
+
 static void port_call(void *self, struct vcpu *vcpu)
 {
 	struct xen *xen = self;
@@ -108,6 +121,7 @@ static void port_call(void *self, struct vcpu *vcpu)
 	call.longmode = is_longmode(&sregs) && sregs.cs.l;
 	fetch(&call, &regs);
 	note_running(call.v);
+	note_init(&call);
 	result = xen_hypercall(&call, sregs.ss.dpl);
 	regs.rax = call.longmode ? (uint64_t)result : (uint32_t)result;
 	kvm_set_regs(vcpu->fd, &regs);

@@ -126,6 +126,8 @@ int64_t xen_vcpu_op(struct xen_call *call)
 	if (!v)
 		return -XEN_ENOENT;
 	switch (call->args[0]) {
+	case VCPUOP_initialise:
+		return xen_vcpu_initialise(call, v);
 	case VCPUOP_up:
 		return up(call, v);
 	case VCPUOP_down:

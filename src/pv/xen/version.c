@@ -57,6 +57,8 @@ static int64_t get_features(struct xen_call *call)
 	info.submap = XENFEAT_writable_page_tables | XENFEAT_auto_translated_physmap |
 		      XENFEAT_hvm_callback_vector | XENFEAT_hvm_safe_pvclock |
 		      XENFEAT_memory_op_vnode_supported | XENFEAT_not_direct_mapped;
+	if (call->xen->pirqs.offered)
+		info.submap |= XENFEAT_hvm_pirqs;
 	return xen_copy_out(call, call->args[1], &info, sizeof(info));
 }
 

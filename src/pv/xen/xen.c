@@ -71,6 +71,8 @@ static int choose_engine(struct xen *xen, enum xen_engine engine)
 static void copy_options(struct xen *xen, const struct xen_options *options)
 {
 	xen->version = options->version ? options->version : XEN_VERSION_DEFAULT;
+	xen->intx_gsi = options->intx_gsi;
+	xen->pirqs.offered = options->pirqs;
 	xen->range_count = min_u64(options->range_count, XEN_RANGES_MAX);
 	memcpy(xen->ranges, options->ranges, xen->range_count * sizeof(*xen->ranges));
 	xen->say = options->say;
@@ -104,9 +106,12 @@ int xen_create(struct vm *vm, const struct xen_options *options, struct xen **re
 	xen->hypercall_page = XEN_NO_GPA;
 	copy_options(xen, options);
 	xen_ports_init(xen);
+	xen_pirqs_init(xen);
 	r = init_vcpus(xen);
 	if (r == 0)
 		r = xen_page_init(&xen->shared);
+	if (r == 0)
+		r = xen_via_init(xen);
 	if (r == 0)
 		r = choose_engine(xen, options->engine);
 	for (uint32_t i = 0; r == 0 && i < xen->vcpu_count; i++)
@@ -127,6 +132,7 @@ void xen_destroy(struct xen *xen)
 	if (!xen)
 		return;
 	xen_timer_finish(xen);
+	xen_via_finish(xen);
 	xen_ports_finish(xen);
 	xen_page_finish(&xen->shared);
 	pthread_mutex_destroy(&xen->lock);
@@ -202,6 +208,7 @@ void xen_soft_reset(struct xen *xen)
 {
 	xen_lock(xen);
 	xen_ports_reset(xen);
+	xen_pirqs_reset(xen);
 	for (uint32_t i = 0; i < xen->vcpu_count; i++) {
 		struct xen_vcpu *v = &xen->vcpus[i];
 
@@ -215,9 +222,8 @@ void xen_soft_reset(struct xen *xen)
 	}
 	xen_shared_info_map(xen, XEN_NO_GFN);
 	memset(xen->shared.own, 0, XEN_PAGE_SIZE);
-	xen->callback_vector = 0;
 	xen->param[HVM_PARAM_CALLBACK_IRQ] = 0;
-	xen->engine->set_callback(xen);
+	xen_via_set(xen, 0);
 	xen->engine->choose_delivery(xen);
 	xen_unlock(xen);
 	xen_sync(xen);

@@ -31,6 +31,9 @@ struct xen_options {
 	enum xen_engine engine;
 	const struct xen_range *ranges; /* copied */
 	size_t range_count;
+	bool pirqs; /* XENFEAT_hvm_pirqs: devices' interrupts may be events */
+	/* The line of a PCI device's pin INTA (0) to INTD; NULL: there are none. */
+	uint32_t (*intx_gsi)(uint8_t slot, uint8_t pin);
 	/* What the guest says by console_io and to Xen's debug port; any vCPU's thread. May be NULL. */
 	void (*say)(void *self, const char *text, size_t len);
 	void *self;

@@ -18,8 +18,12 @@
 #include "mem/mem.h"
 #include "pv/xen/engine.h"
 #include "pv/xen/evtchn.h"
+#include "pv/xen/pirq.h"
+#include "pv/xen/sender.h"
 #include "pv/xen/xen.h"
+#include "vm/irq.h"
 #include "vm/vcpu_call.h"
+#include "vm/vcpu_work.h"
 #include "vm/vm.h"
 
 #define XEN_NO_GFN UINT64_MAX
@@ -33,6 +37,12 @@
 #define XEN_PORT 0xeb
 
 #define XEN_DEBUG_PORT 0xe9
+
+/* Lines of the IOAPIC. */
+#define XEN_GSIS 24
+
+/* Below it are the CPU's exceptions, as a LAPIC has it (Intel SDM 3, 11.5.2). */
+#define XEN_VECTOR_MIN 0x10
 
 #define XEN_RANGES_MAX 16
 #define XEN_STUBS_MAX  4
@@ -68,8 +78,9 @@ struct xen_vcpu {
 	uint8_t vector;	      /* of its LAPIC, for upcalls; 0: none */
 	unsigned stale;	      /* enum xen_stale: what the engine has not been told of it */
 	bool rescan;	      /* when it is: everything is looked at again */
-	bool initialised;     /* VCPUOP_initialise was called */
 	bool down;	      /* VCPUOP_down, or initialised and not up yet */
+	bool inject; /* the domain's vector, by ferry, as soon as it takes interrupts */
+	uint64_t inject_at; /* when it is tried again: ns of CLOCK_MONOTONIC */
 	uint32_t virq_port[XEN_NR_VIRQS];
 	struct {
 		uint64_t single; /* ns of guest time; 0: none */
@@ -105,6 +116,7 @@ struct xen {
 	size_t range_count;
 	void (*say)(void *self, const char *text, size_t len);
 	void *say_self;
+	uint32_t (*intx_gsi)(uint8_t slot, uint8_t pin);
 	struct xen_vcpu *vcpus;
 	uint32_t vcpu_count;
 	uint32_t kvm_flags; /* KVM_CAP_XEN_HVM's bits */
@@ -116,10 +128,13 @@ struct xen {
 	struct xen_page shared;
 	uint64_t param[XEN_HVM_PARAMS];
 	struct xen_ports ports;
+	struct xen_pirqs pirqs;
 	uint64_t hypercall_page; /* gpa, or XEN_NO_GPA */
 	uint64_t stubs[XEN_STUBS_MAX]; /* gpa of a patched or patchable inline call; 0: none */
+	struct xen_sender *senders;
 	bool kernel_delivers; /* KVM sets event bits, makes upcalls and has the timers */
 	uint8_t callback_vector; /* VM-wide; 0: another kind */
+	struct irq_level line; /* for upcalls of vCPU 0; attached where they come by a line */
 	uint64_t watchdog[XEN_WATCHDOGS]; /* ns of CLOCK_MONOTONIC; 0: off */
 	uint32_t watchdogs_used;
 	uint64_t *hole_gfns; /* pages that were mapped where no RAM is */
@@ -196,6 +211,18 @@ void xen_page_unmap(struct xen *xen, struct xen_page *page);
 uint64_t xen_now(const struct xen *xen);
 void xen_timers_changed(struct xen *xen);
 void xen_timer_finish(struct xen *xen);
+
+/*
+ * via.c: HVM_PARAM_CALLBACK_IRQ. The first two without the lock, the others with it. set: -EINVAL, or
+ * the host's; the way is what it was then. raise: by the line, if there is one. inject_soon: the
+ * domain's vector, by inject on the vCPU's thread, outside KVM_RUN.
+ */
+int xen_via_init(struct xen *xen);
+void xen_via_finish(struct xen *xen);
+int xen_via_set(struct xen *xen, uint64_t value);
+void xen_via_raise(struct xen_vcpu *v);
+void xen_via_inject_soon(struct xen_vcpu *v);
+void xen_via_inject(struct xen_vcpu *v);
 
 /* sched.c: the time that is left, in ns. lock held. */
 uint64_t xen_watchdog_left(const struct xen *xen, uint32_t id);

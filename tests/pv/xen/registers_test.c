@@ -25,7 +25,9 @@ static void create(struct test_machine *t, const char *cmdline, enum machine_xen
 							      .vm.vcpus = 2,
 							      .blank = blank,
 							      .xen_version = MACHINE_XEN_VERSION,
-							      .xen_engine = engine });
+							      .xen_engine = engine,
+							      .xen_entry = MACHINE_XEN_ENTRY_HVM,
+							      .xen_pirqs = true });
 }
 
 static void run_used(struct test_machine *t, const char *cmdline, enum machine_xen_engine engine)
@@ -116,6 +118,8 @@ START_TEST(test_registers_refuse_what_cannot_be)
 		{ "xen.long_mode", 2 },
 		{ "xen.shared_info", 0xfffffffffffff },
 		{ "xen.fifo", 200 },
+		{ "xen.pirq17", 7 },
+		{ "xen.pirq17", 0x1802 },
 		{ "xen_vcpu.vcpu_info", 0xd0000000 },
 		{ "xen_vcpu.vcpu_info", 0x100ffc },
 		{ "xen_vcpu.runstate_addr", 0xd0000000 },
