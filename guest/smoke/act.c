@@ -115,13 +115,13 @@ static void act_fault(const char *text)
 	(void)text;
 	guest_triple_fault();
 }
+#endif
 
 static void act_pvpanic(const char *text)
 {
 	(void)text;
 	guest_panic();
 }
-#endif
 
 static const struct {
 	const char *name;
@@ -130,9 +130,9 @@ static const struct {
 	{ "say", act_say },	{ "prompt", act_prompt }, { "ask", act_ask },
 	{ "panic", act_panic }, { "oops", act_oops },	  { "count", act_count },
 	{ "hang", act_hang },	{ "loop", act_loop },	  { "ktap", act_ktap },
-	{ "reset", act_reset },
+	{ "reset", act_reset }, { "pvpanic", act_pvpanic },
 #ifndef __aarch64__
-	{ "fault", act_fault }, { "pvpanic", act_pvpanic },
+	{ "fault", act_fault },
 #endif
 };
 

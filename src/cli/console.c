@@ -29,7 +29,7 @@ int console_init(struct console *console, const struct console_options *options)
 	*console = (struct console){ .kind = options->kind,
 				     .is_shown = options->is_shown,
 				     .copy_fd = -1,
-				     .return_fd = -1 };
+				     .back_fd = -1 };
 	console->is_terminal = options->is_shown && terminal_is_input();
 	if (!options->copy_path)
 		return 0;
@@ -212,13 +212,14 @@ static int begin_copy(const struct console *console)
 	return because(-errno, "--console-output: cannot empty the file: %s", strerror(errno));
 }
 
-/* Now: when there is something to return, nothing may be opened any more. */
-static void prepare_return(struct console *console)
+/* The pipe that is read from can be written to by who reads it; nothing else can be opened so. */
+static int open_pipe_back(const struct console *console)
 {
 	struct stat status;
 
-	if (fstat(STDIN_FILENO, &status) == 0 && S_ISFIFO(status.st_mode))
-		console->return_fd = open("/proc/self/fd/0", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (console->is_terminal || fstat(STDIN_FILENO, &status) < 0 || !S_ISFIFO(status.st_mode))
+		return -1;
+	return open("/proc/self/fd/0", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 }
 
 int console_attach(struct console *console, struct machine *machine, const char *name)
@@ -241,7 +242,7 @@ int console_attach(struct console *console, struct machine *machine, const char 
 		return 0;
 	if (console->is_terminal && isatty(STDERR_FILENO) == 1)
 		terminal_line("console of %s; ctrl-] then q quits, ctrl-] then ? helps", name);
-	prepare_return(console);
+	console->back_fd = open_pipe_back(console);
 	watch_input(console);
 	console_resized(console);
 	return 0;
@@ -284,11 +285,11 @@ static void return_input(struct console *console)
 	AUTO_FREE char *rest = malloc(PIPE_MAX);
 	ssize_t n;
 
-	if (!len || console->return_fd < 0 || !rest)
+	if (!len || console->back_fd < 0 || !rest)
 		return;
-	n = read(console->return_fd, rest, PIPE_MAX - len);
-	if (write(console->return_fd, console->input + console->input_at, len) == (ssize_t)len && n > 0)
-		(void)!write(console->return_fd, rest, (size_t)n);
+	n = read(console->back_fd, rest, PIPE_MAX - len);
+	if (write(console->back_fd, console->input + console->input_at, len) == (ssize_t)len && n > 0)
+		(void)!write(console->back_fd, rest, (size_t)n);
 }
 
 /* Once more what the devices still hold, and then out with it. */
@@ -297,7 +298,7 @@ static void write_last(struct console *console)
 	/* A guest that went elsewhere says it there. */
 	if (vm_ended(machine_vm(console->machine)) != VM_END_MIGRATED)
 		machine_flush(console->machine);
-	else if (console->is_shown && !console->is_terminal)
+	else
 		return_input(console);
 	sink_drain(&console->shown, LAST_WRITE);
 	sink_drain(&console->copy, LAST_WRITE);
@@ -330,7 +331,8 @@ void console_finish(struct console *console)
 	sink_finish(&console->copy);
 	if (console->copy_fd >= 0)
 		close(console->copy_fd);
-	if (console->return_fd >= 0)
-		close(console->return_fd);
-	console->copy_fd = console->return_fd = -1;
+	console->copy_fd = -1;
+	if (console->back_fd >= 0)
+		close(console->back_fd);
+	console->back_fd = -1;
 }

@@ -58,7 +58,8 @@ static int make_console(struct run *run)
 {
 	const struct run_options *options = &run->options;
 	struct console_options console = {
-		.kind = options->machine.console,
+		.kind = options->machine.virtio_console ? MACHINE_CONSOLE_VIRTIO
+							: MACHINE_CONSOLE_SERIAL,
 		.is_shown = options->console != RUN_CONSOLE_NONE,
 		.copy_path = options->console_output,
 		.copy_must_exist = options->dry_run,
@@ -233,7 +234,8 @@ static enum exit_status boot(struct run *run)
 int run_main(const struct command *self, int argc, char **argv)
 {
 	struct run run = {
-		.argc = argc, .argv = argv, .signals.fd = -1, .console.copy_fd = -1, .console.return_fd = -1
+		.argc = argc, .argv = argv, .signals.fd = -1, .console.copy_fd = -1,
+		.console.back_fd = -1
 	};
 	int err;
 
