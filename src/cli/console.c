@@ -212,14 +212,13 @@ static int begin_copy(const struct console *console)
 	return because(-errno, "--console-output: cannot empty the file: %s", strerror(errno));
 }
 
-/* The pipe that is read from can be written to by who reads it; nothing else can be opened so. */
-static int open_pipe_back(const struct console *console)
+/* Now: when there is something to return, nothing may be opened any more. */
+static void prepare_return(struct console *console)
 {
 	struct stat status;
 
-	if (console->is_terminal || fstat(STDIN_FILENO, &status) < 0 || !S_ISFIFO(status.st_mode))
-		return -1;
-	return open("/proc/self/fd/0", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fstat(STDIN_FILENO, &status) == 0 && S_ISFIFO(status.st_mode))
+		console->back_fd = open("/proc/self/fd/0", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 }
 
 int console_attach(struct console *console, struct machine *machine, const char *name)
@@ -242,7 +241,7 @@ int console_attach(struct console *console, struct machine *machine, const char 
 		return 0;
 	if (console->is_terminal && isatty(STDERR_FILENO) == 1)
 		terminal_line("console of %s; ctrl-] then q quits, ctrl-] then ? helps", name);
-	console->back_fd = open_pipe_back(console);
+	prepare_return(console);
 	watch_input(console);
 	console_resized(console);
 	return 0;
@@ -298,7 +297,7 @@ static void write_last(struct console *console)
 	/* A guest that went elsewhere says it there. */
 	if (vm_ended(machine_vm(console->machine)) != VM_END_MIGRATED)
 		machine_flush(console->machine);
-	else
+	else if (console->is_shown && !console->is_terminal)
 		return_input(console);
 	sink_drain(&console->shown, LAST_WRITE);
 	sink_drain(&console->copy, LAST_WRITE);
@@ -331,8 +330,7 @@ void console_finish(struct console *console)
 	sink_finish(&console->copy);
 	if (console->copy_fd >= 0)
 		close(console->copy_fd);
-	console->copy_fd = -1;
 	if (console->back_fd >= 0)
 		close(console->back_fd);
-	console->back_fd = -1;
+	console->copy_fd = console->back_fd = -1;
 }

@@ -26,7 +26,7 @@ struct console {
 	bool is_terminal;
 	struct sink shown, copy;
 	int copy_fd;
-	int back_fd; /* where input that the guest has not taken is left when it moves; -1: nowhere */
+	int back_fd; /* to standard input, where that is a pipe: what was not taken goes back; else -1 */
 	bool is_choked; /* output was not taken; machine_output_ready() is owed */
 	struct loop_watch watch;
 	struct loop_timer retry; /* in the background: when to look again */

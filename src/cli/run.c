@@ -58,8 +58,7 @@ static int make_console(struct run *run)
 {
 	const struct run_options *options = &run->options;
 	struct console_options console = {
-		.kind = options->machine.virtio_console ? MACHINE_CONSOLE_VIRTIO
-							: MACHINE_CONSOLE_SERIAL,
+		.kind = options->machine.console,
 		.is_shown = options->console != RUN_CONSOLE_NONE,
 		.copy_path = options->console_output,
 		.copy_must_exist = options->dry_run,
