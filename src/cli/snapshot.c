@@ -128,7 +128,7 @@ static const char *const notes[] = {
 	"The VM goes on; it stands still for the last of what it wrote. 'ferry run",
 	"--restore DIR' goes on from there, 'ferry inspect DIR' shows the registers. What",
 	"is in DIR already is replaced when the new snapshot is whole. Disks are not in",
-	"it: keep a copy of theirs with it. Ending this command gives it up.",
+	"it: keep a copy of theirs beside it. Ending this command gives it up.",
 	NULL,
 };
 

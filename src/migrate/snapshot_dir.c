@@ -2,6 +2,7 @@
 /* Makes the directory beside the one that it is to be, and puts it there by one rename. */
 #include "migrate/snapshot_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -17,6 +18,26 @@
 #include "base/util.h"
 #include "migrate/snapshot.h"
 
+/* Files that somebody keeps beside a snapshot's would go with it. */
+static int check_files(const char *name)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(name);
+	int err = 0;
+
+	if (!dir)
+		return because(-errno, "%s: %s", name, strerror(errno));
+	while (!err && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, SNAPSHOT_STATE) != 0 &&
+		    strcmp(entry->d_name, SNAPSHOT_MEMORY) != 0 &&
+		    strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			err = because(-EEXIST,
+				      "%s holds %s, which is not of a snapshot: move it, or choose "
+				      "another name", name, entry->d_name);
+	closedir(dir);
+	return err;
+}
+
 /* Whether dir may be replaced: it is not there, or empty, or a snapshot. */
 static int check_dir(const char *dir)
 {
@@ -28,7 +49,7 @@ static int check_dir(const char *dir)
 	if (stat(dir, &st) < 0)
 		return errno == ENOENT ? 0 : because(-errno, "%s: %s", dir, strerror(errno));
 	if (S_ISDIR(st.st_mode) && stat(path, &st) == 0)
-		return 0;
+		return check_files(dir);
 	if (rmdir(dir) == 0)
 		return 0;
 	return because(-EEXIST, "%s is there and is no snapshot: choose another name", dir);

@@ -117,20 +117,34 @@ int snapshot_open_state(const char *path, struct snapshot *ret_snapshot)
 	return err ? because_of(err, "%s", path) : 0;
 }
 
+/* Not to wait for the other end of a pipe, say. */
+static int open_file(int dir_fd, const char *dir, const char *name, int *ret_fd)
+{
+	AUTO_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return because(-errno, "%s/%s: %s", dir, name, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return because(-EINVAL, "%s/%s is no file", dir, name);
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
 /* Both files of one directory: another snapshot may take its place, and its name, at any moment. */
 static int open_files(const char *dir, int *ret_state, int *ret_memory)
 {
 	AUTO_CLOSE int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_CLOSE int state = -1;
+	int err;
 
 	if (dir_fd < 0)
 		return because(-errno, "%s: %s", dir, strerror(errno));
-	state = openat(dir_fd, SNAPSHOT_STATE, O_RDONLY | O_CLOEXEC);
-	if (state < 0)
-		return because(-errno, "%s/" SNAPSHOT_STATE ": %s", dir, strerror(errno));
-	*ret_memory = openat(dir_fd, SNAPSHOT_MEMORY, O_RDONLY | O_CLOEXEC);
-	if (*ret_memory < 0)
-		return because(-errno, "%s/" SNAPSHOT_MEMORY ": %s", dir, strerror(errno));
+	err = open_file(dir_fd, dir, SNAPSHOT_STATE, &state);
+	if (!err)
+		err = open_file(dir_fd, dir, SNAPSHOT_MEMORY, ret_memory);
+	if (err)
+		return err;
 	*ret_state = fd_take(&state);
 	return 0;
 }

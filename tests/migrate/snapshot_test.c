@@ -271,6 +271,39 @@ START_TEST(test_only_a_snapshot_or_nothing_is_replaced)
 }
 END_TEST
 
+START_TEST(test_what_is_kept_beside_a_snapshot_is_not_taken_away)
+{
+	char path[256];
+	int fd;
+
+	setup();
+	save();
+	in_root(path, sizeof(path), "snap/disk.img");
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	ck_assert_int_eq(save_to(dir), -EEXIST);
+	ck_assert_ptr_ne(strstr(error_text(-EEXIST), "disk.img"), NULL);
+	ck_assert_uint_eq(entries(root), 1);
+	ck_assert_int_eq(unlink(path), 0);
+	save();
+	teardown();
+}
+END_TEST
+
+START_TEST(test_a_pipe_in_the_place_of_a_file_is_refused)
+{
+	char path[256];
+
+	setup();
+	save();
+	in_root(path, sizeof(path), "snap/state");
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(snapshot_open(dir, &snapshot), -EINVAL);
+	teardown();
+}
+END_TEST
+
 START_TEST(test_a_slash_at_the_end_means_the_same)
 {
 	char path[256];
@@ -530,7 +563,9 @@ CHECK_MAIN("snapshot", test_what_comes_back_is_what_was_held, test_the_machine_c
 	   test_a_guest_that_came_from_a_snapshot_can_be_saved_again,
 	   test_what_is_zero_takes_no_room, test_an_open_snapshot_outlives_the_one_that_replaces_it,
 	   test_state_and_memory_are_always_of_one_snapshot,
-	   test_only_a_snapshot_or_nothing_is_replaced, test_a_slash_at_the_end_means_the_same,
+	   test_only_a_snapshot_or_nothing_is_replaced,
+	   test_what_is_kept_beside_a_snapshot_is_not_taken_away,
+	   test_a_pipe_in_the_place_of_a_file_is_refused, test_a_slash_at_the_end_means_the_same,
 	   test_a_file_that_may_not_grow_leaves_the_old_one, test_a_full_disk_leaves_the_old_one,
 	   test_a_guest_that_cannot_be_held_goes_on_without_a_snapshot,
 	   test_a_snapshot_beside_a_migration_is_refused_and_harms_it_not,
