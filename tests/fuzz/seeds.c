@@ -259,6 +259,7 @@ static void make_rings_seeds(const char *dir)
 	page[1 + 4096 + 64 + 24 + 5] = 7; /* all of it */
 	check(buffer_add(&seed, page, sizeof(page)));
 	write_seed(dir, "rings", "block", &seed);
+	buffer_finish(&seed);
 }
 
 static void make_text_seed(const char *dir, const char *target, const char *name, uint8_t head,
