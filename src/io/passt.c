@@ -24,6 +24,9 @@
 /* Where the child finds its socket and its standard streams. */
 #define CHILD_SOCKET 3
 
+/* How long it may take to end, when its connection has. */
+#define END_MS 2000
+
 struct passt {
 	struct loop *loop;
 	struct passt_options options;
@@ -246,17 +249,28 @@ static void close_if_open(int fd)
 		close(fd);
 }
 
+/* Started by root it is somebody else's (nobody's), whom no signal of a ferry in its sandbox reaches. */
+static void end_process(const struct passt *passt)
+{
+	struct pollfd exited = { .fd = passt->pidfd, .events = POLLIN };
+
+	kill(passt->pid, SIGKILL);
+	if (passt->pidfd < 0 || poll(&exited, 1, END_MS) == 1)
+		waitpid(passt->pid, NULL, 0);
+}
+
 void passt_destroy(struct passt *passt)
 {
 	if (!passt)
 		return;
 	loop_watch_remove(passt->loop, &passt->stderr_watch);
 	loop_watch_remove(passt->loop, &passt->exit_watch);
+	/* It ends with its connection, to which a ring may still hold on. */
+	if (passt->fd >= 0)
+		shutdown(passt->fd, SHUT_RDWR);
 	close_if_open(passt->fd);
-	if (passt->pid) {
-		kill(passt->pid, SIGKILL);
-		waitpid(passt->pid, NULL, 0);
-	}
+	if (passt->pid)
+		end_process(passt);
 	close_if_open(passt->stderr_fd);
 	close_if_open(passt->pidfd);
 	free(passt);
