@@ -13,7 +13,7 @@ static uint64_t bitmap[4096 / 64]; /* of the guest's 16 MiB */
 
 static const struct mem_region *ram(void)
 {
-	return mem_map_at(mem_map(w.mem), 0);
+	return mem_map_find(mem_map(w.mem), WRITER_RAM);
 }
 
 static unsigned told(uint32_t first, uint32_t count)

@@ -74,7 +74,7 @@ START_TEST(test_guest_goes_on_over_its_snapshot)
 	expect_word(FIRST, 3);
 	expect_word(FIRST + 99, 2);
 	expect_word(FIRST + 100, 0);
-	ck_assert_int_eq(mem_dirty_collect(w.mem, mem_map_at(mem_map(w.mem), 0), bitmap), 0);
+	ck_assert_int_eq(mem_dirty_collect(w.mem, mem_map_find(mem_map(w.mem), WRITER_RAM), bitmap), 0);
 	ck_assert_uint_eq(bitmap[FIRST / 64] & 1, 1);
 	/* What is discarded is zero to the guest too, and so is what is written after. */
 	ck_assert_int_eq(mem_discard(w.mem, WRITER_RAM + FIRST * PAGE, 50 * PAGE), 0);
@@ -133,7 +133,7 @@ START_TEST(test_guest_runs_while_its_pages_come)
 	int r;
 
 	run_and_save();
-	ram = mem_map_at(mem_map(w.mem), 0);
+	ram = mem_map_find(mem_map(w.mem), WRITER_RAM);
 	for (size_t i = 0; i < mem_map(w.mem)->count; i++) {
 		const struct mem_region *region = mem_map_at(mem_map(w.mem), i);
 

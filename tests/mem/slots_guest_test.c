@@ -210,7 +210,7 @@ END_TEST
 
 static const struct mem_region *ram_region(void)
 {
-	return mem_map_at(mem_map(w.mem), 0);
+	return mem_map_find(mem_map(w.mem), WRITER_RAM);
 }
 
 static unsigned told(uint32_t first, uint32_t count)
