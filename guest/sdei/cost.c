@@ -8,7 +8,7 @@
 
 #include "lib/guest.h"
 
-#define REGISTER_STEP 0x0a000000UL
+#define REGISTER_STEP 0x0f000000UL
 
 #define EVENTS	 100
 #define CONTEXTS 5 /* Linux 6.12 arch/arm64/kernel/sdei.c: x0 to x3, x4 by its trampoline */

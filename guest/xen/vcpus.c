@@ -126,8 +126,8 @@ static void params(void)
 {
 	uint64_t value = 0;
 
-	expect_param("no store", HVM_PARAM_STORE_PFN, 0);
-	xen_expect("nor set", set(HVM_PARAM_STORE_PFN, 5), -XEN_EPERM);
+	xen_expect("a store", param(HVMOP_get_param, HVM_PARAM_STORE_PFN, &value), 0);
+	xen_expect("not set", set(HVM_PARAM_STORE_PFN, 5), -XEN_EPERM);
 	xen_expect("a device model's", param(HVMOP_get_param, HVM_PARAM_DM_DOMAIN, &value),
 		   -XEN_ENODATA);
 	xen_expect("nor set", set(HVM_PARAM_DM_DOMAIN, 5), -XEN_EPERM);

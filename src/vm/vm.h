@@ -32,6 +32,7 @@ struct vm {
 	struct log log;
 	int kvm_fd;
 	int fd;
+	int tasks; /* /proc/self/task, for vm_stat_vcpu(); -1: there is none */
 	struct kvm_caps caps;
 	struct kvm_hook hook; /* for each thread of this VM, when traced */
 	bool traced;
@@ -39,7 +40,6 @@ struct vm {
 	void *trace_self;
 	int (*begin_thread)(void *self, enum vm_thread thread);
 	void *thread_self;
-	int tasks; /* /proc/self/task, for vm_stat_vcpu(); -1: there is none */
 	struct loop *loop;
 	struct mem mem;
 	struct bus pio;
@@ -51,12 +51,11 @@ struct vm {
 	uint64_t began_ticks, began_ns; /* one moment by arch_ticks() and by CLOCK_MONOTONIC_RAW */
 	struct vcpu *vcpus;
 	uint32_t vcpu_count;
-	/* vcpu_work.h; fixed once the VM has run. */
+	unsigned work_count; /* of works: vcpu_work.h; fixed once the VM has run */
 	struct {
 		void (*fn)(void *self, struct vcpu *vcpu);
 		void *self;
 	} works[VM_WORKS];
-	unsigned work_count;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

@@ -331,7 +331,7 @@ END_TEST
 START_TEST(test_loop_looks_as_long_as_work_is_soon_to_come)
 {
 	struct loop_lookout lookout = { .look = look };
-	struct loop l = { .lookouts = &lookout };
+	struct loop l = { .lookouts = &lookout, .may_look = true };
 
 	loop_look_learn(&l, 50000);
 	ck_assert_uint_eq(l.look_ns, 10000);

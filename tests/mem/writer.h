@@ -14,7 +14,7 @@
 #define PAGE	    GUEST_PAGE_SIZE
 /* Where the guest asks, and where its RAM begins: guest/basic/writer.c, guest/basic/arm64/writer.c. */
 #ifdef __aarch64__
-#define WRITER_BASE 0x0a000000
+#define WRITER_BASE 0x0f000000
 #define WRITER_BUS  vm_mmio
 #define WRITER_RAM  GIB
 #else

@@ -250,7 +250,7 @@ int64_t xen_grant_table_op(struct xen_call *call)
 	uint32_t cmd = (uint32_t)call->args[0], count = (uint32_t)call->args[2];
 	uint64_t arg = call->args[1];
 
-	if ((int32_t)count < 0)
+	if (count > INT32_MAX)
 		return -XEN_EINVAL;
 	if (count > OPS_MAX)
 		return -XEN_E2BIG;

@@ -8,7 +8,7 @@
 #include "vm/vm.h"
 
 /* guest/sdei/cost.c */
-#define STEP_ADDRESS 0x0a000000
+#define STEP_ADDRESS 0x0f000000
 #define EVENTS	     100
 #define STEPS	     4
 

@@ -18,7 +18,7 @@ static const char *rounds(const char *test)
 {
 	static char cmdline[64];
 
-	snprintf(cmdline, sizeof(cmdline), "test=%s rounds=%d", test, getenv("FERRY_TEST_LONG") ? 10000 : 100);
+	snprintf(cmdline, sizeof(cmdline), "test=%s rounds=%d", test, getenv("FERRY_TEST_LONG") ? 10000 : 25);
 	return cmdline;
 }
 
