@@ -7,7 +7,7 @@
 #include "lib/guest.h"
 
 #define REGISTER_PAGE 0x0f000000UL
-#define REGISTER_WORD 0x0a000004UL
+#define REGISTER_WORD 0x0f000004UL
 #define RAM	      0x40000000UL
 #define PAGE_SIZE     4096UL
 #define NO_PAGE	      0xffffffff /* ask again */
