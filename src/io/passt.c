@@ -252,10 +252,10 @@ static void close_if_open(int fd)
 /* Started by root it is somebody else's (nobody's), whom no signal of a ferry in its sandbox reaches. */
 static void end_process(const struct passt *passt)
 {
-	struct pollfd exited = { .fd = passt->pidfd, .events = POLLIN };
+	struct pollfd end = { .fd = passt->pidfd, .events = POLLIN };
 
 	kill(passt->pid, SIGKILL);
-	if (passt->pidfd < 0 || poll(&exited, 1, END_MS) == 1)
+	if (passt->pidfd < 0 || poll(&end, 1, END_MS) == 1)
 		waitpid(passt->pid, NULL, 0);
 }
 

@@ -66,7 +66,8 @@ void xen_net_fill_checksum(uint8_t *frame, uint32_t len, const struct xen_net_pl
 	if (at < len)
 		sum += (uint32_t)frame[at] << 8;
 	sum = (sum & 0xffff) + (sum >> 16);
-	result = (uint16_t)~(sum + (sum >> 16));
+	sum += sum >> 16;
+	result = (uint16_t)(sum ^ 0xffff);
 	if (!result && place->offset == 6)
 		result = 0xffff; /* RFC 768: zero is none */
 	frame[place->start + place->offset] = (uint8_t)(result >> 8);

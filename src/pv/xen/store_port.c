@@ -110,9 +110,8 @@ static int fill_store(struct xen *xen)
 	static const char home[] = "/local/domain/1", ferry[] = "/local/domain/0";
 	struct store *store = &xen->store;
 	char path[64];
-	int r = 0;
+	int r = store_write(store, ferry, "");
 
-	r = r < 0 ? r : store_write(store, ferry, "");
 	r = r < 0 ? r : store_write(store, home, "");
 	r = r < 0 ? r : store_set_perms(store, home, "n0,r1");
 	r = r < 0 ? r : store_printf(store, home, "name", "%s", xen->vm->name);
