@@ -90,6 +90,8 @@ vm_ask() {
 # vm_answered: what the guest said to vm_ask goes to "vm_answer"; the status is COMMAND's.
 vm_answered() {
     vm_expect 6 "^<$vm_questions ([0-9]+)>$" || return 255
+    # The first question may come before the shell has switched the terminal's echo off.
+    [[ ${vm_answer%%$'\n'*} != *'; s=$?; echo; echo '* ]] || vm_answer=${vm_answer#*$'\n'}
     vm_answer=${vm_answer%$'\n'}
     return "${BASH_REMATCH[1]}"
 }
