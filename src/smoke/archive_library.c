@@ -2,12 +2,9 @@
 /* Finds libarchive at run time. */
 #include "smoke/archive_library.h"
 
-#include <dlfcn.h>
-#include <errno.h>
 #include <stddef.h>
 
-#include <ferry/error.h>
-
+#include "base/library.h"
 #include "base/util.h"
 
 /* The ABI of the headers, by the soname of all 3.x; Debian's name of the package. */
@@ -15,37 +12,24 @@
 #define PACKAGE "libarchive13"
 _Static_assert(ARCHIVE_VERSION_NUMBER / 1000000 == 3, "another libarchive has another soname");
 
-static const struct {
-	const char *name;
-	size_t offset;
-} functions[] = {
+static const struct library_function functions[] = {
 #define FUNCTION(name) { "archive_" #name, offsetof(struct archive_library, name) },
 	ARCHIVE_LIBRARY(FUNCTION)
 #undef FUNCTION
 };
 
-static int missing(void)
-{
-	const char *why = dlerror();
-
-	return because(-ENOENT, "tarballs need libarchive: apt install " PACKAGE " (%s)",
-		       why ? why : SONAME);
-}
-
 int archive_library_load(struct archive_library *ret_library)
 {
+	const struct library wanted = {
+		.soname = SONAME,
+		.advice = "tarballs need libarchive: apt install " PACKAGE,
+		.functions = functions,
+		.count = ARRAY_SIZE(functions),
+	};
 	struct archive_library library;
-	void *handle = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	int err = library_load(&wanted, &library);
 
-	if (!handle)
-		return missing();
-	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
-		void *function = dlsym(handle, functions[i].name);
-
-		if (!function)
-			return missing();
-		*(void **)((char *)&library + functions[i].offset) = function;
-	}
-	*ret_library = library;
-	return 0;
+	if (!err)
+		*ret_library = library;
+	return err;
 }
