@@ -97,6 +97,18 @@ static int set_ports(struct pci_host *host, uint32_t value)
 	return 0;
 }
 
+static int refuse_config(const struct pci_device *device, uint32_t reg, uint32_t value, uint32_t now)
+{
+	char there[32], here[32];
+
+	if (reg != PCI_VENDOR_ID)
+		return because(-EINVAL, "%s: PCI register %#x cannot be %#x here (it is %#x)",
+			       device->name, reg, value, now);
+	return because(-EINVAL, "the guest has %s in this slot, and here is %s: give the machine the same "
+				"devices, disks and networks in the same order",
+		       pci_kind(value, there, sizeof(there)), pci_kind(now, here, sizeof(here)));
+}
+
 /* As a guest's write without its side effects: they are operations. */
 static int set_config(struct pci_device *device, uint32_t reg, uint32_t value)
 {
@@ -105,8 +117,7 @@ static int set_config(struct pci_device *device, uint32_t reg, uint32_t value)
 
 	pci_device_config(device, (uint8_t)reg, &now, 4);
 	if ((now ^ value) & ~mask)
-		return because(-EINVAL, "%s: PCI register %#x cannot be %#x here (it is %#x)",
-			       device->name, reg, value, now);
+		return refuse_config(device, reg, value, now);
 	if (pci_config_store(device, reg, &value, 4))
 		pci_host_update_map(device->host);
 	return 0;
