@@ -136,6 +136,17 @@ void progress_text(struct json_object *params, unsigned columns, char *text, siz
 		text[columns] = '\0';
 }
 
+void progress_arrival_text(struct json_object *arrival, char *text, size_t size)
+{
+	char arrived[32], left[32] = "";
+
+	progress_bytes(count_of(arrival, "arrived_bytes"), arrived, sizeof(arrived));
+	if (json_object_object_get_ex(arrival, "remaining_bytes", NULL))
+		progress_bytes(count_of(arrival, "remaining_bytes"), left, sizeof(left));
+	snprintf(text, size, "%s, %s of memory came%s%s%s", member_text(arrival, "phase"), arrived,
+		 left[0] ? ", " : "", left, left[0] ? " are missing" : "");
+}
+
 static unsigned terminal_columns(void)
 {
 	struct winsize size;
