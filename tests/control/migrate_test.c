@@ -464,6 +464,9 @@ START_TEST(test_an_heir_gets_the_name_when_its_holder_has_ended)
 	ck_assert_int_eq(pthread_create(&heir_thread, NULL, run, options.machine), 0);
 	ck_assert(status_has("name", "test"));
 	end_vm();
+	/* Its ring has the connection as well. */
+	machine_destroy(machine);
+	machine = NULL;
 	control_wait_heir("test");
 	ck_assert_msg(control_open("test", &asked) == 0, "%s", error_text(-1));
 	ck_assert_int_eq(control_ask(asked, "status", NULL, NULL, NULL, &status), 0);
