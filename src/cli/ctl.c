@@ -188,7 +188,7 @@ static void print_progress(const char *key, struct json_object *progress)
 	if (strcmp(key, "arrival") == 0)
 		progress_arrival_text(progress, text, sizeof(text));
 	else
-		progress_text(progress, sizeof(text) - 1, text, sizeof(text));
+		progress_text(progress, sizeof(text) - 1, false, text, sizeof(text));
 	printf("%s %s\n", key, text);
 }
 

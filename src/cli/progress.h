@@ -30,8 +30,8 @@ void progress_show(void *self, struct json_object *params);
 /* What is printed next begins a line. */
 void progress_finish(struct progress *progress);
 
-/* One line of at most columns columns. */
-void progress_text(struct json_object *params, unsigned columns, char *text, size_t size);
+/* One line of at most columns columns; with a bar, where there is room, for those that are written again. */
+void progress_text(struct json_object *params, unsigned columns, bool bar, char *text, size_t size);
 
 /* The same of a guest that arrives: its object has no rounds. */
 void progress_arrival_text(struct json_object *arrival, char *text, size_t size);
