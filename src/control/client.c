@@ -21,7 +21,7 @@
 
 /* Two messages and one lock are between the end of a VM and its heir's name. */
 #define HEIR_WAIT_MS 5000
-#define HEIR_LOOK_MS 5
+#define HEIR_LOOK_MS 5L
 
 struct control_session {
 	int fd;
@@ -291,16 +291,17 @@ static bool is_heir(const char *candidate, const char *name)
 	struct control_session *session = NULL;
 	struct json_object *status = NULL;
 	size_t len = strlen(name);
-	const char *becomes = NULL;
+	const char *becomes;
 	bool is = false;
 
 	if (strncmp(candidate, name, len) != 0 || candidate[len] != '.' ||
-	    control_open(candidate, &session) != 0)
+	    control_open(candidate, &session) < 0 || !session)
 		return false;
-	if (control_ask(session, "status", NULL, NULL, NULL, &status) == 0)
+	if (control_ask(session, "status", NULL, NULL, NULL, &status) == 0) {
 		becomes = json_object_get_string(json_object_object_get(status, "becomes"));
-	is = becomes && strcmp(becomes, name) == 0;
-	json_object_put(status);
+		is = becomes && strcmp(becomes, name) == 0;
+		json_object_put(status);
+	}
 	control_close(session);
 	return is;
 }
@@ -308,10 +309,10 @@ static bool is_heir(const char *candidate, const char *name)
 static bool has_heir(const char *name)
 {
 	bool has = false;
-	size_t count;
+	size_t count = 0;
 	char **names;
 
-	if (control_names(&names, &count) != 0)
+	if (control_names(&names, &count) < 0)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		has = has || is_heir(names[i], name);

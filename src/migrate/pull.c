@@ -93,10 +93,10 @@ int pull_begin(struct migrate_dest *dest, const struct record *first)
 		err = receivers_join(dest);
 	if (!err)
 		err = drop_missing(dest, &bitmaps);
-	if (!err)
+	if (!err) {
 		dest_set_missing(dest, count_missing(&bitmaps));
-	if (!err)
 		err = pager_create(dest->guest->mem, request, dest, &dest->pager);
+	}
 	buffer_finish(&bitmaps);
 	if (err)
 		return err;
@@ -141,10 +141,10 @@ static int send_missing(struct migrate_dest *dest)
 		}
 		free(bitmap);
 	}
-	if (!err)
+	if (!err) {
 		dest_set_missing(dest, count_missing(&bitmaps));
-	if (!err)
 		err = stream_send_buffer(&dest->control, RECORD_MISSING, &bitmaps);
+	}
 	buffer_finish(&bitmaps);
 	return err;
 }

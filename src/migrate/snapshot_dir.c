@@ -208,10 +208,10 @@ int snapshot_dir_make(struct snapshot_dir *dir, const char *name)
 	if (!dir->name)
 		return because(-ENOMEM, "out of memory");
 	err = check_dir(dir->name);
-	if (!err)
+	if (!err) {
 		remove_all_left(dir->name);
-	if (!err)
 		err = make_temporary(dir);
+	}
 	if (!err)
 		err = make_file(dir, SNAPSHOT_MEMORY, O_RDWR, &dir->memory_fd);
 	if (!err)
