@@ -310,9 +310,9 @@ static bool has_heir(const char *name)
 {
 	bool has = false;
 	size_t count = 0;
-	char **names;
+	char **names = NULL;
 
-	if (control_names(&names, &count) < 0)
+	if (control_names(&names, &count) < 0 || !names)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		has = has || is_heir(names[i], name);
