@@ -74,7 +74,7 @@ static void add_arrival(const struct control *control, struct json_object *statu
 	struct migrate_progress progress;
 
 	if (control->arrival && control->arrival(control->arrival_self, &progress))
-		json_object_object_add(status, "arrival", migration_describe_arrival(&progress));
+		json_add(status, "arrival", migration_describe_arrival(&progress));
 }
 
 static int do_status(void *self, struct json_object *params, struct json_object **ret_result)
