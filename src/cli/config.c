@@ -289,8 +289,8 @@ static int check_keys(const struct command *command, struct json_object *root)
 		(void)value;
 		if (describes_machine(command, key) || len >= sizeof(names))
 			continue;
-		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
-					key);
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s'%s'",
+					len ? ", " : "", key);
 	}
 	return len ? because(-EINVAL, "this ferry does not know: %s", names) : 0;
 }

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <json-c/json.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,14 +51,22 @@ struct reason {
 	double sum;
 };
 
+static double larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
 /* 1, 2 or 5 times a power of ten, so that a handful of them reach limit. */
 static double step_for(double limit)
 {
-	double step;
+	double step = 1;
 
 	if (limit <= 0)
 		return 1;
-	step = pow(10, floor(log10(limit / TICKS)));
+	while (step * 10 * TICKS <= limit)
+		step *= 10;
+	while (step * TICKS > limit)
+		step /= 10;
 	if (limit / step > 5 * TICKS)
 		return 10 * step;
 	if (limit / step > 2 * TICKS)
@@ -182,7 +189,7 @@ static double stack_of(struct json_object *interval, size_t upto)
 
 	for (size_t i = 0; i < upto; i++)
 		sum += share_of(interval, shares[i].key);
-	return y_of(fmin(sum, 100), 100, SHARES_TOP, SHARES_BELOW);
+	return y_of(sum < 100 ? sum : 100, 100, SHARES_TOP, SHARES_BELOW);
 }
 
 /* An interval is a step: its value holds from its beginning to its end. */
@@ -283,16 +290,18 @@ static void put_reason(const struct plot *plot, const char *name, const char *co
 static void put_exits(const struct plot *plot)
 {
 	struct reasons reasons = { 0 };
-	double limit = 0, step;
+	double limit = 0, step, top;
 	size_t count;
 
 	find_reasons(plot, &reasons);
 	count = min_u64(reasons.count, REASONS);
 	for (size_t i = 0; i < plot->count; i++)
 		for (size_t r = 0; r < count; r++)
-			limit = fmax(limit, exits_of(plot->intervals[i], reasons.all[r].name));
+			limit = larger(limit, exits_of(plot->intervals[i], reasons.all[r].name));
 	step = step_for(limit);
-	limit = limit > 0 ? step * ceil(limit / step) : step;
+	for (top = step; top < limit;)
+		top += step;
+	limit = top;
 	put_label(plot->out, LEFT, EXITS_TOP - 10, "start", "exits a second");
 	put_value_axis(plot->out, limit, step, EXITS_TOP, EXITS_BELOW);
 	for (size_t r = 0; r < count; r++) {

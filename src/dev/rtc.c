@@ -10,6 +10,7 @@
 #include <ferry/bus.h>
 #include <ferry/vm.h>
 
+#include "base/calendar.h"
 #include "base/util.h"
 
 #define NS_PER_SECOND 1000000000ULL
@@ -63,35 +64,32 @@ static unsigned decode_hours(const struct rtc *rtc, uint8_t value)
 /* The ten bytes of the clock at a time, and the century where PCs keep it. */
 static void show_time(struct rtc *rtc, int64_t when)
 {
-	time_t seconds = when;
-	struct tm tm;
+	const struct calendar at = calendar_of(when);
 
-	if (!gmtime_r(&seconds, &tm))
-		return;
-	rtc->cmos[RTC_SECONDS] = encode(rtc, tm.tm_sec);
-	rtc->cmos[RTC_MINUTES] = encode(rtc, tm.tm_min);
-	rtc->cmos[RTC_HOURS] = encode_hours(rtc, tm.tm_hour);
-	rtc->cmos[RTC_WEEKDAY] = encode(rtc, tm.tm_wday + 1);
-	rtc->cmos[RTC_DAY] = encode(rtc, tm.tm_mday);
-	rtc->cmos[RTC_MONTH] = encode(rtc, tm.tm_mon + 1);
-	rtc->cmos[RTC_YEAR] = encode(rtc, (tm.tm_year % 100 + 100) % 100);
-	rtc->cmos[RTC_CENTURY] = encode(rtc, (tm.tm_year / 100 + 19) % 100);
+	rtc->cmos[RTC_SECONDS] = encode(rtc, at.second);
+	rtc->cmos[RTC_MINUTES] = encode(rtc, at.minute);
+	rtc->cmos[RTC_HOURS] = encode_hours(rtc, at.hour);
+	rtc->cmos[RTC_WEEKDAY] = encode(rtc, at.weekday + 1);
+	rtc->cmos[RTC_DAY] = encode(rtc, at.day);
+	rtc->cmos[RTC_MONTH] = encode(rtc, at.month);
+	rtc->cmos[RTC_YEAR] = encode(rtc, (unsigned)(at.year % 100 + 100) % 100);
+	rtc->cmos[RTC_CENTURY] = encode(rtc, (unsigned)(at.year / 100 % 100 + 100) % 100);
 }
 
 /* What those bytes say; a guest's impossible dates become the days that they amount to. */
 static int64_t shown_time(const struct rtc *rtc)
 {
-	struct tm tm = {
-		.tm_sec = (int)decode(rtc, rtc->cmos[RTC_SECONDS]),
-		.tm_min = (int)decode(rtc, rtc->cmos[RTC_MINUTES]),
-		.tm_hour = (int)decode_hours(rtc, rtc->cmos[RTC_HOURS]),
-		.tm_mday = (int)decode(rtc, rtc->cmos[RTC_DAY]),
-		.tm_mon = (int)decode(rtc, rtc->cmos[RTC_MONTH]) - 1,
-		.tm_year = (int)decode(rtc, rtc->cmos[RTC_YEAR]) +
-			   ((int)decode(rtc, rtc->cmos[RTC_CENTURY]) - 19) * 100,
+	const struct calendar at = {
+		.second = decode(rtc, rtc->cmos[RTC_SECONDS]),
+		.minute = decode(rtc, rtc->cmos[RTC_MINUTES]),
+		.hour = decode_hours(rtc, rtc->cmos[RTC_HOURS]),
+		.day = decode(rtc, rtc->cmos[RTC_DAY]),
+		.month = decode(rtc, rtc->cmos[RTC_MONTH]),
+		.year = (int64_t)decode(rtc, rtc->cmos[RTC_YEAR]) +
+			100 * (int64_t)decode(rtc, rtc->cmos[RTC_CENTURY]),
 	};
 
-	return timegm(&tm);
+	return calendar_seconds(&at);
 }
 
 static bool is_time(uint8_t index)
@@ -340,8 +338,6 @@ int rtc_create(struct vm *vm, const struct rtc_options *options, struct rtc **re
 
 	if (!rtc)
 		return -ENOMEM;
-	/* The first gmtime_r() opens /etc/localtime: not on a vCPU's thread, which may open nothing. */
-	tzset();
 	rtc->vm = vm;
 	rtc->loop = vm_loop(vm);
 	rtc->options = *options;

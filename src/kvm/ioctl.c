@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/util.h"
+#include "kvm/kvm.h"
 
 static _Thread_local const struct kvm_hook *hook;
 
@@ -33,7 +34,18 @@ static int hooked(int fd, unsigned long cmd, const char *name, long arg)
 	return r;
 }
 
-EXIT_PATH int kvm_ioctl(int fd, unsigned long cmd, const char *name, long arg)
+/* Once an exit, and so without a call on the way. */
+EXIT_PATH int kvm_run(int vcpu)
+{
+	int r;
+
+	if (__builtin_expect(hook != NULL, 0))
+		return hooked(vcpu, KVM_RUN, "KVM_RUN", 0);
+	r = ioctl(vcpu, KVM_RUN, 0);
+	return r < 0 ? -errno : r;
+}
+
+int kvm_ioctl(int fd, unsigned long cmd, const char *name, long arg)
 {
 	int r;
 

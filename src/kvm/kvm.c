@@ -75,11 +75,6 @@ int kvm_get_stats_fd(int fd)
 	return KVM_IOCTL_VAL(fd, KVM_GET_STATS_FD, 0);
 }
 
-EXIT_PATH int kvm_run(int vcpu)
-{
-	return KVM_IOCTL_VAL(vcpu, KVM_RUN, 0);
-}
-
 int kvm_get_device_attr(int fd, struct kvm_device_attr *attr)
 {
 	return KVM_IOCTL(fd, KVM_GET_DEVICE_ATTR, attr);

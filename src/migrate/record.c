@@ -6,6 +6,9 @@
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
+
+/* One function: no library has to be there for it when ferry starts. */
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <ferry/error.h>

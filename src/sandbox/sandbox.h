@@ -14,7 +14,7 @@
 
 struct sandbox;
 
-/* Each kind may do what its work needs: calls.c. The first is the process's, and every other within it. */
+/* Each kind may do what its work needs: rules/calls.c. The first is the process's, and every other within it. */
 enum sandbox_thread {
 	SANDBOX_LOOP,
 	SANDBOX_MIGRATION, /* and what it starts */

@@ -18,45 +18,38 @@ struct sandbox {
 	struct sandbox_filter filters[SANDBOX_THREADS]; /* empty: there is no seccomp */
 };
 
-/* Values that are known only when the process runs, for rules whose special says so. */
-enum sandbox_special {
-	SPECIAL_NONE,
-	SPECIAL_OWN_PID,  /* args[0].value: this process */
-	SPECIAL_FAMILY,	  /* the same; and each child and its process group */
-	SPECIAL_TASKS,	  /* args[0].value: the descriptor of /proc/self/task; no rule without */
+/* What libseccomp made of the table when ferry was built (tools/cmake/sandbox_programs.c), by enum sandbox_thread. */
+struct sandbox_program {
+	const struct sock_filter *code;
+	size_t count;
 };
 
-struct sandbox_arg {
-	unsigned index;
-	uint64_t mask, value; /* allowed when (argument & mask) == value */
+extern const struct sandbox_program sandbox_programs[SANDBOX_THREADS];
+
+#define SANDBOX_CHILDREN 32
+
+/*
+ * What is known only when the process runs. A program has these in its place, as what an argument is
+ * compared with.
+ */
+enum sandbox_unknown {
+	SANDBOX_UNKNOWN = 0x7e550000,
+	SANDBOX_UNKNOWN_PID = SANDBOX_UNKNOWN,
+	SANDBOX_UNKNOWN_TASKS,
+	SANDBOX_UNKNOWN_CHILD,
+	SANDBOX_UNKNOWN_GROUP = SANDBOX_UNKNOWN_CHILD + SANDBOX_CHILDREN, /* minus the child */
+	SANDBOX_UNKNOWN_END = SANDBOX_UNKNOWN_GROUP + SANDBOX_CHILDREN
 };
 
-#define SANDBOX_ARGS 2
-
-/* A line of the table: the call is allowed, or with these arguments only. Lines add up. */
-struct sandbox_call {
-	const char *name, *why;
-	int number; /* libseccomp's, negative where the architecture has it not */
-	unsigned threads; /* 1 << enum sandbox_thread */
-	enum sandbox_special special;
-	unsigned arg_count;
-	struct sandbox_arg args[SANDBOX_ARGS];
-};
-
-extern const struct sandbox_call sandbox_calls[];
-extern const size_t sandbox_call_count;
-
-#define SANDBOX_CHILDREN 64
-
-/* What the special values are. */
+/* And what it is. */
 struct sandbox_values {
 	int pid;
-	int tasks; /* -1: none */
+	int tasks; /* an open /proc/self/task; -1: none, then nothing can be opened there */
 	int children[SANDBOX_CHILDREN];
 	size_t child_count;
 };
 
-/* filter.c: from the table; the caller frees code. -ENOMEM, or libseccomp's. */
+/* filter.c: the program with the values; the caller frees code. -ENOMEM with a text. */
 int sandbox_filter_make(enum sandbox_thread thread, const struct sandbox_values *values,
 			struct sandbox_filter *ret_filter);
 /* For the calling thread. */

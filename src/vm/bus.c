@@ -32,7 +32,7 @@ void bus_finish(struct bus *bus)
 }
 
 /* Index of the first range whose base is above addr. */
-static EXIT_PATH size_t above(const struct bus *bus, uint64_t addr)
+static size_t above(const struct bus *bus, uint64_t addr)
 {
 	size_t low = 0;
 	size_t high = bus->count;
@@ -48,7 +48,7 @@ static EXIT_PATH size_t above(const struct bus *bus, uint64_t addr)
 	return low;
 }
 
-static EXIT_PATH const struct bus_range *find(const struct bus *bus, uint64_t addr, unsigned len)
+static const struct bus_range *search(struct bus *bus, uint64_t addr, unsigned len)
 {
 	size_t i = above(bus, addr);
 	const struct bus_range *range;
@@ -56,7 +56,19 @@ static EXIT_PATH const struct bus_range *find(const struct bus *bus, uint64_t ad
 	if (i == 0)
 		return NULL;
 	range = &bus->ranges[i - 1];
+	atomic_store_explicit(&bus->last, i - 1, memory_order_relaxed);
 	return range_inside(addr - range->base, len, range->len) ? range : NULL;
+}
+
+static EXIT_PATH const struct bus_range *find(struct bus *bus, uint64_t addr, unsigned len)
+{
+	size_t last = atomic_load_explicit(&bus->last, memory_order_relaxed);
+	const struct bus_range *range = &bus->ranges[last];
+
+	if (last < bus->count && addr >= range->base &&
+	    range_inside(addr - range->base, len, range->len))
+		return range;
+	return search(bus, addr, len);
 }
 
 static int overlap(const struct bus *bus, const char *name, uint64_t base, uint64_t len)

@@ -6,13 +6,14 @@
 #include <ferry/bus.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 /*
  * lock: readers are vCPUs during a dispatch (ops included), writers change the ranges. A device's
  * own lock may be taken under it, never the other way round. ranges are sorted by base: a dispatch
- * costs one binary search.
+ * costs one binary search, or none where the last one was.
  */
 struct bus {
 	const char *name;
@@ -26,6 +27,7 @@ struct bus {
 	} *ranges;
 	size_t count;
 	size_t capacity;
+	_Atomic size_t last; /* index of the range that was accessed last; a guess */
 };
 
 int bus_init(struct bus *bus, const char *name);

@@ -272,17 +272,26 @@ static int serve_requests(struct vcpu *vcpu)
 	return 1;
 }
 
+/*
+ * Whether there are requests. What is cleared before the look was for those that it finds; where nothing is
+ * set there is nothing to clear, and what is set from then on gets the vCPU out of KVM_RUN.
+ */
+static EXIT_PATH bool is_wanted(struct vcpu *vcpu)
+{
+	if (__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_RELAXED))
+		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	return atomic_load(&vcpu->requests);
+}
+
 static EXIT_PATH int run_loop(struct vcpu *vcpu)
 {
 	int r;
 
 	for (;;) {
-		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-		while (atomic_load(&vcpu->requests)) {
+		while (is_wanted(vcpu)) {
 			r = serve_requests(vcpu);
 			if (r <= 0)
 				return r;
-			__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		}
 		r = run_once(vcpu);
 		if (r < 0)

@@ -6,39 +6,35 @@
 #include <time.h>
 
 #include "base/util.h"
-#include "kvm/uapi.h"
 
-/* Names are KVM_EXIT_*'s, in lower case; a reason without a class is VCPU_TIME_OTHER. */
-static const struct exit {
-	const char *name;
-	enum vcpu_time_class class;
-} exits[] = {
-	[KVM_EXIT_UNKNOWN] = { "unknown", VCPU_TIME_OTHER },
-	[KVM_EXIT_EXCEPTION] = { "exception", VCPU_TIME_OTHER },
-	[KVM_EXIT_IO] = { "io", VCPU_TIME_PIO },
-	[KVM_EXIT_HYPERCALL] = { "hypercall", VCPU_TIME_CALL },
-	[KVM_EXIT_DEBUG] = { "debug", VCPU_TIME_OTHER },
-	[KVM_EXIT_HLT] = { "hlt", VCPU_TIME_OTHER },
-	[KVM_EXIT_MMIO] = { "mmio", VCPU_TIME_MMIO },
-	[KVM_EXIT_IRQ_WINDOW_OPEN] = { "irq_window_open", VCPU_TIME_OTHER },
-	[KVM_EXIT_SHUTDOWN] = { "shutdown", VCPU_TIME_OTHER },
-	[KVM_EXIT_FAIL_ENTRY] = { "fail_entry", VCPU_TIME_OTHER },
-	[KVM_EXIT_INTR] = { "intr", VCPU_TIME_OTHER },
-	[KVM_EXIT_SET_TPR] = { "set_tpr", VCPU_TIME_OTHER },
-	[KVM_EXIT_TPR_ACCESS] = { "tpr_access", VCPU_TIME_OTHER },
-	[KVM_EXIT_NMI] = { "nmi", VCPU_TIME_OTHER },
-	[KVM_EXIT_INTERNAL_ERROR] = { "internal_error", VCPU_TIME_OTHER },
-	[KVM_EXIT_SYSTEM_EVENT] = { "system_event", VCPU_TIME_OTHER },
-	[KVM_EXIT_IOAPIC_EOI] = { "ioapic_eoi", VCPU_TIME_OTHER },
-	[KVM_EXIT_HYPERV] = { "hyperv", VCPU_TIME_CALL },
-	[KVM_EXIT_ARM_NISV] = { "arm_nisv", VCPU_TIME_MMIO },
-	[KVM_EXIT_X86_RDMSR] = { "rdmsr", VCPU_TIME_CALL },
-	[KVM_EXIT_X86_WRMSR] = { "wrmsr", VCPU_TIME_CALL },
-	[KVM_EXIT_DIRTY_RING_FULL] = { "dirty_ring_full", VCPU_TIME_OTHER },
-	[KVM_EXIT_X86_BUS_LOCK] = { "bus_lock", VCPU_TIME_OTHER },
-	[KVM_EXIT_XEN] = { "xen", VCPU_TIME_CALL },
-	[KVM_EXIT_NOTIFY] = { "notify", VCPU_TIME_OTHER },
-	[VCPU_EXIT_REASONS - 1] = { "newer", VCPU_TIME_OTHER },
+/* KVM_EXIT_*'s, in lower case. */
+static const char *const exits[] = {
+	[KVM_EXIT_UNKNOWN] = "unknown",
+	[KVM_EXIT_EXCEPTION] = "exception",
+	[KVM_EXIT_IO] = "io",
+	[KVM_EXIT_HYPERCALL] = "hypercall",
+	[KVM_EXIT_DEBUG] = "debug",
+	[KVM_EXIT_HLT] = "hlt",
+	[KVM_EXIT_MMIO] = "mmio",
+	[KVM_EXIT_IRQ_WINDOW_OPEN] = "irq_window_open",
+	[KVM_EXIT_SHUTDOWN] = "shutdown",
+	[KVM_EXIT_FAIL_ENTRY] = "fail_entry",
+	[KVM_EXIT_INTR] = "intr",
+	[KVM_EXIT_SET_TPR] = "set_tpr",
+	[KVM_EXIT_TPR_ACCESS] = "tpr_access",
+	[KVM_EXIT_NMI] = "nmi",
+	[KVM_EXIT_INTERNAL_ERROR] = "internal_error",
+	[KVM_EXIT_SYSTEM_EVENT] = "system_event",
+	[KVM_EXIT_IOAPIC_EOI] = "ioapic_eoi",
+	[KVM_EXIT_HYPERV] = "hyperv",
+	[KVM_EXIT_ARM_NISV] = "arm_nisv",
+	[KVM_EXIT_X86_RDMSR] = "rdmsr",
+	[KVM_EXIT_X86_WRMSR] = "wrmsr",
+	[KVM_EXIT_DIRTY_RING_FULL] = "dirty_ring_full",
+	[KVM_EXIT_X86_BUS_LOCK] = "bus_lock",
+	[KVM_EXIT_XEN] = "xen",
+	[KVM_EXIT_NOTIFY] = "notify",
+	[VCPU_EXIT_REASONS - 1] = "newer",
 };
 
 static const char *const names[VCPU_TIMES] = {
@@ -51,13 +47,6 @@ static const char *const names[VCPU_TIMES] = {
 	[VCPU_TIME_THROTTLED] = "throttled",
 };
 
-EXIT_PATH enum vcpu_time_class vcpu_time_class_of(uint32_t exit_reason)
-{
-	if (exit_reason >= ARRAY_SIZE(exits) || !exits[exit_reason].name)
-		return VCPU_TIME_OTHER;
-	return exits[exit_reason].class;
-}
-
 const char *vcpu_time_name(enum vcpu_time_class class)
 {
 	return names[class];
@@ -65,7 +54,7 @@ const char *vcpu_time_name(enum vcpu_time_class class)
 
 const char *vcpu_exit_name(uint32_t exit_reason)
 {
-	return exit_reason < ARRAY_SIZE(exits) ? exits[exit_reason].name : NULL;
+	return exit_reason < ARRAY_SIZE(exits) ? exits[exit_reason] : NULL;
 }
 
 void vcpu_time_init(struct vcpu_time *time)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kvm/uapi.h"
 #include "vm/arch.h"
 
 enum vcpu_time_class {
@@ -55,7 +56,24 @@ void vcpu_time_end(struct vcpu_time *time);
 void vcpu_time_read(const struct vcpu_time *time, struct vcpu_time_reading *ret_reading);
 
 /* The class of what ferry does about a KVM_EXIT_*. */
-enum vcpu_time_class vcpu_time_class_of(uint32_t exit_reason);
+static inline enum vcpu_time_class vcpu_time_class_of(uint32_t exit_reason)
+{
+	switch (exit_reason) {
+	case KVM_EXIT_IO:
+		return VCPU_TIME_PIO;
+	case KVM_EXIT_MMIO:
+	case KVM_EXIT_ARM_NISV:
+		return VCPU_TIME_MMIO;
+	case KVM_EXIT_HYPERCALL:
+	case KVM_EXIT_HYPERV:
+	case KVM_EXIT_X86_RDMSR:
+	case KVM_EXIT_X86_WRMSR:
+	case KVM_EXIT_XEN:
+		return VCPU_TIME_CALL;
+	default:
+		return VCPU_TIME_OTHER;
+	}
+}
 
 /* "run", "pio" …; and "io", "mmio", "hlt" …, NULL for a number without a meaning. */
 const char *vcpu_time_name(enum vcpu_time_class class);

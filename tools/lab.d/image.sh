@@ -13,7 +13,7 @@ declare -A MODULES_LATER=([x86]="kvm-amd tun dummy" [arm64]="tun dummy")
 # libc) and to run, with busybox for the scripts of its tests.
 SYSROOT_PACKAGES="busybox-static libc6 libgcc-s1 libarchive-dev
     libfdt1 libfdt-dev libjson-c5 libjson-c-dev liblz4-1 liblz4-dev liblzma5 liblzma-dev
-    libseccomp2 libseccomp-dev liburing2 liburing-dev libxxhash0 libxxhash-dev libzstd1 libzstd-dev zlib1g zlib1g-dev
+    libseccomp-dev liburing2 liburing-dev libxxhash0 libxxhash-dev libzstd1 libzstd-dev zlib1g zlib1g-dev
     libgnutls30 libgnutls28-dev libnettle8 libhogweed6 nettle-dev libgmp10 libp11-kit0
     libp11-kit-dev libffi8 libtasn1-6 libtasn1-6-dev libidn2-0 libidn2-dev libunistring2
     check libsubunit0 libsubunit-dev

@@ -258,7 +258,7 @@ static bool send(struct xen_vcpu *v, uint32_t port)
 static void upcall(struct xen_vcpu *v)
 {
 	if (v->vector)
-		xen_send_msi(v, v->vector);
+		xen_via_send(v);
 	else if (!v->xen->callback_vector)
 		xen_via_raise(v);
 	else if (v->vcpu != vcpu_current())

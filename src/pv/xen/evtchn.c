@@ -88,7 +88,7 @@ void xen_upcall(struct xen_vcpu *v)
 	if (info)
 		__atomic_store_n(info, 1, __ATOMIC_SEQ_CST);
 	v->xen->engine->upcall(v);
-	vcpu_unblock(v->vcpu);
+	xen_wake(v);
 }
 
 void xen_upcall_again(struct xen_vcpu *v)
@@ -129,7 +129,7 @@ static void wake_pollers(struct xen *xen, uint32_t port)
 		struct xen_vcpu *v = &xen->vcpus[i];
 
 		if (v->poll.active && (v->poll.port == port || v->poll.port == 0))
-			vcpu_unblock(v->vcpu);
+			xen_wake(v);
 	}
 }
 

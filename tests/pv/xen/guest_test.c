@@ -263,6 +263,12 @@ START_TEST(test_an_upcall_comes_by_the_vcpus_vector)
 }
 END_TEST
 
+START_TEST(test_an_upcall_that_a_lapic_was_off_for_comes_when_it_is_on)
+{
+	run("xen/upcalls", "test=late", 1);
+}
+END_TEST
+
 START_TEST(test_an_upcall_comes_by_the_domains_vector_which_nobody_acknowledges)
 {
 	run("xen/upcalls", "test=domain", 1);
@@ -441,6 +447,7 @@ CHECK_MAIN_KVM("xen guests", test_grants_of_both_versions_answer_as_xens,
 	       test_no_event_from_outside_is_lost_while_vcpu_info_moves,
 	       test_lines_and_messages_of_devices_are_events,
 	       test_an_upcall_comes_by_the_vcpus_vector,
+	       test_an_upcall_that_a_lapic_was_off_for_comes_when_it_is_on,
 	       test_an_upcall_comes_by_the_domains_vector_which_nobody_acknowledges,
 	       test_an_upcall_comes_by_a_gsi_that_stays_up,
 	       test_an_upcall_comes_by_the_platform_devices_intx,

@@ -10,7 +10,7 @@
 #include <sys/prctl.h>
 
 #include "base/util.h"
-#include "sandbox/sandbox_impl.h"
+#include "sandbox/rules/rules.h"
 
 #define L (1U << SANDBOX_LOOP)
 #define M (1U << SANDBOX_MIGRATION)
