@@ -203,6 +203,18 @@ static void make_hcall_seed(const char *dir)
 	buffer_finish(&seed);
 }
 
+/* An event is registered, enabled, triggered, delivered and completed: pv/sdei/walk.c has the steps. */
+static void make_sdei_seed(const char *dir)
+{
+	static const uint8_t steps[] = { 0, 0, 0, 0, 0, 2, 0, 0, 7, 0, 0, 11, 0, 0, 15, 0,
+					 0, 13, 0, 0, 0, 5, 0, 0, 17, 0, 0, 0 };
+	struct buffer seed = { 0 };
+
+	check(buffer_add(&seed, steps, sizeof(steps)));
+	write_seed(dir, "sdei", "event", &seed);
+	buffer_finish(&seed);
+}
+
 /* Two ports and a send, in both ABIs: fuzz_xen.c says how calls are written. */
 static void make_xen_seed(const char *dir)
 {
@@ -378,6 +390,7 @@ int main(int argc, char **argv)
 	check(state_save_names(&regs.file, &names));
 	make_state_seed(argv[1]);
 	make_hcall_seed(argv[1]);
+	make_sdei_seed(argv[1]);
 	make_xen_seed(argv[1]);
 	make_rings_seeds(argv[1]);
 	make_snapshot_seed(argv[1]);
