@@ -185,7 +185,10 @@ static void print_progress(const char *key, struct json_object *progress)
 {
 	char text[256];
 
-	progress_text(progress, sizeof(text) - 1, text, sizeof(text));
+	if (strcmp(key, "arrival") == 0)
+		progress_arrival_text(progress, text, sizeof(text));
+	else
+		progress_text(progress, sizeof(text) - 1, false, text, sizeof(text));
 	printf("%s %s\n", key, text);
 }
 

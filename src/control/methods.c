@@ -61,6 +61,21 @@ static uint64_t memory_of(const struct control *control)
 	return machine_memory(control->machine, &memory) == 0 ? memory.plugged : control->memory;
 }
 
+void control_arrival(struct control *control,
+		     bool (*progress)(void *self, struct migrate_progress *ret_progress), void *self)
+{
+	control->arrival = progress;
+	control->arrival_self = self;
+}
+
+static void add_arrival(const struct control *control, struct json_object *status)
+{
+	struct migrate_progress progress;
+
+	if (control->arrival && control->arrival(control->arrival_self, &progress))
+		json_object_object_add(status, "arrival", migration_describe_arrival(&progress));
+}
+
 static int do_status(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	const struct control *control = ((struct control_client *)self)->control;
@@ -69,6 +84,9 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 
 	(void)params;
 	json_object_object_add(status, "name", json_object_new_string(control->name));
+	if (control->future_name)
+		json_object_object_add(status, "becomes",
+				       json_object_new_string(control->future_name));
 	json_object_object_add(status, "pid", json_object_new_int(getpid()));
 	json_object_object_add(status, "state", json_object_new_string(state_of(control)));
 	json_object_object_add(status, "cpus", json_object_new_int64(vm_vcpus(vm_of(self))));
@@ -77,6 +95,7 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 	json_object_object_add(status, "version", json_object_new_string(FERRY_VERSION));
 	if (control->migration)
 		json_object_object_add(status, "migration", migration_describe(control->migration));
+	add_arrival(control, status);
 	if (control_check_whole(control))
 		json_object_object_add(status, "whole", json_object_new_boolean(false));
 	if (control_check_broken(control) || control_check_whole(control))
@@ -119,6 +138,7 @@ static int settle_doubt(struct control *control)
 	if (!err) {
 		free(control->doubt);
 		control->doubt = NULL;
+		heir_take_name(control);
 	}
 	return err;
 }

@@ -287,6 +287,21 @@ struct json_object *migration_ms(uint64_t ns)
 	return json_object_new_double_s((double)ns / 1e6, text);
 }
 
+struct json_object *migration_describe_arrival(const struct migrate_progress *progress)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "phase",
+			       json_object_new_string(migrate_phase_name(progress->phase)));
+	add_count(object, "total_bytes", progress->total);
+	add_count(object, "arrived_bytes", progress->copied);
+	if (progress->phase == MIGRATE_PULLING)
+		add_count(object, "remaining_bytes", progress->remaining);
+	add_count(object, "received_bytes", progress->sent);
+	json_object_object_add(object, "elapsed_ms", migration_ms(progress->elapsed_ns));
+	return object;
+}
+
 struct json_object *migration_describe(struct migration *migration)
 {
 	struct json_object *object = json_object_new_object();
