@@ -18,9 +18,7 @@
 static void call_code(const struct xen *xen, uint8_t code[3])
 {
 	(void)xen;
-	code[0] = 0xe6; /* out %al, $XEN_PORT */
-	code[1] = XEN_PORT;
-	code[2] = 0x90; /* nop */
+	memcpy(code, xen_port_call, 3);
 }
 
 /* The wall clock at which guest time was zero; an odd version says that it is being written. */

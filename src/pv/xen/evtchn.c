@@ -216,6 +216,7 @@ void xen_port_forget(struct xen *xen, uint32_t port)
 		xen_pirq_bind(xen, channel->number, 0);
 	channel->state = EVTCHNSTAT_closed;
 	channel->notify = NULL;
+	channel->event_fd = 0;
 	xen->engine->port_changed(xen, port);
 	channel->vcpu = 0;
 }
@@ -277,7 +278,8 @@ int xen_port_open(struct xen *xen, void (*notify)(void *self), void *self)
 	return (int)port;
 }
 
-int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), void *self)
+int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), void *self,
+		  int event_fd)
 {
 	struct xen_evtchn *channel = xen_port(xen, port);
 
@@ -289,6 +291,8 @@ int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), vo
 	channel->state = EVTCHNSTAT_interdomain;
 	channel->notify = notify;
 	channel->self = self;
+	channel->event_fd = event_fd;
+	xen->engine->port_changed(xen, port);
 	return 0;
 }
 
@@ -300,4 +304,6 @@ void xen_port_unbind(struct xen *xen, uint32_t port, const void *self)
 		return;
 	channel->state = EVTCHNSTAT_unbound;
 	channel->notify = NULL;
+	channel->event_fd = 0;
+	xen->engine->port_changed(xen, port);
 }

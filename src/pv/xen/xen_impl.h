@@ -252,6 +252,7 @@ uint64_t xen_watchdog_left(const struct xen *xen, uint32_t id);
 int xen_watchdog_restore(struct xen *xen, uint32_t id, uint64_t left);
 
 /* traps.c and stubs.c: every hypercall in the guest's memory is of the engine. */
+extern const uint8_t xen_port_call[3];
 int xen_write_hypercall_page(struct xen *xen, uint64_t gpa);
 void xen_stubs_apply(struct xen *xen);
 
