@@ -12,8 +12,9 @@
 #include "cli/print.h"
 #include "cli/terminal.h"
 
-/* Without a terminal: a line every so often, and one for each phase. */
-#define LINES_MS 5000
+/* Without a terminal: a line every so often, and one for each phase; none of what is over soon. */
+#define LINES_MS      5000
+#define FIRST_LINE_MS 1000
 
 #define COLUMNS_DEFAULT 80
 #define BAR_MAX		24
@@ -172,6 +173,8 @@ static void show_line(struct progress *progress, struct json_object *params)
 	double now = ms_of(params, "elapsed_ms");
 	char text[512];
 
+	if (now < FIRST_LINE_MS)
+		return;
 	if (strcmp(phase, progress->phase) == 0 && now - progress->told_ms < LINES_MS)
 		return;
 	snprintf(progress->phase, sizeof(progress->phase), "%s", phase);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "control/json.h"
 #include "control/path.h"
 
 /* Two messages and one lock are between the end of a VM and its heir's name. */
@@ -129,11 +130,11 @@ static int send_request(struct control_session *session, const char *method,
 	size_t sent = 0, len;
 	ssize_t n;
 
-	json_object_object_add(request, "jsonrpc", json_object_new_string("2.0"));
-	json_object_object_add(request, "id", json_object_new_int(1));
-	json_object_object_add(request, "method", json_object_new_string(method));
+	json_add(request, "jsonrpc", json_object_new_string("2.0"));
+	json_add(request, "id", json_object_new_int(1));
+	json_add(request, "method", json_object_new_string(method));
 	if (params)
-		json_object_object_add(request, "params", params);
+		json_add(request, "params", params);
 	if (asprintf(&line, "%s\n",
 		     json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN)) < 0)
 		line = NULL;

@@ -123,6 +123,8 @@ static int open_file(int dir_fd, const char *dir, const char *name, int *ret_fd)
 	AUTO_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
+	if (fd < 0 && errno == ENOENT)
+		return because(-ENOENT, "%s is no snapshot: it has no file named %s", dir, name);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return because(-errno, "%s/%s: %s", dir, name, strerror(errno));
 	if (!S_ISREG(st.st_mode))
