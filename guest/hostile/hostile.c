@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Does to its monitor, from a seed, what a guest can: ports, memory-mapped registers, MSRs and CPUID at
- * random; configuration space; virtqueues at every edge of memory, whose rings change while they are in
+ * Does to its monitor, from a seed, what a guest can: what its kind of machine has (lib/deeds.h) at random;
+ * configuration space; virtqueues at every edge of memory, whose rings change while they are in
  * use. What the monitor does to the guest is no matter; the guest may fall. Command line:
  *   seed=N   where the random numbers begin (1)
  *   steps=N  how many things it does (10000)
  *   end=N    1: it resets in the end, 2: it panics, else it switches off
- *   scratch=SIZE  where RAM ends (64M): the second half is what it gives to devices
+ *   scratch=SIZE  how much RAM there is (64M): the second half is what it gives to devices
  */
 #include <abi/pci.h>
-#include <abi/pvh.h>
 #include <abi/virtio.h>
 
 #include "lib/cmdline.h"
+#include "lib/deeds.h"
 #include "lib/fault.h"
 #include "lib/guest.h"
+#include "lib/random.h"
 
-/* src/machine/x86.c */
-#define ECAM	    0xe0000000UL
-#define BARS	    0xc0000000UL
 #define BAR_SIZE    0x100000UL
-#define HIGH_BASE   0x100000000UL
 #define DEVICES_MAX 32
 
 /* Where a virtio device has what; 0: it has not. */
@@ -31,26 +28,7 @@ struct device {
 
 static struct device devices[DEVICES_MAX];
 static unsigned device_count;
-static uint64_t state, scratch, ram_end;
-
-/* Marsaglia's xorshift64*. */
-static uint64_t any(void)
-{
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return state * 2685821657736338717ULL;
-}
-
-static uint64_t below(uint64_t n)
-{
-	return any() % n;
-}
-
-static bool one_in(uint64_t n)
-{
-	return below(n) == 0;
-}
+static uint64_t scratch, ram_end;
 
 static unsigned any_size(void)
 {
@@ -60,84 +38,18 @@ static unsigned any_size(void)
 /* Memory that is not this program's: edges of all kinds, and what lies in the middle. */
 static uint64_t any_address(void)
 {
-	const uint64_t edges[] = {
-		0, scratch, ram_end, ram_end - 4096, BARS, ECAM, HIGH_BASE, 1ULL << 52, UINT64_MAX,
-		UINT64_MAX & ~0xfffULL, 0xfec00000, 0xfee00000,
-	};
+	const uint64_t edges[] = { scratch, ram_end, ram_end - 4096 };
 
 	if (one_in(4))
-		return edges[below(sizeof(edges) / sizeof(edges[0]))] + below(64) - 32;
+		return (one_in(4) ? edges[below(3)] : deeds_edge()) + below(64) - 32;
 	if (one_in(32))
 		return any();
 	return scratch + below(ram_end - scratch);
 }
 
-static void do_port(void)
+static void do_own(void)
 {
-	static const uint16_t known[] = { 0x20, 0x40, 0x60, 0x70, 0xa0, 0x3f8, 0x600, 0xcf8, 0xcfc, 0x4d0 };
-	uint16_t port = one_in(2) ? (uint16_t)any()
-				  : (uint16_t)(known[below(sizeof(known) / sizeof(known[0]))] + below(8));
-
-	/* Those that end the machine come last. */
-	if (port >= 0x505 && port <= 0x603)
-		return;
-	switch (below(5)) {
-	case 0:
-		inb(port);
-		break;
-	case 1:
-		inl(port);
-		break;
-	case 2:
-		outb(port, (uint8_t)any());
-		break;
-	case 3:
-		outw(port, (uint16_t)any());
-		break;
-	default:
-		outl(port, (uint32_t)any());
-		break;
-	}
-}
-
-static void do_mmio(void)
-{
-	static const uint64_t places[] = { BARS, ECAM, 0xfec00000, 0xfed00000, 0xf0000000 };
-	uint64_t address = places[below(sizeof(places) / sizeof(places[0]))] + below(DEVICES_MAX * BAR_SIZE);
-	uint64_t value;
-
-	if (address >> 12 == 0xfee00)
-		return;
-	if (one_in(2))
-		fault_load(address, any_size(), &value);
-	else
-		fault_store(address, any_size(), any());
-}
-
-/* Bases: architectural, extended, KVM's, Hyper-V's and Xen's, x2APIC's, AMD's. */
-static void do_msr(void)
-{
-	static const uint32_t bases[] = { 0, 0x170, 0x200, 0x400, 0x4b564d00, 0x40000000, 0xc0010000, 0xc0000100 };
-	uint32_t msr = bases[below(sizeof(bases) / sizeof(bases[0]))] + (uint32_t)below(256);
-	uint64_t value = one_in(2) ? any_address() : any();
-
-	if (one_in(16))
-		msr = (uint32_t)any();
-	/* The LAPIC's base and EFER are this program's own, and KVM's clocks write where they are told. */
-	if (msr == 0x1b || msr == 0xc0000080 || msr >> 8 == 0x4b564d)
-		value = 0;
-	if (one_in(2) || !value)
-		fault_rdmsr(msr, &value);
-	else
-		fault_wrmsr(msr, value);
-}
-
-static void do_cpuid(void)
-{
-	static const uint32_t bases[] = { 0, 0x40000000, 0x80000000 };
-	uint32_t eax = bases[below(3)] + (uint32_t)below(64), ebx, ecx = (uint32_t)below(8), edx;
-
-	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	deeds_do(any_address());
 }
 
 /* Mostly one that is there, and mostly a queue that it has. */
@@ -263,7 +175,7 @@ static void find_device(uint64_t config, unsigned slot)
 		uint64_t type = 0;
 
 		fault_load(config + PCI_BAR0 + 4 * bar, 4, &type);
-		store(config + PCI_BAR0 + 4 * bar, 4, BARS + slot * BAR_SIZE + bar * (BAR_SIZE / 8));
+		store(config + PCI_BAR0 + 4 * bar, 4, deeds_bars + slot * BAR_SIZE + bar * (BAR_SIZE / 8));
 		if (type & PCI_BAR_TYPE_64)
 			store(config + PCI_BAR0 + 4 * ++bar, 4, 0);
 	}
@@ -277,7 +189,7 @@ static void find_device(uint64_t config, unsigned slot)
 			continue;
 		fault_load(config + at + offsetof(struct virtio_pci_cap, bar), 1, &bar);
 		fault_load(config + at + offsetof(struct virtio_pci_cap, offset), 4, &offset);
-		place = BARS + slot * BAR_SIZE + bar * (BAR_SIZE / 8) + offset;
+		place = deeds_bars + slot * BAR_SIZE + bar * (BAR_SIZE / 8) + offset;
 		if (head >> 24 == VIRTIO_PCI_CAP_COMMON_CFG)
 			device->common = place;
 		if (head >> 24 == VIRTIO_PCI_CAP_DEVICE_CFG)
@@ -293,19 +205,18 @@ static void find_device(uint64_t config, unsigned slot)
 
 void guest_main(const void *info)
 {
-	static void (*const deeds[])(void) = { do_port,	 do_mmio,  do_msr,   do_cpuid, do_config,
+	static void (*const deeds[])(void) = { do_own,	 do_own,   do_own,   do_own,  do_config,
 					       do_setup, do_setup, do_queue, do_queue };
-	const struct hvm_start_info *start = info;
-	const char *cmdline = (const char *)(uintptr_t)start->cmdline_paddr;
+	const char *cmdline = guest_cmdline(info);
 	uint64_t steps = cmdline_number(cmdline, "steps", 10000);
 	uint64_t end = cmdline_number(cmdline, "end", 0);
 
-	state = cmdline_number(cmdline, "seed", 1) * 0x9e3779b97f4a7c15 + 1;
-	ram_end = cmdline_number(cmdline, "scratch", 64UL << 20);
-	scratch = ram_end / 2;
+	random_seed(cmdline_number(cmdline, "seed", 1));
+	scratch = deeds_ram + cmdline_number(cmdline, "scratch", 64UL << 20) / 2;
+	ram_end = deeds_ram + cmdline_number(cmdline, "scratch", 64UL << 20);
 	fault_init();
 	for (unsigned slot = 0; slot < DEVICES_MAX; slot++)
-		find_device(ECAM + ((uint64_t)slot << 15), slot);
+		find_device(deeds_ecam + ((uint64_t)slot << 15), slot);
 	guest_puts("hostile: ");
 	guest_put_dec(device_count);
 	guest_puts(" devices\n");

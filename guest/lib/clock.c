@@ -117,11 +117,14 @@ uint64_t clock_look(struct clock_watch *watch, uint32_t n)
 		least = __atomic_load_n(&latest_clock, __ATOMIC_ACQUIRE);
 	}
 	watch->now = read_clock(n, &watch->tsc);
-	if (watch->tsc < least_tsc || watch->now < least)
+	if (watch->tsc < least_tsc || watch->now < least) {
 		watch->back++;
-	else if (watch->now - own >= SECOND ||
-		 scale(&shared[n].time, watch->tsc - own_tsc) >= SECOND)
-		watch->steps++;
+	} else {
+		uint64_t by_tsc = scale(&shared[n].time, watch->tsc - own_tsc), by_clock = watch->now - own;
+		uint64_t leap = by_tsc > by_clock ? by_tsc : by_clock;
+
+		watch->leap = leap > watch->leap ? leap : watch->leap;
+	}
 	if (watch->now > own && watch->now - own > watch->recent)
 		watch->recent = watch->now - own;
 	publish(&latest_tsc, watch->tsc);

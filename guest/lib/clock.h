@@ -18,7 +18,7 @@ struct clock_watch {
 	uint64_t gap;	   /* longest time between two reads, ns, up to the last clock_settle() */
 	uint64_t recent;   /* likewise, since then, and of kvmclock alone */
 	uint64_t back;	   /* how often the TSC or kvmclock was before what any CPU had read */
-	uint64_t steps;	   /* how often it was a second or more after */
+	uint64_t leap;	   /* longest time between two reads, ns, by kvmclock or by the TSC */
 	int64_t epoch;	   /* the host's time at zero, as last asked for */
 };
 

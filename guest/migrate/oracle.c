@@ -159,7 +159,7 @@ static void say_failure(void)
 /* What follows "ready", "check ok" and "status". The gap is that of the last answer. */
 static void say_state(void)
 {
-	uint64_t written = 0, iterations = cpus[0].pages.iteration, gap = 0, back = 0, steps = 0;
+	uint64_t written = 0, iterations = cpus[0].pages.iteration, gap = 0, back = 0, leap = 0;
 
 	for (uint32_t n = 0; n < config.cpus; n++) {
 		const struct cpu *cpu = &cpus[n];
@@ -169,13 +169,13 @@ static void say_state(void)
 			iterations = cpu->pages.iteration;
 		gap = cpu->gap > gap ? cpu->gap : gap;
 		back += cpu->watch.back;
-		steps += cpu->watch.steps;
+		leap = cpu->watch.leap > leap ? cpu->watch.leap : leap;
 	}
 	line_add_dec(&line, " pages=", config.working + config.filled);
 	line_add_dec(&line, " iterations=", iterations);
 	line_add_dec(&line, " maxgap_ns=", gap);
 	line_add_dec(&line, " back=", back);
-	line_add_dec(&line, " steps=", steps);
+	line_add_dec(&line, " leap_ns=", leap);
 	line_add_dec(&line, " written=", written);
 	line_add_dec(&line, " time_ns=", cpus[0].watch.now);
 	line_add_dec(&line, " common=", clock_is_common() ? 1 : 0);

@@ -107,6 +107,30 @@ static void copies(void)
 	xen_expect("from nowhere", op(GNTTABOP_copy, (void *)NOWHERE, 1), -XEN_EFAULT);
 }
 
+static void expect_swap(const char *what, uint32_t a, uint32_t b, int16_t wanted)
+{
+	struct xen_gnttab_swap_grant_ref swap = { .ref_a = a, .ref_b = b };
+
+	xen_expect(what, op(GNTTABOP_swap_grant_ref, &swap, 1), 0);
+	xen_expect(what, swap.status, wanted);
+}
+
+static void swaps(void)
+{
+	struct xen_grant_entry_v1 *table = (struct xen_grant_entry_v1 *)frames[0];
+	struct xen_grant_entry_v1 one = table[9], other = table[10];
+
+	expect_swap("swap", 9, 10, GNTST_okay);
+	xen_expect("one", table[10].flags, one.flags);
+	xen_expect("its page", table[10].frame, one.frame);
+	xen_expect("other", table[9].flags, other.flags);
+	xen_expect("its page", table[9].frame, other.frame);
+	expect_swap("back", 10, 9, GNTST_okay);
+	expect_swap("itself", 9, 9, GNTST_okay);
+	expect_swap("no reference", 9, 1024, GNTST_bad_gntref);
+	xen_expect("from nowhere", op(GNTTABOP_swap_grant_ref, (void *)NOWHERE, 1), -XEN_EFAULT);
+}
+
 static void maps(void)
 {
 	struct xen_gnttab_map_grant_ref map = { .host_addr = (uintptr_t)pages[2], .ref = 9, .dom = US };
@@ -198,6 +222,7 @@ void guest_main(const void *info)
 		return;
 	sizes();
 	copies();
+	swaps();
 	maps();
 	versions();
 	narrow();

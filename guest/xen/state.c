@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Leaves traces in as many of Xen's registers as it can, says so, and spins. With fifo=1 in the FIFO ABI. */
+/*
+ * Leaves traces in as many of Xen's registers as it can, says so, and spins. With fifo=1 in the FIFO ABI; with
+ * calls=1 it spins in hypercalls.
+ */
 #include <abi/pvh.h>
 #include <abi/xen_physdev.h>
 
@@ -128,6 +131,8 @@ void guest_main(const void *info)
 	xen_expect("watchdog", xen_call(HYPERVISOR_sched_op, SCHEDOP_watchdog,
 					(uintptr_t)&watchdog, 0), 1);
 	xen_verdict();
+	while (cmdline_number(cmdline, "calls", 0))
+		xen_call(HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0);
 	for (;;)
 		cpu_relax();
 }

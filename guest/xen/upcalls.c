@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How upcalls reach a CPU: by its own vector, by the domain's, which nobody acknowledges, by a GSI and by a
- * PCI device's INTx. The command line is test= and the name of one way.
+ * How upcalls reach a CPU: by its own vector, also when its LAPIC was off meanwhile, by the domain's, which
+ * nobody acknowledges, by a GSI and by a PCI device's INTx. The command line is test= and the name of one way.
  */
 #include <abi/pvh.h>
 
@@ -169,13 +169,30 @@ static void check_upcalls(bool by_line)
 	wait_for("the last", count + 2);
 }
 
-static void own(void)
+static void set_own_vector(void)
 {
 	struct xen_hvm_evtchn_upcall_vector vector = { .vcpu = 0, .vector = OWN_VECTOR };
 
 	xen_expect("vector", xen_call(HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector,
 				      (uintptr_t)&vector, 0), 0);
+}
+
+static void own(void)
+{
+	set_own_vector();
 	check_upcalls(false);
+}
+
+/* The selector's bit is set already: whoever raises the port's word makes no upcall any more. */
+static void late(void)
+{
+	set_own_vector();
+	for (uint32_t i = 1; i <= 5; i++) {
+		wrmsr(MSR_X2APIC_SVR, 0xff);
+		xen_expect("send", xen_send(port), 0);
+		wrmsr(MSR_X2APIC_SVR, 0x1ff);
+		wait_for("the upcall of an event that came while the LAPIC was off", i);
+	}
 }
 
 static void domain(void)
@@ -233,10 +250,7 @@ void guest_ap_main(uint32_t n)
 /* Who counts exits compares two numbers of rounds: nothing else depends on it. */
 static void ipi(void)
 {
-	struct xen_hvm_evtchn_upcall_vector vector = { .vcpu = 0, .vector = OWN_VECTOR };
-
-	xen_expect("vector", xen_call(HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector,
-				      (uintptr_t)&vector, 0), 0);
+	set_own_vector();
 	guest_start_cpu(1);
 	wait_for("an IPI", (uint32_t)rounds);
 }
@@ -244,8 +258,8 @@ static void ipi(void)
 static const struct {
 	const char *name;
 	void (*fn)(void);
-} tests[] = { { "own", own }, { "domain", domain }, { "gsi", gsi }, { "intx", intx },
-	      { "ipi", ipi } };
+} tests[] = { { "own", own }, { "late", late }, { "domain", domain }, { "gsi", gsi },
+	      { "intx", intx }, { "ipi", ipi } };
 
 static bool is(const char *a, const char *b)
 {

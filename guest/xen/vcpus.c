@@ -13,7 +13,7 @@
 #define TSS	  0x08b
 
 static uint8_t stack[4096] __attribute__((aligned(16)));
-static uint32_t arrived;
+static uint32_t arrived, beats;
 
 static uint64_t cr(int n)
 {
@@ -37,7 +37,7 @@ static void __attribute__((noreturn)) begin_64(void)
 {
 	__atomic_store_n(&arrived, 64, __ATOMIC_SEQ_CST);
 	for (;;)
-		cpu_relax();
+		__atomic_add_fetch(&beats, 1, __ATOMIC_SEQ_CST);
 }
 
 /* movl $32, arrived; hlt; jmp to the hlt: by physical addresses, which are the program's. */
@@ -66,6 +66,30 @@ static void start(uint32_t vcpu, struct xen_vcpu_hvm_context *context)
 	xen_expect("is up", vcpu_op(VCPUOP_is_up, vcpu, NULL), 1);
 }
 
+static uint32_t beats_now(void)
+{
+	return __atomic_load_n(&beats, __ATOMIC_SEQ_CST);
+}
+
+/* An event for one that is down waits until it is up again. */
+static void down_and_up(void)
+{
+	uint32_t port = xen_bind_ipi(1), then, looks = 0;
+
+	xen_expect("down", vcpu_op(VCPUOP_down, 1, NULL), 0);
+	xen_expect("is down", vcpu_op(VCPUOP_is_up, 1, NULL), 0);
+	then = beats_now();
+	xen_expect("send", xen_send(port), 0);
+	while (looks++ < 2000)
+		cpu_relax();
+	xen_expect("it does not run", beats_now(), then);
+	xen_expect("up again", vcpu_op(VCPUOP_up, 1, NULL), 0);
+	looks = 0;
+	while (beats_now() == then && looks++ < LIMIT)
+		cpu_relax();
+	xen_expect("it runs", beats_now() != then, 1);
+}
+
 static void initialise(void)
 {
 	struct xen_vcpu_hvm_context wide = { .mode = XEN_VCPU_HVM_MODE_64B };
@@ -84,6 +108,7 @@ static void initialise(void)
 	};
 	start(1, &wide);
 	wait_for(64);
+	down_and_up();
 	__builtin_memcpy(begin_32 + 2, &at, sizeof(at));
 	*regs = (struct xen_vcpu_hvm_x86_32){
 		.eip = (uint32_t)(uintptr_t)begin_32,

@@ -73,6 +73,13 @@ ABI_OFFSET(struct xen_grant_entry_v2, frame, 8);
 #define GNTMAP_application_map (1u << 3)
 #define GNTMAP_contains_pte    (1u << 4)
 
+struct xen_gnttab_swap_grant_ref {
+	uint32_t ref_a, ref_b;
+	int16_t status;
+	uint16_t pad;
+};
+ABI_SIZE(struct xen_gnttab_swap_grant_ref, 12);
+
 struct xen_gnttab_map_grant_ref {
 	uint64_t host_addr;
 	uint32_t flags, ref;

@@ -120,6 +120,7 @@ int reg_file_list(struct reg_file *file, struct reg_list *list);
  *   -ENOENT  no such register
  *   -EINVAL  not a value that it can hold (set)
  *   -EBUSY   fixed since the VM first ran (set)
+ *   -ENODEV  it says what its device is, and that is another one here (set); so are the device's others
  * and what the host's kernel reports.
  */
 int reg_file_get(struct reg_file *file, struct reg_key key, void *val);

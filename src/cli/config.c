@@ -5,94 +5,15 @@
 #include <ferry/error.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/util.h"
 #include "cli/command.h"
-
-#define CONFIG_SIZE_MAX	 (1 * MIB)
-#define CONFIG_DEPTH_MAX 8
-
-/* The whole file with a NUL behind it; NULL, and the reason in the error's text. */
-static char *read_text(const char *path, size_t *ret_size)
-{
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	AUTO_FREE char *text = malloc(CONFIG_SIZE_MAX + 1);
-	char *read_whole = NULL;
-	size_t size = 0;
-	ssize_t n = 1;
-
-	while (fd >= 0 && text && size <= CONFIG_SIZE_MAX && n > 0) {
-		n = read(fd, text + size, CONFIG_SIZE_MAX + 1 - size);
-		size += n > 0 ? (size_t)n : 0;
-	}
-	if (fd < 0 || n < 0) {
-		because(-EINVAL, "cannot %s: %s", fd < 0 ? "open" : "read", strerror(errno));
-	} else if (!text) {
-		because(-ENOMEM, "out of memory");
-	} else if (size > CONFIG_SIZE_MAX) {
-		because(-EINVAL, "longer than 1M: not a config file");
-	} else {
-		text[size] = '\0';
-		*ret_size = size;
-		read_whole = text;
-		text = NULL;
-	}
-	return read_whole;
-}
-
-static void syntax_error(const char *text, size_t at, const char *what)
-{
-	unsigned line = 1, column = 1;
-
-	for (size_t i = 0; i < at && text[i]; i++) {
-		column++;
-		if (text[i] == '\n') {
-			line++;
-			column = 1;
-		}
-	}
-	because(-EINVAL, "line %u, column %u: %s", line, column, what);
-}
-
-/* The object that the text is; NULL, and the reason in the error's text. */
-static struct json_object *parse_text(const char *text, size_t size)
-{
-	struct json_tokener *tokener = json_tokener_new_ex(CONFIG_DEPTH_MAX);
-	struct json_object *root = NULL;
-	enum json_tokener_error error;
-
-	if (!tokener) {
-		because(-ENOMEM, "out of memory");
-		return NULL;
-	}
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	/* With the NUL: it tells the tokener that nothing follows. */
-	root = json_tokener_parse_ex(tokener, text, (int)size + 1);
-	error = json_tokener_get_error(tokener);
-	if (error == json_tokener_continue)
-		syntax_error(text, size, "the file ends inside a value");
-	else if (error != json_tokener_success)
-		syntax_error(text, json_tokener_get_parse_end(tokener),
-			     json_tokener_error_desc(error));
-	else if (strlen(text) != size)
-		syntax_error(text, strlen(text), "a NUL byte");
-	else if (json_object_is_type(root, json_type_object))
-		goto done;
-	else
-		because(-EINVAL, "the file must hold an object: { \"memory\": \"512M\", … }");
-	json_object_put(root);
-	root = NULL;
-done:
-	json_tokener_free(tokener);
-	return root;
-}
+#include "cli/config_text.h"
 
 /* Appends text, with its commas doubled where it stands inside a list. */
 static void put_text(FILE *out, const char *text, bool in_list)
@@ -212,9 +133,9 @@ static int set_key(const struct command_option *option, bool on, struct json_obj
 int config_load(const char *path, struct json_object **ret_root)
 {
 	size_t size = 0;
-	AUTO_FREE char *text = read_text(path, &size);
+	AUTO_FREE char *text = config_text_read(path, &size);
 
-	*ret_root = text ? parse_text(text, size) : NULL;
+	*ret_root = text ? config_text_parse(text, size) : NULL;
 	return *ret_root ? 0 : -EINVAL;
 }
 
@@ -303,7 +224,7 @@ int config_read_machine(const char *text, const struct command *command, void *t
 
 	if (size > CONFIG_SIZE_MAX)
 		return because(-EINVAL, "longer than 1M: no description of a machine");
-	root = parse_text(text, size);
+	root = config_text_parse(text, size);
 	if (!root)
 		return -EINVAL;
 	err = check_keys(command, root);

@@ -61,6 +61,7 @@ int run_confine(struct run *run, const int *removes, size_t count)
 		.tasks = vm_stat_tasks(machine_vm(run->machine)),
 		.removes = directories,
 		.remove_count = count + 1,
+		.renames = control_future_name(run->control) ? directories[0] : -1,
 		.log = vm_log(machine_vm(run->machine)),
 	};
 

@@ -86,6 +86,17 @@ static int set_length(void *target, const char *value, bool on)
 	return read_number(value, &ctl->length);
 }
 
+/* What else is done to a VM by its name. */
+static int other_command(const struct ctl *ctl, const char *word)
+{
+	static const char *const names[] = { "migrate", "snapshot", "inspect", "stat", NULL };
+	unsigned i;
+
+	if (value_choice(word, names, &i) != 0)
+		return 0;
+	return because(-EINVAL, "%s is a command of its own: 'ferry %s %s ...'", word, word, ctl->name);
+}
+
 static int set_verb(struct ctl *ctl, const char *word)
 {
 	struct value_nearest nearest = { .typed = word };
@@ -97,6 +108,8 @@ static int set_verb(struct ctl *ctl, const char *word)
 		}
 		value_nearest_try(&nearest, verbs[i].name);
 	}
+	if (other_command(ctl, word))
+		return -EINVAL;
 	if (nearest.name)
 		return because(-EINVAL, "there is no verb \"%s\"; did you mean %s?", word,
 			       nearest.name);
@@ -185,7 +198,10 @@ static void print_progress(const char *key, struct json_object *progress)
 {
 	char text[256];
 
-	progress_text(progress, sizeof(text) - 1, text, sizeof(text));
+	if (strcmp(key, "arrival") == 0)
+		progress_arrival_text(progress, text, sizeof(text));
+	else
+		progress_text(progress, sizeof(text) - 1, false, text, sizeof(text));
 	printf("%s %s\n", key, text);
 }
 

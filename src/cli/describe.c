@@ -203,6 +203,7 @@ int describe_read(const char *text, struct run_options *options)
 
 	if (err)
 		return because_of(err, "the description of the machine");
+	described->name = options->machine.vm.name;
 	described->disks = options->disks;
 	described->disk_count = options->machine.disk_count;
 	described->nets = options->nets;

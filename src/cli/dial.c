@@ -28,7 +28,9 @@ int dial_open(struct dial *dial, const char *uri, unsigned connections,
 
 	*dial = (struct dial){ 0 };
 	if (options->tls) {
-		err = relay_open(uri, options, dial->fds, count);
+		err = channel_check_keys(options->tls);
+		if (!err)
+			err = relay_open(uri, options, dial->fds, count);
 		dial->count = err ? 0 : count;
 		return err;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ferry run --incoming`: listens, and takes the guest that another ferry sends. */
 #include <errno.h>
+#include <json-c/json.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -9,11 +10,15 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/util.h"
 #include "cli/images.h"
 #include "cli/print.h"
+#include "cli/progress.h"
 #include "cli/run.h"
 #include "cli/terminal.h"
 #include "control/control.h"
+#include "control/migration.h"
+#include "control/path.h"
 #include "io/channel.h"
 #include "mem/pager.h"
 #include "migrate/dest.h"
@@ -22,6 +27,9 @@
 /* How long a source that has connected and says nothing is waited for when ferry is to end. */
 #define LAST_WAIT_MS 1000
 
+/* Moves that take longer than that say how far they are: the guest may use the terminal, so in lines. */
+#define PROGRESS_NS (5 * 1000000000ULL)
+
 struct incoming {
 	struct run *run;
 	struct images images;
@@ -29,6 +37,7 @@ struct incoming {
 	int ready;	    /* an eventfd: the thread that waits for a source has ended */
 	unsigned receiving; /* 1 while the thread receives; the loop's */
 	bool has_failed;    /* that is why the VM ended; the loop's */
+	struct loop_timer timer;
 
 	/* The thread's while there is one. */
 	int err;
@@ -60,6 +69,12 @@ static int listen_there(struct incoming *in)
 	if (!err)
 		terminal_line("listening at %s", channel_listener_uri(in->listener));
 	return err;
+}
+
+/* A name that somebody asked for; what its source is called is not known yet. */
+static int check_name(const struct run_options *options)
+{
+	return options->machine.vm.name ? control_check_free(options->machine.vm.name) : 0;
 }
 
 static void *wait_main(void *arg)
@@ -114,6 +129,9 @@ static int make_machine(struct incoming *in)
 		err = run_make(in->run);
 	if (err)
 		migrate_dest_refuse(in->dest, err);
+	else if (control_future_name(in->run->control))
+		terminal_line("until %s has ended here, this VM's name is %s",
+			      control_future_name(in->run->control), control_name(in->run->control));
 	return err;
 }
 
@@ -160,6 +178,35 @@ static void received(void *arg)
 		stay_in_doubt(in);
 		break;
 	}
+}
+
+static bool ask_progress(void *self, struct migrate_progress *ret_progress)
+{
+	struct incoming *in = self;
+	bool arrives;
+
+	pthread_mutex_lock(&in->lock);
+	arrives = in->dest != NULL;
+	if (arrives)
+		migrate_dest_progress(in->dest, ret_progress);
+	pthread_mutex_unlock(&in->lock);
+	return arrives;
+}
+
+static void show_progress(struct loop_timer *timer)
+{
+	struct incoming *in = container_of(timer, struct incoming, timer);
+	struct migrate_progress progress;
+	struct json_object *arrival;
+	char text[256];
+
+	if (!ask_progress(in, &progress))
+		return;
+	arrival = migration_describe_arrival(&progress);
+	progress_arrival_text(arrival, text, sizeof(text));
+	json_object_put(arrival);
+	terminal_line("%s", text);
+	loop_timer_arm(vm_loop(machine_vm(in->run->machine)), timer, PROGRESS_NS, show_progress);
 }
 
 static void *receive_main(void *arg)
@@ -229,6 +276,7 @@ static int start_receiving(struct incoming *in)
 static enum exit_status receive(struct incoming *in)
 {
 	struct run *run = in->run;
+	struct loop *loop = vm_loop(machine_vm(run->machine));
 	char text[ERROR_TEXT_MAX];
 	enum vm_end why;
 	int err = start_receiving(in);
@@ -238,8 +286,12 @@ static enum exit_status receive(struct incoming *in)
 		return run_failed(run, STATUS_FAILED, err);
 	}
 	in->receiving = 1;
+	control_arrival(run->control, ask_progress, in);
+	/* Who is not told how far it is gets the guest all the same. */
+	(void)loop_timer_arm(loop, &in->timer, PROGRESS_NS, show_progress);
 	why = run_loop(run, text);
 	end_receiving(in);
+	loop_timer_disarm(loop, &in->timer);
 	run_finish(run);
 	if (!in->has_failed)
 		return run_report(why, text);
@@ -268,6 +320,8 @@ static int prepare(struct incoming *in)
 	in->ready = eventfd(0, EFD_CLOEXEC);
 	if (!err && in->ready < 0)
 		err = because(-errno, "eventfd: %s", strerror(errno));
+	if (!err)
+		err = check_name(&in->run->options);
 	return err ? err : listen_there(in);
 }
 

@@ -12,8 +12,9 @@
 #include "cli/print.h"
 #include "cli/terminal.h"
 
-/* Without a terminal: a line every so often, and one for each phase. */
-#define LINES_MS 5000
+/* Without a terminal: a line every so often, and one for each phase; none of what is over soon. */
+#define LINES_MS      5000
+#define FIRST_LINE_MS 1000
 
 #define COLUMNS_DEFAULT 80
 #define BAR_MAX		24
@@ -108,7 +109,7 @@ static void put_figures(FILE *out, struct json_object *params)
 			(unsigned long long)count_of(params, "throttle_percent"));
 }
 
-void progress_text(struct json_object *params, unsigned columns, char *text, size_t size)
+void progress_text(struct json_object *params, unsigned columns, bool bar, char *text, size_t size)
 {
 	char figures[256] = "";
 	FILE *out = fmemopen(figures, sizeof(figures), "w");
@@ -121,7 +122,7 @@ void progress_text(struct json_object *params, unsigned columns, char *text, siz
 	}
 	len = snprintf(text, size, "%-12s %3u%%", member_text(params, "phase"), percent);
 	/* The bar takes what the figures leave. */
-	if (len > 0 && (size_t)len + strlen(figures) + 13 <= columns) {
+	if (bar && len > 0 && (size_t)len + strlen(figures) + 13 <= columns) {
 		unsigned width = columns - (unsigned)len - (unsigned)strlen(figures) - 3;
 
 		out = fmemopen(text + len, size - (size_t)len, "w");
@@ -134,6 +135,17 @@ void progress_text(struct json_object *params, unsigned columns, char *text, siz
 	snprintf(text + len, size - (size_t)len, "%s", figures);
 	if (columns < size)
 		text[columns] = '\0';
+}
+
+void progress_arrival_text(struct json_object *arrival, char *text, size_t size)
+{
+	char arrived[32], left[32] = "";
+
+	progress_bytes(count_of(arrival, "arrived_bytes"), arrived, sizeof(arrived));
+	if (json_object_object_get_ex(arrival, "remaining_bytes", NULL))
+		progress_bytes(count_of(arrival, "remaining_bytes"), left, sizeof(left));
+	snprintf(text, size, "%s, %s of memory came%s%s%s", member_text(arrival, "phase"), arrived,
+		 left[0] ? ", " : "", left, left[0] ? " are missing" : "");
 }
 
 static unsigned terminal_columns(void)
@@ -149,7 +161,7 @@ static void show_bar(struct progress *progress, struct json_object *params)
 	char text[512];
 
 	/* The last column is left free: a full line moves the cursor on. */
-	progress_text(params, terminal_columns() - 1, text, sizeof(text));
+	progress_text(params, terminal_columns() - 1, true, text, sizeof(text));
 	fprintf(stderr, "\r%s\033[K", text);
 	fflush(stderr);
 	progress->is_open = true;
@@ -161,11 +173,13 @@ static void show_line(struct progress *progress, struct json_object *params)
 	double now = ms_of(params, "elapsed_ms");
 	char text[512];
 
+	if (now < FIRST_LINE_MS)
+		return;
 	if (strcmp(phase, progress->phase) == 0 && now - progress->told_ms < LINES_MS)
 		return;
 	snprintf(progress->phase, sizeof(progress->phase), "%s", phase);
 	progress->told_ms = now;
-	progress_text(params, COLUMNS_DEFAULT, text, sizeof(text));
+	progress_text(params, sizeof(text) - 1, false, text, sizeof(text));
 	terminal_line("%s", text);
 }
 

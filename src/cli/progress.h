@@ -30,8 +30,11 @@ void progress_show(void *self, struct json_object *params);
 /* What is printed next begins a line. */
 void progress_finish(struct progress *progress);
 
-/* One line of at most columns columns. */
-void progress_text(struct json_object *params, unsigned columns, char *text, size_t size);
+/* One line of at most columns columns; with a bar, where there is room, for those that are written again. */
+void progress_text(struct json_object *params, unsigned columns, bool bar, char *text, size_t size);
+
+/* The same of a guest that arrives: its object has no rounds. */
+void progress_arrival_text(struct json_object *arrival, char *text, size_t size);
 
 /* "520 MiB", "1.2 GiB"; and "12 ms", "1.2 s". size is at least 32. */
 void progress_bytes(uint64_t bytes, char *text, size_t size);

@@ -104,6 +104,7 @@ static int make_control(struct run *run)
 		.name = run->options.machine.vm.name,
 		.memory = run->options.machine.memory,
 		.is_blank = run->options.machine.blank,
+		.inherits = run->options.incoming && run_options_has_described_name(&run->options),
 	};
 	int err = describe_machine(&run->options, &description);
 

@@ -27,6 +27,7 @@ struct run_described {
 	size_t disk_count;
 	struct machine_net *nets;
 	size_t net_count;
+	const char *name; /* the options', until another is given */
 };
 
 /* The strings and arrays that machine points to belong to this; run_options_finish() frees them. */
@@ -65,6 +66,12 @@ void run_options_finish(struct run_options *options);
 static inline bool run_options_arrives(const struct run_options *options)
 {
 	return options->incoming || options->restore;
+}
+
+/* Whether its name is the one that its source gave it. */
+static inline bool run_options_has_described_name(const struct run_options *options)
+{
+	return options->described.name && options->machine.vm.name == options->described.name;
 }
 
 /* Whether the options go together, as far as is known without a description. -EINVAL. */

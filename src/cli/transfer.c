@@ -78,6 +78,8 @@ static enum exit_status ask(const struct transfer *transfer, struct control_sess
 	json_object_put(result);
 	/* So that its name and its disks are free. */
 	err = transfer->ends ? control_wait_end(session) : 0;
+	if (!err && transfer->ends)
+		control_wait_heir(transfer->name);
 	return err ? command_failed(STATUS_FAILED, err) : STATUS_OK;
 }
 

@@ -165,7 +165,8 @@ static int unknown_field(const struct value_field *fields, size_t count, const c
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s%s%s",
 					 i ? ", " : "", fields[i].key, fields[i].arg ? "=" : "",
 					 fields[i].arg ? fields[i].arg : "");
-	return because(-EINVAL, "\"%s\" is not known here; there are %s", key, list);
+	return because(-EINVAL, "\"%s\" is not known here; there are %s (a comma in a name is written "
+				"twice)", key, list);
 }
 
 /* Ends the element at the first single comma and undoes the doubled ones. Returns what follows. */

@@ -7,15 +7,22 @@
 #include <dirent.h>
 #include <errno.h>
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "control/json.h"
 #include "control/path.h"
+
+/* Two messages and one lock are between the end of a VM and its heir's name. */
+#define HEIR_WAIT_MS 5000
+#define HEIR_LOOK_MS 5L
 
 struct control_session {
 	int fd;
@@ -123,11 +130,11 @@ static int send_request(struct control_session *session, const char *method,
 	size_t sent = 0, len;
 	ssize_t n;
 
-	json_object_object_add(request, "jsonrpc", json_object_new_string("2.0"));
-	json_object_object_add(request, "id", json_object_new_int(1));
-	json_object_object_add(request, "method", json_object_new_string(method));
+	json_add(request, "jsonrpc", json_object_new_string("2.0"));
+	json_add(request, "id", json_object_new_int(1));
+	json_add(request, "method", json_object_new_string(method));
 	if (params)
-		json_object_object_add(request, "params", params);
+		json_add(request, "params", params);
 	if (asprintf(&line, "%s\n",
 		     json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN)) < 0)
 		line = NULL;
@@ -277,6 +284,52 @@ int control_wait_end(struct control_session *session)
 		r = next_line(session);
 	} while (r > 0);
 	return r == -ETIMEDOUT ? because(-ETIMEDOUT, "%s does not end", session->name) : r;
+}
+
+/* NAME.PID is what an heir of NAME is called until then: heir.c. */
+static bool is_heir(const char *candidate, const char *name)
+{
+	struct control_session *session = NULL;
+	struct json_object *status = NULL;
+	size_t len = strlen(name);
+	const char *becomes;
+	bool is = false;
+
+	if (strncmp(candidate, name, len) != 0 || candidate[len] != '.' ||
+	    control_open(candidate, &session) < 0 || !session)
+		return false;
+	if (control_ask(session, "status", NULL, NULL, NULL, &status) == 0) {
+		becomes = json_object_get_string(json_object_object_get(status, "becomes"));
+		is = becomes && strcmp(becomes, name) == 0;
+		json_object_put(status);
+	}
+	control_close(session);
+	return is;
+}
+
+static bool has_heir(const char *name)
+{
+	bool has = false;
+	size_t count = 0;
+	char **names = NULL;
+
+	if (control_names(&names, &count) < 0 || !names)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		has = has || is_heir(names[i], name);
+		free(names[i]);
+	}
+	free(names);
+	return has;
+}
+
+void control_wait_heir(const char *name)
+{
+	const struct timespec moment = { .tv_nsec = HEIR_LOOK_MS * 1000000 };
+
+	for (unsigned i = 0; i < HEIR_WAIT_MS / HEIR_LOOK_MS && has_heir(name); i++)
+		nanosleep(&moment, NULL);
+	error_clear();
 }
 
 static int is_socket_name(const struct dirent *entry)

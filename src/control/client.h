@@ -45,6 +45,12 @@ struct json_object *control_error_data(const struct control_session *session);
 int control_wait_end(struct control_session *session);
 
 /*
+ * The VM of that name has ended. Where its guest goes on here, it gets the name about now: waits until it
+ * has it, for seconds at the most.
+ */
+void control_wait_heir(const char *name);
+
+/*
  * The names of the VMs that run, sorted; what dead ones left is removed. The caller frees each and
  * the array. No VM is no error.
  */

@@ -49,18 +49,28 @@ void control_has_room(struct control *control)
 		control->is_full = false;
 }
 
+/* It is free, or another VM's for now: then there is another until that has ended. */
+static int find_name(struct control *control, bool inherits)
+{
+	int holder, err;
+
+	if (!inherits)
+		return control_check_free(control->name);
+	err = control_connect(control->name, &holder);
+	if (err == -ENOENT || err == -ECONNREFUSED)
+		return 0;
+	return err ? err : heir_begin(control, holder);
+}
+
 /* Under the directory's lock: nobody else decides about this name meanwhile. */
-static int take_address(struct control *control)
+static int take_address(struct control *control, bool inherits)
 {
 	int err = control_directory_open(true, &control->directory);
 
+	if (!err)
+		err = find_name(control, inherits);
 	if (err)
 		return err;
-	if (control_is_alive(control->name))
-		return because(-EEXIST,
-			       "a VM named %s runs already: choose another --name, or see "
-			       "'ferry list'",
-			       control->name);
 	error_clear();
 	if (unlink(control->address.sun_path) != 0 && errno != ENOENT)
 		return because(-errno, "cannot remove the old socket %s: %s",
@@ -97,9 +107,11 @@ static int start(struct control *control, const struct control_options *options)
 	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (control->fd < 0)
 		return because(-errno, "socket: %s", strerror(errno));
-	err = take_address(control);
+	err = take_address(control, options->inherits);
 	if (control->directory >= 0)
 		flock(control->directory, LOCK_UN);
+	if (!err)
+		err = heir_watch(control);
 	if (!err)
 		err = control_guest_init(&control->guest, control->machine, options->is_blank);
 	return err ? err : listen_on_loop(control);
@@ -112,7 +124,7 @@ int control_create(const struct control_options *options, struct control **ret_c
 
 	if (!control)
 		return because(-ENOMEM, "out of memory");
-	control->fd = control->directory = -1;
+	control->fd = control->directory = control->holder = -1;
 	err = start(control, options);
 	if (err) {
 		control_destroy(control);
@@ -149,12 +161,16 @@ void control_destroy(struct control *control)
 	if (control->loop)
 		control_end_migration(control);
 	control->is_full = false;
+	/*
+	 * Before it is closed: so nobody sees a dead socket that is about to vanish. And before clients are
+	 * gone: one may wait for the name.
+	 */
+	if (control->is_bound)
+		remove_address(control);
 	while (control->clients)
 		client_destroy(control->clients);
 	loop_watch_remove(control->loop, &control->watch);
-	/* Before it is closed: so nobody sees a dead socket that is about to vanish. */
-	if (control->is_bound)
-		remove_address(control);
+	heir_finish(control);
 	if (control->fd >= 0)
 		close(control->fd);
 	if (control->directory >= 0)

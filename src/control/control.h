@@ -18,6 +18,8 @@ struct control_options {
 	/* What another ferry makes the same machine from; copied. NULL: the VM cannot be migrated. */
 	const char *description;
 	bool is_blank; /* the machine is, and its guest comes by control_guest() */
+	/* Where a VM of that name runs, it is to have ended soon: until then this one has another name. */
+	bool inherits;
 };
 
 /*
@@ -32,6 +34,19 @@ const struct migrate_guest *control_guest(struct control *control);
 
 /* The directory that its socket is in, out of which control_destroy() removes it; the control's. */
 int control_directory_of(const struct control *control);
+
+/* What it answers to for now; and the name that it will have, NULL: that one. The control's. */
+const char *control_name(const struct control *control);
+const char *control_future_name(const struct control *control);
+
+struct migrate_progress;
+
+/*
+ * What status says of a guest that is on its way here: false when none is, any more. Called on the loop's
+ * thread as long as the control lives.
+ */
+void control_arrival(struct control *control,
+		     bool (*progress)(void *self, struct migrate_progress *ret_progress), void *self);
 
 /*
  * The guest is here and held, and nobody knows whether it runs elsewhere too: until the method resume

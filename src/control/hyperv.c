@@ -7,15 +7,16 @@
 #include <errno.h>
 #include <json-c/json.h>
 
+#include "control/json.h"
 #include "control/server.h"
 
 static struct json_object *vcpu_object(const struct machine_hyperv_vcpu *state)
 {
 	struct json_object *object = json_object_new_object();
 
-	json_object_object_add(object, "inhibited", json_object_new_boolean(state->is_inhibited));
+	json_add(object, "inhibited", json_object_new_boolean(state->is_inhibited));
 	if (state->waits)
-		json_object_object_add(object, "waits_on", json_object_new_int64(state->waits_on));
+		json_add(object, "waits_on", json_object_new_int64(state->waits_on));
 	return object;
 }
 
@@ -29,11 +30,11 @@ static int describe(struct machine *machine, struct json_object **ret_result)
 	for (uint32_t i = 0; i < vm_vcpus(machine_vm(machine)) && !err; i++) {
 		err = machine_hyperv_vcpu(machine, i, &state);
 		if (!err)
-			json_object_array_add(vcpus, vcpu_object(&state));
+			json_append(vcpus, vcpu_object(&state));
 	}
 	if (engine)
-		json_object_object_add(result, "engine", json_object_new_string(engine));
-	json_object_object_add(result, "vcpus", vcpus);
+		json_add(result, "engine", json_object_new_string(engine));
+	json_add(result, "vcpus", vcpus);
 	if (err)
 		json_object_put(result);
 	else

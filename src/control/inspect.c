@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "control/json.h"
 #include "migrate/snapshot.h"
 
 #define NAME_MAX_BYTES 96
@@ -211,19 +212,16 @@ static struct json_object *describe(const struct inspect *inspect, const struct 
 	if (!text)
 		return NULL;
 	snprintf(id, sizeof(id), "%#018" PRIx64, item->key.id);
-	json_object_object_add(params, "name",
-			       json_object_new_string((const char *)bytes + item->name_at));
-	json_object_object_add(params, "id", json_object_new_string(id));
-	json_object_object_add(
-		params, "vcpu",
-		item->key.vcpu == REG_VM ? NULL : json_object_new_int64((int64_t)item->key.vcpu));
-	json_object_object_add(params, "size", json_object_new_int64((int64_t)size));
+	json_add(params, "name", json_object_new_string((const char *)bytes + item->name_at));
+	json_add(params, "id", json_object_new_string(id));
+	json_add(params, "vcpu",
+		 item->key.vcpu == REG_VM ? NULL : json_object_new_int64((int64_t)item->key.vcpu));
+	json_add(params, "size", json_object_new_int64((int64_t)size));
 	if (item->err) {
-		json_object_object_add(params, "error",
-				       json_object_new_string(strerror(-item->err)));
+		json_add(params, "error", json_object_new_string(strerror(-item->err)));
 	} else {
 		spell(bytes + item->value_at, size, text);
-		json_object_object_add(params, "value", json_object_new_string(text));
+		json_add(params, "value", json_object_new_string(text));
 	}
 	return params;
 }

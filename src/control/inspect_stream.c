@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "control/json.h"
 #include "control/inspect.h"
 #include "control/server.h"
 
@@ -32,8 +33,7 @@ static char *tell_count(struct control_stream *stream, struct json_object *id)
 	const struct inspect *inspect = container_of(stream, struct inspect_stream, stream)->inspect;
 	struct json_object *result = json_object_new_object();
 
-	json_object_object_add(result, "registers",
-			       json_object_new_int64((int64_t)inspect_count(inspect)));
+	json_add(result, "registers", json_object_new_int64((int64_t)inspect_count(inspect)));
 	return rpc_answer(id, result);
 }
 

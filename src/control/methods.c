@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "control/json.h"
 #include "control/migration.h"
 #include "control/server.h"
 
@@ -49,7 +50,7 @@ static struct json_object *state_object(const struct control *control)
 {
 	struct json_object *object = json_object_new_object();
 
-	json_object_object_add(object, "state", json_object_new_string(state_of(control)));
+	json_add(object, "state", json_object_new_string(state_of(control)));
 	return object;
 }
 
@@ -61,6 +62,21 @@ static uint64_t memory_of(const struct control *control)
 	return machine_memory(control->machine, &memory) == 0 ? memory.plugged : control->memory;
 }
 
+void control_arrival(struct control *control,
+		     bool (*progress)(void *self, struct migrate_progress *ret_progress), void *self)
+{
+	control->arrival = progress;
+	control->arrival_self = self;
+}
+
+static void add_arrival(const struct control *control, struct json_object *status)
+{
+	struct migrate_progress progress;
+
+	if (control->arrival && control->arrival(control->arrival_self, &progress))
+		json_add(status, "arrival", migration_describe_arrival(&progress));
+}
+
 static int do_status(void *self, struct json_object *params, struct json_object **ret_result)
 {
 	const struct control *control = ((struct control_client *)self)->control;
@@ -68,25 +84,26 @@ static int do_status(void *self, struct json_object *params, struct json_object 
 	double uptime = seconds_since(control->started);
 
 	(void)params;
-	json_object_object_add(status, "name", json_object_new_string(control->name));
-	json_object_object_add(status, "pid", json_object_new_int(getpid()));
-	json_object_object_add(status, "state", json_object_new_string(state_of(control)));
-	json_object_object_add(status, "cpus", json_object_new_int64(vm_vcpus(vm_of(self))));
-	json_object_object_add(status, "memory", json_object_new_uint64(memory_of(control)));
-	json_object_object_add(status, "uptime", json_object_new_int64((int64_t)uptime));
-	json_object_object_add(status, "version", json_object_new_string(FERRY_VERSION));
+	json_add(status, "name", json_object_new_string(control->name));
+	if (control->future_name)
+		json_add(status, "becomes", json_object_new_string(control->future_name));
+	json_add(status, "pid", json_object_new_int(getpid()));
+	json_add(status, "state", json_object_new_string(state_of(control)));
+	json_add(status, "cpus", json_object_new_int64(vm_vcpus(vm_of(self))));
+	json_add(status, "memory", json_object_new_uint64(memory_of(control)));
+	json_add(status, "uptime", json_object_new_int64((int64_t)uptime));
+	json_add(status, "version", json_object_new_string(FERRY_VERSION));
 	if (control->migration)
-		json_object_object_add(status, "migration", migration_describe(control->migration));
+		json_add(status, "migration", migration_describe(control->migration));
+	add_arrival(control, status);
 	if (control_check_whole(control))
-		json_object_object_add(status, "whole", json_object_new_boolean(false));
+		json_add(status, "whole", json_object_new_boolean(false));
 	if (control_check_broken(control) || control_check_whole(control))
-		json_object_object_add(status, "advice",
-				       json_object_new_string(error_text(-EBUSY)));
+		json_add(status, "advice", json_object_new_string(error_text(-EBUSY)));
 	if (control->doubt)
-		json_object_object_add(status, "doubt", json_object_new_string(control->doubt));
+		json_add(status, "doubt", json_object_new_string(control->doubt));
 	if (control->doubt)
-		json_object_object_add(status, "advice",
-				       json_object_new_string(control->advice));
+		json_add(status, "advice", json_object_new_string(control->advice));
 	*ret_result = status;
 	return 0;
 }
@@ -119,6 +136,7 @@ static int settle_doubt(struct control *control)
 	if (!err) {
 		free(control->doubt);
 		control->doubt = NULL;
+		heir_take_name(control);
 	}
 	return err;
 }
@@ -194,7 +212,7 @@ static int do_balloon(void *self, struct json_object *params, struct json_object
 	if (err)
 		return err;
 	*ret_result = json_object_new_object();
-	json_object_object_add(*ret_result, "target", json_object_new_int64(target));
+	json_add(*ret_result, "target", json_object_new_int64(target));
 	return 0;
 }
 
@@ -222,10 +240,10 @@ static int do_memory(void *self, struct json_object *params, struct json_object 
 	if (err)
 		return err;
 	*ret_result = json_object_new_object();
-	json_object_object_add(*ret_result, "requested", json_object_new_uint64(memory.requested));
-	json_object_object_add(*ret_result, "plugged", json_object_new_uint64(memory.plugged));
-	json_object_object_add(*ret_result, "min", json_object_new_uint64(memory.min));
-	json_object_object_add(*ret_result, "max", json_object_new_uint64(memory.max));
+	json_add(*ret_result, "requested", json_object_new_uint64(memory.requested));
+	json_add(*ret_result, "plugged", json_object_new_uint64(memory.plugged));
+	json_add(*ret_result, "min", json_object_new_uint64(memory.min));
+	json_add(*ret_result, "max", json_object_new_uint64(memory.max));
 	return 0;
 }
 
@@ -246,7 +264,7 @@ static int do_version(void *self, struct json_object *params, struct json_object
 	(void)self;
 	(void)params;
 	*ret_result = json_object_new_object();
-	json_object_object_add(*ret_result, "version", json_object_new_string(FERRY_VERSION));
+	json_add(*ret_result, "version", json_object_new_string(FERRY_VERSION));
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/util.h"
+#include "control/json.h"
 #include "io/channel.h"
 #include "io/loop.h"
 #include "migrate/snapshot.h"
@@ -276,7 +277,7 @@ const struct migration_end *migration_end(const struct migration *migration)
 
 static void add_count(struct json_object *object, const char *key, uint64_t value)
 {
-	json_object_object_add(object, key, json_object_new_uint64(value));
+	json_add(object, key, json_object_new_uint64(value));
 }
 
 struct json_object *migration_ms(uint64_t ns)
@@ -287,16 +288,29 @@ struct json_object *migration_ms(uint64_t ns)
 	return json_object_new_double_s((double)ns / 1e6, text);
 }
 
+struct json_object *migration_describe_arrival(const struct migrate_progress *progress)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_add(object, "phase", json_object_new_string(migrate_phase_name(progress->phase)));
+	add_count(object, "total_bytes", progress->total);
+	add_count(object, "arrived_bytes", progress->copied);
+	if (progress->phase == MIGRATE_PULLING)
+		add_count(object, "remaining_bytes", progress->remaining);
+	add_count(object, "received_bytes", progress->sent);
+	json_add(object, "elapsed_ms", migration_ms(progress->elapsed_ns));
+	return object;
+}
+
 struct json_object *migration_describe(struct migration *migration)
 {
 	struct json_object *object = json_object_new_object();
 	struct migrate_progress p;
 
 	migration_progress(migration, &p);
-	json_object_object_add(object, migration->kind == MIGRATION_MOVE ? "uri" : "dir",
-			       json_object_new_string(migration->target));
-	json_object_object_add(object, "phase",
-			       json_object_new_string(migrate_phase_name(p.phase)));
+	json_add(object, migration->kind == MIGRATION_MOVE ? "uri" : "dir",
+		 json_object_new_string(migration->target));
+	json_add(object, "phase", json_object_new_string(migrate_phase_name(p.phase)));
 	add_count(object, "round", p.round);
 	add_count(object, "total_bytes", p.total);
 	add_count(object, "remaining_bytes", p.remaining);
@@ -304,15 +318,15 @@ struct json_object *migration_describe(struct migration *migration)
 	add_count(object, "sent_bytes", p.sent);
 	add_count(object, "throughput_bytes_per_s", p.throughput);
 	add_count(object, "dirty_bytes_per_s", p.dirty_rate);
-	json_object_object_add(object, "expected_downtime_ms", migration_ms(p.expected_downtime_ns));
-	json_object_object_add(object, "downtime_ms", migration_ms(p.downtime_ns));
-	json_object_object_add(object, "elapsed_ms", migration_ms(p.elapsed_ns));
+	json_add(object, "expected_downtime_ms", migration_ms(p.expected_downtime_ns));
+	json_add(object, "downtime_ms", migration_ms(p.downtime_ns));
+	json_add(object, "elapsed_ms", migration_ms(p.elapsed_ns));
 	add_count(object, "throttle_percent", p.throttle);
 	if (migration->kind == MIGRATION_MOVE)
 		add_count(object, "connections", migration->connections);
 	if (migration->tls)
-		json_object_object_add(object, "tls", json_object_new_string(migration->tls));
+		json_add(object, "tls", json_object_new_string(migration->tls));
 	if (migration->is_plain)
-		json_object_object_add(object, "insecure_plaintext", json_object_new_boolean(true));
+		json_add(object, "insecure_plaintext", json_object_new_boolean(true));
 	return object;
 }

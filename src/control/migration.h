@@ -81,6 +81,9 @@ const struct migration_end *migration_end(const struct migration *migration);
 /* Milliseconds to a thousandth, from nanoseconds. */
 struct json_object *migration_ms(uint64_t ns);
 
+/* What a destination knows of it. */
+struct json_object *migration_describe_arrival(const struct migrate_progress *progress);
+
 /* Progress as an object of the control socket's. */
 struct json_object *migration_describe(struct migration *migration);
 

@@ -157,6 +157,14 @@ bool control_is_alive(const char *name)
 	return err != -ENOENT && err != -ECONNREFUSED;
 }
 
+int control_check_free(const char *name)
+{
+	if (!control_is_alive(name))
+		return 0;
+	return because(-EEXIST, "a VM named %s runs already: choose another --name, or see 'ferry list'",
+		       name);
+}
+
 int control_remove_stale(const char *name)
 {
 	AUTO_CLOSE int lock = -1;

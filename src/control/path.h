@@ -34,6 +34,9 @@ int control_connect(const char *name, int *ret_fd);
 /* Whether somebody listens there; when that cannot be found out, yes. */
 bool control_is_alive(const char *name);
 
+/* -EEXIST: a VM of that name runs; the text says what to do. */
+int control_check_free(const char *name);
+
 /* Removes the socket of a VM that died; leaves that of one that lives. */
 int control_remove_stale(const char *name);
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/json.h"
+
 #define DEPTH_MAX 8
 #define BATCH_MAX 64
 
@@ -18,6 +20,7 @@ struct service {
 	size_t count;
 	void *self;
 	bool in_batch;
+	bool lacks_memory; /* an answer that is due could not be made */
 };
 
 /* Text of an object and a newline; takes the object. */
@@ -42,8 +45,8 @@ static struct json_object *make_envelope(struct json_object *id)
 {
 	struct json_object *answer = json_object_new_object();
 
-	json_object_object_add(answer, "jsonrpc", json_object_new_string("2.0"));
-	json_object_object_add(answer, "id", id);
+	json_add(answer, "jsonrpc", json_object_new_string("2.0"));
+	json_add(answer, "id", id);
 	return answer;
 }
 
@@ -51,11 +54,11 @@ static struct json_object *make_result(struct json_object *id, struct json_objec
 {
 	struct json_object *answer = make_envelope(id);
 
-	json_object_object_add(answer, "result", result);
+	json_add(answer, "result", result);
 	return answer;
 }
 
-/* err: the data's errno; 0: none. Takes data, which may be NULL. */
+/* err: the data's errno; 0: none. Takes data, which may be NULL. NULL: there is no memory. */
 static struct json_object *make_error(struct json_object *id, enum rpc_code code,
 				      const char *message, int err, struct json_object *data)
 {
@@ -63,16 +66,18 @@ static struct json_object *make_error(struct json_object *id, enum rpc_code code
 	struct json_object *error = json_object_new_object();
 	const char *name = err ? strerrorname_np(-err) : NULL;
 
-	json_object_object_add(error, "code", json_object_new_int(code));
-	json_object_object_add(error, "message", json_object_new_string(message));
+	json_add(error, "code", json_object_new_int(code));
+	json_add(error, "message", json_object_new_string(message));
 	if (name && !data)
 		data = json_object_new_object();
 	if (name)
-		json_object_object_add(data, "errno", json_object_new_string(name));
+		json_add(data, "errno", json_object_new_string(name));
 	if (data)
-		json_object_object_add(error, "data", data);
-	json_object_object_add(answer, "error", error);
-	return answer;
+		json_add(error, "data", data);
+	if (json_add(answer, "error", error))
+		return answer;
+	json_object_put(answer);
+	return NULL;
 }
 
 char *rpc_answer(struct json_object *id, struct json_object *result)
@@ -89,9 +94,9 @@ char *rpc_notification(const char *method, struct json_object *params)
 {
 	struct json_object *object = json_object_new_object();
 
-	json_object_object_add(object, "jsonrpc", json_object_new_string("2.0"));
-	json_object_object_add(object, "method", json_object_new_string(method));
-	json_object_object_add(object, "params", params);
+	json_add(object, "jsonrpc", json_object_new_string("2.0"));
+	json_add(object, "method", json_object_new_string(method));
+	json_add(object, "params", params);
 	return to_line(object);
 }
 
@@ -152,7 +157,9 @@ static int call_method(const struct service *service, const struct rpc_method *m
 	int err;
 
 	error_clear();
-	if (!json_object_is_type(params, json_type_object))
+	if (!params)
+		err = because(-ENOMEM, "out of memory");
+	else if (!json_object_is_type(params, json_type_object))
 		err = because(-EINVAL, "params must be an object");
 	else
 		err = check_params(method, params);
@@ -205,10 +212,10 @@ char *rpc_failure(struct json_object *id, int err, const char *message, struct j
 }
 
 /* The answer, NULL where none is due; a stream's id in *ret_reply. */
-static struct json_object *answer_one(const struct service *service, struct json_object *request,
+static struct json_object *answer_one(struct service *service, struct json_object *request,
 				      struct rpc_reply *ret_reply)
 {
-	struct json_object *name, *id = NULL, *params = NULL, *result = NULL;
+	struct json_object *name, *id = NULL, *params = NULL, *result = NULL, *answer;
 	const char *wrong = check_form(request, &name);
 	const struct rpc_method *method;
 	bool has_id;
@@ -239,8 +246,10 @@ static struct json_object *answer_one(const struct service *service, struct json
 		json_object_put(result);
 		return NULL;
 	}
-	return err ? answer_failure(json_object_get(id), err)
-		   : make_result(json_object_get(id), result);
+	answer = err ? answer_failure(json_object_get(id), err)
+		     : make_result(json_object_get(id), result);
+	service->lacks_memory |= !answer;
+	return answer;
 }
 
 static struct json_object *answer_batch(struct service *service, struct json_object *batch)
@@ -256,9 +265,10 @@ static struct json_object *answer_batch(struct service *service, struct json_obj
 	for (size_t i = 0; i < count; i++) {
 		answer = answer_one(service, json_object_array_get_idx(batch, i), &none);
 		if (answer)
-			json_object_array_add(answers, answer);
+			json_append(answers, answer);
 	}
-	if (json_object_array_length(answers))
+	service->lacks_memory |= !answers;
+	if (answers && json_object_array_length(answers))
 		return answers;
 	json_object_put(answers);
 	return NULL;
@@ -309,6 +319,8 @@ int rpc_handle(const struct rpc_method *methods, size_t count, void *self, const
 	else
 		answer = answer_one(&service, request, &reply);
 	json_object_put(request);
+	if (!answer && (wrong || service.lacks_memory))
+		return -ENOMEM;
 	if (answer) {
 		reply.line = to_line(answer);
 		if (!reply.line)

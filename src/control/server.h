@@ -47,6 +47,11 @@ struct control {
 	char *advice; /* what is to be done about it */
 	enum machine_release doubt_release; /* what resume makes of it */
 	char *gone_to; /* the guest's new place, when it has moved */
+	bool (*arrival)(void *self, struct migrate_progress *ret_progress); /* NULL: none */
+	void *arrival_self;
+	char *future_name; /* it is another VM's still; NULL: name is the right one */
+	int holder;	   /* a connection to that VM; -1: it has ended */
+	struct loop_watch holder_watch;
 };
 
 /* What a method that streams sends before its answer, as fast as the client takes it. */
@@ -128,6 +133,14 @@ int control_check_broken(const struct control *control);
 int control_settle_broken(struct control *control);
 /* The other end of that: -EBUSY, and what is to be done, while memory of the guest is still to come. */
 int control_check_whole(const struct control *control);
+/* heir.c. holder is a connection to who has the name still, and the control's. -ENOMEM. */
+int heir_begin(struct control *control, int holder);
+/* Waits for that VM's end, on the loop. -ENOMEM. */
+int heir_watch(struct control *control);
+/* Takes the name, when it can be taken, and not while somebody is told to use the other one. */
+void heir_take_name(struct control *control);
+void heir_finish(struct control *control);
+
 /* Nobody watches any more. */
 void control_watcher_gone(struct control *control);
 

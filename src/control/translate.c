@@ -8,6 +8,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "control/json.h"
 #include "control/server.h"
 
 #define LENGTH_DEFAULT 16
@@ -56,8 +57,8 @@ int do_translate(void *self, struct json_object *params, struct json_object **re
 		return err;
 	snprintf(text, sizeof(text), "%#" PRIx64, physical);
 	result = json_object_new_object();
-	json_object_object_add(result, "physical", json_object_new_string(text));
-	json_object_object_add(result, "bytes", hex(bytes, (size_t)length));
+	json_add(result, "physical", json_object_new_string(text));
+	json_add(result, "bytes", hex(bytes, (size_t)length));
 	*ret_result = result;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "control/json.h"
 #include "control/migration.h"
 #include "control/server.h"
 
@@ -103,7 +104,7 @@ struct control_stream *watcher_stream(struct watcher *watcher)
 
 static void add_text(struct json_object *object, const char *key, const char *text)
 {
-	json_object_object_add(object, key, json_object_new_string(text));
+	json_add(object, key, json_object_new_string(text));
 }
 
 static const char *outcome_name(enum migration_kind kind, const struct migration_end *end)
@@ -128,7 +129,7 @@ static struct json_object *split_lines(const char *text)
 	while (*text) {
 		size_t len = strcspn(text, "\n");
 
-		json_object_array_add(lines, json_object_new_string_len(text, (int)len));
+		json_append(lines, json_object_new_string_len(text, (int)len));
 		text += len + (text[len] == '\n');
 	}
 	return lines;
@@ -136,9 +137,9 @@ static struct json_object *split_lines(const char *text)
 
 static void add_figures(struct json_object *answer, const struct migrate_progress *progress)
 {
-	json_object_object_add(answer, "downtime_ms", migration_ms(progress->downtime_ns));
-	json_object_object_add(answer, "total_ms", migration_ms(progress->elapsed_ns));
-	json_object_object_add(answer, "bytes", json_object_new_uint64(progress->sent));
+	json_add(answer, "downtime_ms", migration_ms(progress->downtime_ns));
+	json_add(answer, "total_ms", migration_ms(progress->elapsed_ns));
+	json_add(answer, "bytes", json_object_new_uint64(progress->sent));
 }
 
 void watcher_end(struct watcher *watcher)
@@ -152,7 +153,7 @@ void watcher_end(struct watcher *watcher)
 	if (end->err) {
 		watcher->err = end->err;
 		watcher->message = strdup(end->text);
-		json_object_object_add(watcher->answer, "refusals", split_lines(end->refusals));
+		json_add(watcher->answer, "refusals", split_lines(end->refusals));
 	} else {
 		add_text(watcher->answer, kind == MIGRATION_MOVE ? "uri" : "dir",
 			 migration_target(migration));

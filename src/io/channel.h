@@ -88,6 +88,9 @@ struct channel_options {
 /* The same for who has connected and not yet shown who it is, TLS included: channel_trust(). */
 #define CHANNEL_STRANGER_MS 10000
 
+/* Whether the files of channel_options.tls can serve: -ENOENT, -EACCES, -EINVAL with a text. */
+int channel_check_keys(const char *directory);
+
 /* Whether uri has one of the forms above; nothing is opened or resolved. -EINVAL with a text. */
 int channel_uri_check(const char *uri);
 /* The forms, for a help page: lines that end in a newline and begin with two spaces. */

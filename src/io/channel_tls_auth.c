@@ -57,6 +57,55 @@ static int find_files(const char *directory, struct paths *paths)
 	return r;
 }
 
+#define KEY_ID_MAX 64
+
+/* The public half of the key that the certificate is for. False: it cannot be told. */
+static bool id_of_certificate(const struct tls_library *lib,
+			      gnutls_certificate_credentials_t credentials, unsigned char *id,
+			      size_t *size)
+{
+	gnutls_datum_t der;
+	gnutls_x509_crt_t cert;
+	bool is_known;
+
+	if (lib->certificate_get_crt_raw(credentials, 0, 0, &der) < 0 ||
+	    lib->x509_crt_init(&cert) < 0)
+		return false;
+	is_known = lib->x509_crt_import(cert, &der, GNUTLS_X509_FMT_DER) == 0 &&
+		   lib->x509_crt_get_key_id(cert, 0, id, size) == 0;
+	lib->x509_crt_deinit(cert);
+	return is_known;
+}
+
+static bool id_of_key(const struct tls_library *lib, gnutls_certificate_credentials_t credentials,
+		      unsigned char *id, size_t *size)
+{
+	gnutls_x509_privkey_t key;
+	bool is_known;
+
+	if (lib->certificate_get_x509_key(credentials, 0, &key) < 0)
+		return false;
+	is_known = lib->x509_privkey_get_key_id(key, 0, id, size) == 0;
+	lib->x509_privkey_deinit(key);
+	return is_known;
+}
+
+/* GnuTLS compares the two when it loads them, but not those of EdDSA: the peer would find out. */
+static int check_pair(const struct tls_library *lib, gnutls_certificate_credentials_t credentials,
+		      const struct paths *paths)
+{
+	unsigned char cert[KEY_ID_MAX], key[KEY_ID_MAX];
+	size_t cert_size = sizeof(cert), key_size = sizeof(key);
+
+	if (!id_of_certificate(lib, credentials, cert, &cert_size) ||
+	    !id_of_key(lib, credentials, key, &key_size))
+		return 0;
+	if (cert_size == key_size && memcmp(cert, key, cert_size) == 0)
+		return 0;
+	return because(-EINVAL, "TLS: %s is not for the key %s: they must be of one pair",
+		       paths->cert, paths->key);
+}
+
 static int load(const struct tls_library *lib, gnutls_certificate_credentials_t credentials,
 		const struct paths *paths)
 {
@@ -69,7 +118,7 @@ static int load(const struct tls_library *lib, gnutls_certificate_credentials_t 
 	if (n < 0)
 		return because(-EINVAL, "TLS: %s and %s: %s", paths->cert, paths->key,
 			       lib->strerror(n));
-	return 0;
+	return check_pair(lib, credentials, paths);
 }
 
 int channel_tls_keys_load(const char *directory, struct channel_tls_keys **ret_keys)
@@ -91,6 +140,16 @@ int channel_tls_keys_load(const char *directory, struct channel_tls_keys **ret_k
 	keys->users = 1;
 	*ret_keys = keys;
 	return 0;
+}
+
+int channel_check_keys(const char *directory)
+{
+	struct channel_tls_keys *keys;
+	int r = channel_tls_keys_load(directory, &keys);
+
+	if (r == 0)
+		channel_tls_keys_put(keys);
+	return r;
 }
 
 struct channel_tls_keys *channel_tls_keys_get(struct channel_tls_keys *keys)

@@ -18,11 +18,12 @@ int disk_dirty_start(struct disk_dirty *dirty, uint64_t size)
 
 	if (atomic_load(&dirty->tracked))
 		return because(-EBUSY, "the writes to the disk are tracked already");
-	if (!dirty->bitmap)
+	if (!dirty->bitmap) {
 		dirty->bitmap = calloc(words, sizeof(*dirty->bitmap));
-	if (!dirty->bitmap)
-		return because(-ENOMEM, "out of memory");
-	dirty->blocks = (size + DISK_DIRTY_BLOCK - 1) / DISK_DIRTY_BLOCK;
+		if (!dirty->bitmap)
+			return because(-ENOMEM, "out of memory");
+		dirty->blocks = (size + DISK_DIRTY_BLOCK - 1) / DISK_DIRTY_BLOCK;
+	}
 	for (uint64_t word = 0; word < words; word++)
 		atomic_store_explicit(&dirty->bitmap[word], 0, memory_order_relaxed);
 	atomic_store(&dirty->tracked, true);

@@ -223,6 +223,8 @@ int loop_drain(struct loop *loop, const unsigned *pending)
 {
 	int r = 0;
 
+	if (!*pending) /* somebody else may be running it */
+		return 0;
 	loop->thread = pthread_self();
 	while (r == 0 && *pending)
 		r = turn(loop);

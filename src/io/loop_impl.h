@@ -17,7 +17,7 @@ struct loop_message;
  */
 struct loop {
 	struct io_uring ring;
-	pthread_t thread;
+	_Atomic pthread_t thread; /* who runs it now */
 	struct loop_deferred *deferred;
 	struct loop_lookout *lookouts;
 	bool may_look;	    /* somebody else can run meanwhile: there is another CPU */

@@ -18,7 +18,9 @@
 	X(bye)                                 \
 	X(certificate_allocate_credentials)    \
 	X(certificate_free_credentials)        \
+	X(certificate_get_crt_raw)             \
 	X(certificate_get_peers)               \
+	X(certificate_get_x509_key)            \
 	X(certificate_server_set_request)      \
 	X(certificate_set_x509_key_file)       \
 	X(certificate_set_x509_trust_file)     \
@@ -43,8 +45,11 @@
 	X(x509_crt_deinit)                     \
 	X(x509_crt_get_dn)                     \
 	X(x509_crt_get_expiration_time)        \
+	X(x509_crt_get_key_id)                 \
 	X(x509_crt_import)                     \
-	X(x509_crt_init)
+	X(x509_crt_init)                       \
+	X(x509_privkey_deinit)                 \
+	X(x509_privkey_get_key_id)
 
 struct tls_library {
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): it is a member's name */

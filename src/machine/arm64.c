@@ -358,6 +358,7 @@ const struct machine_part machine_parts[] = {
 	{ machine_add_balloon, machine_remove_balloon },
 	{ machine_add_vmem, machine_remove_vmem },
 	{ machine_add_shmem, machine_remove_shmem },
+	{ machine_close_slots, NULL }, /* after the last PCI function */
 	{ add_kernel, NULL }, /* last: it takes the memory that is left */
 };
 

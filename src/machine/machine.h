@@ -157,6 +157,7 @@ int machine_map_ram(struct machine *machine, struct mem *mem, uint64_t low_base,
 int machine_add_rng(struct machine *machine);
 void machine_remove_rng(struct machine *machine);
 int machine_add_shmem(struct machine *machine);
+int machine_close_slots(struct machine *machine);
 void machine_remove_shmem(struct machine *machine);
 int machine_add_balloon(struct machine *machine);
 void machine_remove_balloon(struct machine *machine);

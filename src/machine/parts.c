@@ -10,6 +10,7 @@
 #include <ferry/error.h>
 
 #include "base/util.h"
+#include "dev/pci/pci.h"
 #include "dev/serial.h"
 #include "dev/shmem.h"
 #include "dev/virtio/balloon.h"
@@ -211,6 +212,11 @@ int machine_add_shmem(struct machine *machine)
 void machine_remove_shmem(struct machine *machine)
 {
 	shmem_destroy(machine->shmem);
+}
+
+int machine_close_slots(struct machine *machine)
+{
+	return pci_host_close(machine->pci);
 }
 
 static size_t console_out(void *self, const void *buf, size_t len)

@@ -497,6 +497,7 @@ const struct machine_part machine_parts[] = {
 	{ machine_add_balloon, machine_remove_balloon },
 	{ machine_add_vmem, machine_remove_vmem },
 	{ machine_add_shmem, machine_remove_shmem },
+	{ machine_close_slots, NULL }, /* after the last PCI function */
 	{ add_tables, NULL }, /* from here on memory: a blank machine's comes from elsewhere */
 	{ add_reset_vector, NULL },
 	{ add_kernel, NULL }, /* last: it takes the memory that is left */

@@ -9,6 +9,7 @@
 
 #include <ferry/error.h>
 
+#include "base/tsan.h"
 #include "base/util.h"
 #include "mem/mem_impl.h"
 
@@ -44,6 +45,7 @@ uint8_t *mem_reserve_address(gpa_t gpa, uint64_t size, uint64_t align)
 
 void mem_advise(const struct mem *mem, const struct mem_region *region)
 {
+	tsan_expect_races(region->hva, region->size, "guest memory");
 	madvise(region->hva, region->size, MADV_DONTDUMP);
 	if (mem->page_size == GUEST_PAGE_SIZE)
 		madvise(region->hva, region->size, MADV_HUGEPAGE);

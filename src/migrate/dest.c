@@ -26,6 +26,14 @@ void dest_set_phase(struct migrate_dest *dest, enum migrate_phase phase)
 	pthread_mutex_unlock(&dest->lock);
 }
 
+void dest_set_missing(struct migrate_dest *dest, uint64_t pages)
+{
+	pthread_mutex_lock(&dest->lock);
+	dest->missing = pages;
+	dest->arrived = 0;
+	pthread_mutex_unlock(&dest->lock);
+}
+
 static int receive_hello(struct migrate_dest *dest)
 {
 	const struct stream *control = &dest->control;
@@ -305,6 +313,7 @@ static int receive(struct migrate_dest *dest)
 
 	if (!err)
 		err = page_unpacker_init(&dest->unpacker, dest->guest->mem, NULL);
+	dest->unpacker.arrived = &dest->arrived;
 	dest_set_phase(dest, MIGRATE_COPYING);
 	if (!err)
 		err = receivers_accept(dest);
@@ -380,8 +389,13 @@ int migrate_dest_cancel(struct migrate_dest *dest)
 
 void migrate_dest_progress(struct migrate_dest *dest, struct migrate_progress *ret_progress)
 {
+	uint64_t arrived;
+
 	pthread_mutex_lock(&dest->lock);
+	arrived = dest->arrived;
 	*ret_progress = dest->progress;
+	ret_progress->copied = arrived * GUEST_PAGE_SIZE;
+	ret_progress->remaining = (dest->missing - min_u64(arrived, dest->missing)) * GUEST_PAGE_SIZE;
 	ret_progress->sent = dest->channel ? channel_bytes_read(dest->channel) : 0;
 	for (unsigned i = 0; i < dest->receiver_count; i++)
 		ret_progress->sent += channel_bytes_read(dest->receivers[i].channel);

@@ -57,7 +57,10 @@ enum migrate_arrival migrate_dest_run(struct migrate_dest *dest, const struct mi
  */
 int migrate_dest_cancel(struct migrate_dest *dest);
 
-/* Any thread. */
+/*
+ * What has come; remaining is known only in post-copy, of which pages that are zero need not come.
+ * Any thread.
+ */
 void migrate_dest_progress(struct migrate_dest *dest, struct migrate_progress *ret_progress);
 
 /* What this host has against the guest, one reason a line; "" when nothing. */

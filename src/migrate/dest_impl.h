@@ -58,10 +58,14 @@ struct migrate_dest {
 	int err; /* the first failure of a receiver */
 	char err_text[ERROR_TEXT_MAX];
 	struct migrate_progress progress;
+	uint64_t missing;	  /* pages, when post-copy began or was recovered */
+	_Atomic uint64_t arrived; /* pages; since then */
 };
 
 /* dest.c */
 void dest_set_phase(struct migrate_dest *dest, enum migrate_phase phase);
+/* So many pages are still to come. */
+void dest_set_missing(struct migrate_dest *dest, uint64_t pages);
 
 /*
  * receivers.c. The first failure ends every connection, so that nobody waits for the rest. Before LOADED

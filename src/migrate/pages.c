@@ -276,7 +276,10 @@ int page_unpacker_receive(struct page_unpacker *unpacker, const struct stream *s
 		err = receive_and_place(unpacker, stream, record);
 	else
 		err = receive_in_place(unpacker, stream, record, to);
-	if (!err)
-		unpacker->pages += record->b;
-	return err;
+	if (err)
+		return err;
+	unpacker->pages += record->b;
+	if (unpacker->arrived)
+		*unpacker->arrived += record->b;
+	return 0;
 }

@@ -54,6 +54,7 @@ struct page_unpacker {
 	struct ZSTD_DCtx_s *zstd;
 	uint8_t *scratch; /* for what cannot be received in its place */
 	uint64_t pages;	  /* how many arrived */
+	_Atomic uint64_t *arrived; /* of several unpackers together; NULL: nobody asks */
 };
 
 /* -ENOMEM. pager may be NULL. */

@@ -74,6 +74,15 @@ static int drop_missing(struct migrate_dest *dest, const struct buffer *bitmaps)
 	return err;
 }
 
+static uint64_t count_missing(const struct buffer *bitmaps)
+{
+	uint64_t pages = 0;
+
+	for (size_t at = 0; at < bitmaps->size; at += sizeof(uint64_t))
+		pages += (uint64_t)__builtin_popcountll(get_u64(bitmaps->data + at));
+	return pages;
+}
+
 int pull_begin(struct migrate_dest *dest, const struct record *first)
 {
 	struct buffer bitmaps = { 0 };
@@ -84,8 +93,10 @@ int pull_begin(struct migrate_dest *dest, const struct record *first)
 		err = receivers_join(dest);
 	if (!err)
 		err = drop_missing(dest, &bitmaps);
-	if (!err)
+	if (!err) {
+		dest_set_missing(dest, count_missing(&bitmaps));
 		err = pager_create(dest->guest->mem, request, dest, &dest->pager);
+	}
 	buffer_finish(&bitmaps);
 	if (err)
 		return err;
@@ -130,8 +141,10 @@ static int send_missing(struct migrate_dest *dest)
 		}
 		free(bitmap);
 	}
-	if (!err)
+	if (!err) {
+		dest_set_missing(dest, count_missing(&bitmaps));
 		err = stream_send_buffer(&dest->control, RECORD_MISSING, &bitmaps);
+	}
 	buffer_finish(&bitmaps);
 	return err;
 }

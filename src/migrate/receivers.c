@@ -191,6 +191,7 @@ static int add(struct migrate_dest *dest, struct channel *channel, enum stream_k
 	pthread_mutex_unlock(&dest->request_lock);
 	if (!err)
 		err = page_unpacker_init(&receiver->unpacker, dest->guest->mem, dest->pager);
+	receiver->unpacker.arrived = &dest->arrived;
 	return err;
 }
 

@@ -272,6 +272,8 @@ int snapshot_writer_create(const struct migrate_guest *guest, const struct snaps
 	writer->memory = (struct memory_file){ .mem = guest->mem, .fd = options->memory_fd };
 	writer->begun = clock_now();
 	writer->progress.total = mem_total(guest->mem);
+	/* There is nobody to connect to, or to ask. */
+	writer->progress.phase = MIGRATE_COPYING;
 	if (!writer->machine) {
 		snapshot_writer_destroy(writer);
 		return because(-ENOMEM, "out of memory");

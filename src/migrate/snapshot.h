@@ -68,7 +68,7 @@ void snapshot_finish(struct snapshot *snapshot);
  * the guest lives. -EREMOTE: the guest cannot live here, for the reasons in *verdict.
  */
 int snapshot_load_memory(struct snapshot *snapshot, struct mem *mem, struct verdict *verdict);
-/* The registers, and memory if it is not filled yet. */
+/* The registers, and memory if it is not filled yet. *verdict has everything that is in the way. */
 int snapshot_load(struct snapshot *snapshot, const struct migrate_guest *guest,
 		  struct verdict *verdict);
 

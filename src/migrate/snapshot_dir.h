@@ -11,7 +11,8 @@ struct snapshot_dir {
 };
 
 /*
- * Makes name.XXXXXX with its two files. snapshot_dir_finish() also after a failure.
+ * Makes name.incomplete-XXXXXX with its two files, and removes what others of such a name left behind
+ * when they were killed. snapshot_dir_finish() also after a failure.
  *   -EEXIST  name is there and no snapshot
  * and what the file system says, with a text.
  */
@@ -19,7 +20,7 @@ int snapshot_dir_make(struct snapshot_dir *dir, const char *name);
 
 /*
  * When the files are written: they take name's place, by one rename. There is a whole snapshot of that
- * name before it and after it, also after a crash, which may leave name.XXXXXX to be removed.
+ * name before it and after it, also after a crash: what that leaves the next one removes.
  */
 int snapshot_dir_commit(struct snapshot_dir *dir);
 

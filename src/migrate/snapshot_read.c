@@ -123,6 +123,8 @@ static int open_file(int dir_fd, const char *dir, const char *name, int *ret_fd)
 	AUTO_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
+	if (fd < 0 && errno == ENOENT)
+		return because(-ENOENT, "%s is no snapshot: it has no file named %s", dir, name);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return because(-errno, "%s/%s: %s", dir, name, strerror(errno));
 	if (!S_ISREG(st.st_mode))
@@ -187,15 +189,22 @@ int snapshot_load_memory(struct snapshot *snapshot, struct mem *mem, struct verd
 	return err;
 }
 
+static int load_shape(struct snapshot *snapshot, const struct migrate_guest *guest,
+		      struct verdict *verdict)
+{
+	int err = state_load_shape(guest->regs, &snapshot->state, &snapshot->names, verdict);
+
+	if (!err)
+		err = snapshot_load_memory(snapshot, guest->mem, verdict);
+	/* It is in *verdict; and what other registers have against it is to be there too. */
+	return err == -EREMOTE ? 0 : err;
+}
+
 int snapshot_load(struct snapshot *snapshot, const struct migrate_guest *guest,
 		  struct verdict *verdict)
 {
-	int err = 0;
+	int err = snapshot->memory_fd >= 0 ? load_shape(snapshot, guest, verdict) : 0;
 
-	if (snapshot->memory_fd >= 0)
-		err = state_load_shape(guest->regs, &snapshot->state, &snapshot->names, verdict);
-	if (!err && snapshot->memory_fd >= 0)
-		err = snapshot_load_memory(snapshot, guest->mem, verdict);
 	if (err)
 		return err;
 	err = state_load_rest(guest->regs, &snapshot->state, &snapshot->names, verdict);

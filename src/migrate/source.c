@@ -388,13 +388,26 @@ static void close_all(struct migrate_source *source)
 	}
 }
 
+/* It was cancelled before the other side was told to run the guest. */
+static bool gave_up(struct migrate_source *source)
+{
+	bool cancelled;
+
+	pthread_mutex_lock(&source->lock);
+	cancelled = source->cancelled && !source->committed;
+	pthread_mutex_unlock(&source->lock);
+	return cancelled;
+}
+
 enum migrate_outcome migrate_source_run(struct migrate_source *source, int *ret_err)
 {
 	enum migrate_outcome outcome = MIGRATE_WENT_ON;
 	char text[ERROR_TEXT_MAX];
 	int err;
 
+	pthread_mutex_lock(&source->lock);
 	source->begun = clock_now();
+	pthread_mutex_unlock(&source->lock);
 	mem_pin(source->guest->mem);
 	err = send_all(source);
 	if (!err)
@@ -405,7 +418,7 @@ enum migrate_outcome migrate_source_run(struct migrate_source *source, int *ret_
 	}
 	if (err && outcome == MIGRATE_WENT_ON && source->channel_count)
 		err = prefer_reason(source, err);
-	if (err && source->cancelled && !source->committed)
+	if (err && gave_up(source))
 		err = source_was_cancelled();
 	if (source->is_tracking)
 		mem_dirty_stop(source->guest->mem);

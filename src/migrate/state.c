@@ -73,6 +73,7 @@ const char *verdict_text(const struct verdict *verdict)
 void verdict_finish(struct verdict *verdict)
 {
 	buffer_finish(&verdict->text);
+	buffer_finish(&verdict->strangers);
 	verdict->refusals = 0;
 }
 
@@ -296,6 +297,44 @@ static bool is_neutral(const struct reg_value *entry)
 	return true;
 }
 
+/* From a register's name, "pci.00:02.0.id", what it is of: ".00:02.0." */
+static size_t thing_of(char *name, const char **ret_thing)
+{
+	char *first = strchr(name, '.'), *last = strrchr(name, '.');
+
+	*ret_thing = first;
+	return first && last > first ? (size_t)(last - first) + 1 : 0;
+}
+
+static void add_stranger(struct verdict *verdict, char *name)
+{
+	const char *thing;
+	size_t len = thing_of(name, &thing);
+
+	if (!len)
+		return;
+	/* Behind each there is a newline, which no name has, and behind all a NUL. */
+	if (verdict->strangers.size)
+		verdict->strangers.size--;
+	if (buffer_add(&verdict->strangers, thing, len) == 0)
+		buffer_add(&verdict->strangers, "\n", 2);
+}
+
+static bool is_of_stranger(const struct verdict *verdict, const char *name)
+{
+	const char *at = verdict->strangers.size ? (const char *)verdict->strangers.data : "";
+	const char *rest = strchr(name, '.');
+
+	while (rest && *at) {
+		size_t len = strcspn(at, "\n");
+
+		if (strncmp(rest, at, len) == 0)
+			return true;
+		at += len + (at[len] == '\n');
+	}
+	return false;
+}
+
 static void refuse(struct verdict *verdict, const struct buffer *names,
 		   const struct reg_value *entry, int err)
 {
@@ -307,6 +346,10 @@ static void refuse(struct verdict *verdict, const struct buffer *names,
 		return;
 	}
 	state_name(names, entry->key, name, sizeof(name));
+	if (is_of_stranger(verdict, name))
+		return;
+	if (err == -ENODEV)
+		add_stranger(verdict, name);
 	if (entry->key.vcpu != REG_VM)
 		snprintf(vcpu, sizeof(vcpu), " of vCPU %u", entry->key.vcpu);
 	verdict_refuse(verdict, "register %s%s: %s", name, vcpu,

@@ -21,6 +21,7 @@ void buffer_finish(struct buffer *buffer);
 /* What a destination has against a VM, every reason of it. A zeroed one has none. */
 struct verdict {
 	unsigned refusals;
+	struct buffer strangers; /* the things that are others here, each between two dots */
 	struct buffer text; /* one line a refusal, each with its newline; a NUL behind it */
 };
 
@@ -67,7 +68,8 @@ int state_check_names(const struct buffer *names);
  * Writes every entry into a VM that has not run. What cannot be taken is refused in *verdict, each by
  * its name (from names, or its id), and the rest is written all the same. A register that nobody here
  * knows is left out if all its bytes are zero, as a register's reset value is. Another number of vCPUs is
- * one refusal.
+ * one refusal, and so is a device that is another one here: its bank says -ENODEV to the register that
+ * tells what it is ("pci.00:02.0.id"), and from then on nothing is told of registers with the same middle.
  * 0, -EBADMSG, -ENOMEM.
  */
 int state_load(struct reg_file *regs, const struct buffer *state, const struct buffer *names,

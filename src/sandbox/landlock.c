@@ -65,6 +65,10 @@ int sandbox_landlock(const struct sandbox_options *options)
 	r = allow(rules, options->tasks, LANDLOCK_ACCESS_FS_READ_FILE);
 	for (size_t i = 0; r == 0 && i < options->remove_count; i++)
 		r = allow(rules, options->removes[i], LANDLOCK_ACCESS_FS_REMOVE_FILE);
+	/* Landlock takes a new name for a removal and a new file. */
+	if (r == 0)
+		r = allow(rules, options->renames,
+			  LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_SOCK);
 	if (r == 0 && syscall(SYS_landlock_restrict_self, rules, 0) < 0)
 		r = because(-errno, "Landlock: %s", strerror(errno));
 	return r;

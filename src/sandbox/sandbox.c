@@ -142,7 +142,7 @@ void sandbox_destroy(struct sandbox *sandbox)
 
 static int try_layer(enum sandbox_layer layer)
 {
-	const struct sandbox_options options = { .tasks = -1 };
+	const struct sandbox_options options = { .tasks = -1, .renames = -1 };
 	struct sandbox_values values = { .pid = getpid(), .tasks = -1 };
 	struct sandbox sandbox = { 0 };
 

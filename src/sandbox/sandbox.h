@@ -36,6 +36,7 @@ struct sandbox_options {
 	/* Open directories, of which files may be removed; those with -1 are passed over. */
 	const int *removes;
 	size_t remove_count;
+	int renames; /* an open directory in which a socket may get another name; -1: none */
 	const struct log *log; /* hears what is left out; NULL: nobody does */
 };
 

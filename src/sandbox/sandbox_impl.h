@@ -18,7 +18,7 @@ struct sandbox {
 	struct sandbox_filter filters[SANDBOX_THREADS]; /* empty: there is no seccomp */
 };
 
-/* What libseccomp made of the table when ferry was built (rules/compile.c), by enum sandbox_thread. */
+/* What libseccomp made of the table when ferry was built (tools/cmake/sandbox_programs.c), by enum sandbox_thread. */
 struct sandbox_program {
 	const struct sock_filter *code;
 	size_t count;

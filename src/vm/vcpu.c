@@ -205,7 +205,7 @@ static int retire(struct vcpu *vcpu)
 	int r;
 
 	do {
-		vcpu->run->immediate_exit = 1;
+		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELAXED);
 		r = run_once(vcpu);
 		if (r > 0)
 			dispatch(vcpu);

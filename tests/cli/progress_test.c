@@ -58,11 +58,13 @@ START_TEST(test_a_line_has_no_more_columns_than_the_terminal)
 	char text[512];
 
 	for (unsigned columns = 1; columns < 300; columns++) {
-		progress_text(params, columns, text, sizeof(text));
+		progress_text(params, columns, true, text, sizeof(text));
 		ck_assert_uint_le(strlen(text), columns);
 		ck_assert_int_eq(strncmp(text, "copying       50%", columns < 17 ? columns : 17), 0);
 	}
 	ck_assert_ptr_ne(strstr(text, "[############------------]"), NULL);
+	progress_text(params, 300, false, text, sizeof(text));
+	ck_assert_ptr_eq(strchr(text, '['), NULL);
 	ck_assert_ptr_ne(strstr(text, "round 12"), NULL);
 	ck_assert_ptr_ne(strstr(text, "1.0 GiB/s"), NULL);
 	ck_assert_ptr_ne(strstr(text, "stop ~312 ms"), NULL);
@@ -77,7 +79,7 @@ START_TEST(test_before_the_first_round_there_is_nothing_to_count)
 		parse("{\"phase\":\"checking\",\"round\":0,\"total_bytes\":4096}");
 	char text[512];
 
-	progress_text(params, 20, text, sizeof(text));
+	progress_text(params, 20, true, text, sizeof(text));
 	ck_assert_str_eq(text, "checking       0%");
 	json_object_put(params);
 }

@@ -448,7 +448,42 @@ START_TEST(test_in_doubt_a_vm_waits_for_somebody_to_decide)
 }
 END_TEST
 
-CHECK_MAIN("control/migrate", test_a_vm_that_ends_cancels_its_migration,
+START_TEST(test_an_heir_gets_the_name_when_its_holder_has_ended)
+{
+	struct control_options options = { .name = "test", .inherits = true, .is_blank = true };
+	struct control_session *asked;
+	struct json_object *status;
+	struct control *heir;
+	pthread_t heir_thread;
+
+	set_up();
+	ck_assert_int_eq(make_machine(true, &options.machine), 0);
+	ck_assert_msg(control_create(&options, &heir) == 0, "%s", error_text(-1));
+	ck_assert_str_eq(control_future_name(heir), "test");
+	ck_assert_str_ne(control_name(heir), "test");
+	ck_assert_int_eq(pthread_create(&heir_thread, NULL, run, options.machine), 0);
+	ck_assert(status_has("name", "test"));
+	end_vm();
+	/* Its ring has the connection as well. */
+	machine_destroy(machine);
+	machine = NULL;
+	control_wait_heir("test");
+	ck_assert_msg(control_open("test", &asked) == 0, "%s", error_text(-1));
+	ck_assert_int_eq(control_ask(asked, "status", NULL, NULL, NULL, &status), 0);
+	ck_assert_str_eq(json_object_get_string(json_object_object_get(status, "name")), "test");
+	ck_assert_ptr_null(json_object_object_get(status, "becomes"));
+	json_object_put(status);
+	control_close(asked);
+	vm_end(machine_vm(options.machine), VM_END_STOPPED, NULL);
+	pthread_join(heir_thread, NULL);
+	control_destroy(heir);
+	machine_destroy(options.machine);
+	tear_down();
+}
+END_TEST
+
+CHECK_MAIN("control/migrate", test_an_heir_gets_the_name_when_its_holder_has_ended,
+	   test_a_vm_that_ends_cancels_its_migration,
 	   test_who_stops_sending_is_told_the_end,
 	   test_one_is_under_way_at_a_time_also_without_its_client,
 	   test_wrong_parameters_begin_nothing,

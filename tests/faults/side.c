@@ -50,6 +50,14 @@ static struct {
 	size_t said, heard;
 } me = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* A machine that is slower than others: so many times. */
+static int slowdown(void)
+{
+	const char *value = getenv("FERRY_TEST_SLOWDOWN");
+
+	return value ? atoi(value) : 1;
+}
+
 static void tell(const char *fmt, ...)
 {
 	va_list args;
@@ -118,7 +126,7 @@ static size_t output(void *self, enum machine_console console, const void *buf, 
 /* The guest's next whole line that has word in it; false: not in time. */
 static bool hear_guest(const char *word, char *line, size_t size)
 {
-	for (int i = 0; i < SIDE_PATIENCE_MS; i++) {
+	for (int i = 0; i < SIDE_PATIENCE_MS * slowdown(); i++) {
 		char *begin, *end = NULL;
 
 		pthread_mutex_lock(&me.lock);
@@ -225,7 +233,8 @@ static void check(void)
 
 static struct channel_options channel_options(void)
 {
-	return (struct channel_options){ .timeout_ms = STEP_MS, .fault = &fault_point };
+	return (struct channel_options){ .timeout_ms = STEP_MS * slowdown(),
+					 .fault = &fault_point };
 }
 
 static void move(struct migrate_source **source, const char *uri, bool recover)
@@ -420,7 +429,7 @@ const char *side_hear(struct side *side, const char *word, int patience_ms)
 	struct pollfd out = { .fd = fileno(side->out), .events = POLLIN };
 
 	/* Its lines are short and written at once: after the first byte the rest is there. */
-	while (poll(&out, 1, patience_ms) == 1 &&
+	while (poll(&out, 1, patience_ms * slowdown()) == 1 &&
 	       fgets(side->line, sizeof(side->line), side->out)) {
 		side->line[strcspn(side->line, "\n")] = '\0';
 		if (strncmp(side->line, word, strlen(word)) == 0)

@@ -60,7 +60,10 @@ void side_end(struct side *side);
 void side_say(struct side *side, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define SIDE_PATIENCE_MS 20000
 
-/* Its next line that begins with word: what follows it; NULL: it is gone, or says nothing in time. */
+/*
+ * Its next line that begins with word: what follows it; NULL: it is gone, or says nothing in time, which is
+ * patience_ms as many times as FERRY_TEST_SLOWDOWN says.
+ */
 const char *side_hear(struct side *side, const char *word, int patience_ms);
 
 #endif

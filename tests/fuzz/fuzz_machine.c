@@ -7,12 +7,14 @@
  */
 #include "fuzz/fuzz.h"
 #include "fuzz/ops.h"
+#include "fuzz/passt.h"
 
 #include <abi/virtio.h>
 #include <ferry/error.h>
 #include <ferry/machine.h>
 #include <ferry/vm.h>
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,7 @@
 #define ECAM	     0xe0000000UL
 #define ECAM_SIZE    0x100000UL
 #define SLOTS	     8
+#define FRAME_MAX    2048
 #define COMMAND_MEMORY_MASTER 0x6
 #define TURNS	     4
 
@@ -39,6 +42,7 @@ static void make_machine(void)
 {
 	static char kernel[32], disk_path[32];
 	struct machine_disk disk = { .path = disk_path, .queues = 2 };
+	struct machine_net net = { .kind = MACHINE_NET_USER };
 	struct machine_options options = {
 		.vm = { .name = "fuzz", .vcpus = 1 },
 		.memory = MEMORY,
@@ -47,6 +51,8 @@ static void make_machine(void)
 		.cmdline = "",
 		.disks = &disk,
 		.disk_count = 1,
+		.nets = &net,
+		.net_count = 1,
 		.balloon = true,
 		.console = MACHINE_CONSOLE_VIRTIO,
 		.exit_port = true,
@@ -136,6 +142,34 @@ static void turn(void)
 		abort();
 }
 
+/* As passt sends it. */
+static void send_frame(const struct fuzz_op *op)
+{
+	uint8_t frame[4 + FRAME_MAX];
+	uint32_t len = op->b % FRAME_MAX, length = htonl(len);
+
+	memcpy(frame, &length, sizeof(length));
+	memset(frame + sizeof(length), (int)op->value, len);
+	fuzz_wire_send(frame, sizeof(length) + len);
+}
+
+static void do_wire(const struct fuzz_op *op)
+{
+	switch (op->a % 4) {
+	case 1:
+		while (fuzz_wire_drain())
+			;
+		break;
+	case 2:
+		fuzz_wire_cut();
+		life = MACHINE_LIFE - 1; /* the next one has a network again */
+		break;
+	default:
+		fuzz_wire_send(&op->value, sizeof(op->value));
+		break;
+	}
+}
+
 static void do_op(const struct fuzz_op *op)
 {
 	struct vm *vm = machine_vm(machine);
@@ -167,6 +201,12 @@ static void do_op(const struct fuzz_op *op)
 		break;
 	case FUZZ_TURN:
 		turn();
+		break;
+	case FUZZ_FRAME:
+		send_frame(op);
+		break;
+	case FUZZ_WIRE:
+		do_wire(op);
 		break;
 	}
 }

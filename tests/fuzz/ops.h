@@ -14,6 +14,8 @@ enum fuzz_op_kind {
 	FUZZ_START,	/* a: the device, b: a queue, where: its rings, value: features */
 	FUZZ_KICK,	/* a: the device, b: the queue */
 	FUZZ_TURN,	/* the loop */
+	FUZZ_FRAME,	/* b: so many bytes come from the network, with that length in front */
+	FUZZ_WIRE,	/* a: 0: value comes from it; 1: what was sent is taken; 2: it ends */
 	FUZZ_OPS
 };
 

@@ -203,6 +203,18 @@ static void make_hcall_seed(const char *dir)
 	buffer_finish(&seed);
 }
 
+/* An event is registered, enabled, triggered, delivered and completed: pv/sdei/walk.c has the steps. */
+static void make_sdei_seed(const char *dir)
+{
+	static const uint8_t steps[] = { 0, 0, 0, 0, 0, 2, 0, 0, 7, 0, 0, 11, 0, 0, 15, 0,
+					 0, 13, 0, 0, 0, 5, 0, 0, 17, 0, 0, 0 };
+	struct buffer seed = { 0 };
+
+	check(buffer_add(&seed, steps, sizeof(steps)));
+	write_seed(dir, "sdei", "event", &seed);
+	buffer_finish(&seed);
+}
+
 /* Two ports and a send, in both ABIs: fuzz_xen.c says how calls are written. */
 static void make_xen_seed(const char *dir)
 {
@@ -324,6 +336,44 @@ static void make_machine_seed(const char *dir)
 	buffer_finish(&seed);
 }
 
+/* The slot of fuzz_machine.c's network. */
+#define NET_SLOT 3
+
+/* A queue of the network's with one chain of one descriptor, and what the target does then. */
+static void make_net_seed(const char *dir, const char *name, uint16_t queue, uint64_t flags,
+			  const struct fuzz_op *then, size_t count)
+{
+	const uint32_t base = 0x200000U;
+	const struct fuzz_op begin[] = {
+		{ FUZZ_START, NET_SLOT, queue, base, UINT64_MAX },
+		{ FUZZ_MEMORY, 0, 0, base, base + 0x1000 },
+		{ FUZZ_MEMORY, 0, 0, base + 8, flags << 32 | 1600 },
+		{ FUZZ_MEMORY, 0, 0, base + 0x400, 1ULL << 16 },
+		{ FUZZ_KICK, NET_SLOT, queue, 0, 0 },
+	};
+	struct buffer seed = { 0 };
+
+	check(buffer_add(&seed, begin, sizeof(begin)));
+	check(buffer_add(&seed, then, count * sizeof(*then)));
+	write_seed(dir, "machine", name, &seed);
+	buffer_finish(&seed);
+}
+
+/* Frames come, before there are buffers and after; one is sent; a filter is set; the wire is cut. */
+static void make_net_seeds(const char *dir)
+{
+	static const struct fuzz_op frames[] = { { FUZZ_FRAME, 0, 60, 0, 1 }, { FUZZ_TURN, 0, 0, 0, 0 },
+						 { FUZZ_FRAME, 0, 1514, 0, 2 }, { FUZZ_FRAME, 0, 2, 0, 3 },
+						 { FUZZ_TURN, 0, 0, 0, 0 } };
+	static const struct fuzz_op taken[] = { { FUZZ_WIRE, 1, 0, 0, 0 }, { FUZZ_TURN, 0, 0, 0, 0 } };
+	static const struct fuzz_op cut[] = { { FUZZ_WIRE, 0, 0, 0, 0 }, { FUZZ_TURN, 0, 0, 0, 0 },
+					      { FUZZ_WIRE, 2, 0, 0, 0 }, { FUZZ_TURN, 0, 0, 0, 0 } };
+
+	make_net_seed(dir, "net-rx", 0, 2, frames, ARRAY_SIZE(frames));
+	make_net_seed(dir, "net-tx", 1, 0, taken, ARRAY_SIZE(taken));
+	make_net_seed(dir, "net-ctrl", 2, 0, cut, ARRAY_SIZE(cut));
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t count;
@@ -340,11 +390,13 @@ int main(int argc, char **argv)
 	check(state_save_names(&regs.file, &names));
 	make_state_seed(argv[1]);
 	make_hcall_seed(argv[1]);
+	make_sdei_seed(argv[1]);
 	make_xen_seed(argv[1]);
 	make_rings_seeds(argv[1]);
 	make_snapshot_seed(argv[1]);
 	make_config_seeds(argv[1]);
 	make_machine_seed(argv[1]);
+	make_net_seeds(argv[1]);
 	make_boot_seeds(argv[1]);
 	make_dest_seed(argv[1], "copied", 0, 0, false);
 	make_dest_seed(argv[1], "connections", 0, 2, false);

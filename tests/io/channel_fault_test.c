@@ -15,7 +15,7 @@ struct plan {
 	size_t byte;
 	int err;
 	bool dies;
-	int count;
+	_Atomic int count; /* two threads use a channel */
 	enum channel_op seen[64];
 	size_t len[64];
 	unsigned char first[64]; /* of what is written */

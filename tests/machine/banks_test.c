@@ -10,15 +10,14 @@
 #define RAM  0x40000000U
 #define MSIS 0x08090040U
 #define BLESSED BLESSED_DIR "/arm64-0.1"
+#define HYPERV NULL
 #else
 #define BARS 0xc0000000U
 #define RAM  0U
 #define MSIS 0xfee00000U
 #define BLESSED BLESSED_DIR "/x86-0.1"
+#define HYPERV "default,stimer-direct,reenlightenment" /* all that adds registers */
 #endif
-
-/* All that adds registers. */
-#define HYPERV "default,stimer-direct,reenlightenment"
 
 static struct test_machine t;
 
@@ -74,9 +73,21 @@ static void check_every_register(const char *hyperv)
 START_TEST(test_every_listed_register_is_read_and_written_back)
 {
 	check_every_register(NULL);
-	check_every_register(HYPERV);
+	if (HYPERV)
+		check_every_register(HYPERV);
 }
 END_TEST
+
+/* Of a list's registers, in its order. */
+static char (*names_of(struct reg_file *regs, const struct reg_list *list))[128]
+{
+	char (*names)[128] = calloc(list->count, sizeof(*names));
+
+	ck_assert_ptr_nonnull(names);
+	for (size_t i = 0; i < list->count; i++)
+		reg_file_name(regs, list->entries[i].key, names[i], sizeof(names[i]));
+	return names;
+}
 
 START_TEST(test_names_are_unique_and_unknown_ids_are_refused)
 {
@@ -88,14 +99,12 @@ START_TEST(test_names_are_unique_and_unknown_ids_are_refused)
 	create_used_machine(HYPERV);
 	regs = vm_regs(t.vm);
 	ck_assert_int_eq(reg_file_list(regs, &list), 0);
-	names = calloc(list.count, sizeof(*names));
-	for (size_t i = 0; i < list.count; i++)
-		reg_file_name(regs, list.entries[i].key, names[i], sizeof(names[i]));
+	names = names_of(regs, &list);
 	for (size_t i = 0; i < list.count; i++)
 		for (size_t j = 0; j < i; j++)
-			ck_assert_msg(list.entries[i].key.vcpu != list.entries[j].key.vcpu ||
-					      strcmp(names[i], names[j]) != 0,
-				      "two registers are called %s", names[i]);
+			if (list.entries[i].key.vcpu == list.entries[j].key.vcpu &&
+			    strcmp(names[i], names[j]) == 0)
+				ck_abort_msg("two registers are called %s", names[i]);
 	free(names);
 	reg_list_finish(&list);
 	ck_assert_int_eq(reg_file_get(regs, (struct reg_key){ REG_VM, ~0ULL }, value), -ENOENT);
@@ -125,7 +134,8 @@ static void check_saved_restored(const char *hyperv)
 START_TEST(test_saved_restored_saved_gives_identical_bytes)
 {
 	check_saved_restored(NULL);
-	check_saved_restored(HYPERV);
+	if (HYPERV)
+		check_saved_restored(HYPERV);
 }
 END_TEST
 
@@ -242,10 +252,10 @@ START_TEST(test_a_second_image_replaces_the_first)
 }
 END_TEST
 
-static bool has(struct reg_file *regs, const struct reg_list *list, const char *name)
+static bool has(char (*names)[128], size_t count, const char *name)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(image_name_of(regs, list->entries[i].key), name) == 0)
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
 			return true;
 	return false;
 }
@@ -254,19 +264,21 @@ static bool has(struct reg_file *regs, const struct reg_list *list, const char *
 START_TEST(test_list_contains_the_blessed_list_of_each_release)
 {
 	struct reg_list list = { 0 };
-	char line[128];
+	char line[128], (*names)[128];
 	FILE *blessed = fopen(BLESSED, "r");
 
 	ck_assert_ptr_nonnull(blessed);
 	create_used_machine(NULL);
 	ck_assert_int_eq(reg_file_list(vm_regs(t.vm), &list), 0);
+	names = names_of(vm_regs(t.vm), &list);
 	while (fgets(line, sizeof(line), blessed)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (line[0] == '#' || line[0] == '\0')
 			continue;
-		ck_assert_msg(has(vm_regs(t.vm), &list, line), "%s is gone", line);
+		ck_assert_msg(has(names, list.count, line), "%s is gone", line);
 	}
 	fclose(blessed);
+	free(names);
 	reg_list_finish(&list);
 	test_machine_finish(&t);
 }

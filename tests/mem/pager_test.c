@@ -96,6 +96,16 @@ static uint8_t end_reading(struct reader *reader)
 }
 
 /* Check's own limit bounds it. */
+static unsigned asked_count(void)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&asked.lock);
+	count = asked.count;
+	pthread_mutex_unlock(&asked.lock);
+	return count;
+}
+
 static void wait_asked(unsigned count)
 {
 	pthread_mutex_lock(&asked.lock);
@@ -123,7 +133,7 @@ START_TEST(test_who_touches_a_missing_page_waits_for_it)
 	ck_assert_uint_eq(reader.byte, 0xff);
 	ck_assert_int_eq(pager_place(pager, 4 * GIB + 5 * PAGE, data, 1), 0);
 	ck_assert_uint_eq(end_reading(&reader), 7);
-	ck_assert_uint_eq(asked.count, 1);
+	ck_assert_uint_eq(asked_count(), 1);
 	finish();
 }
 END_TEST
@@ -145,7 +155,7 @@ START_TEST(test_a_page_is_asked_for_once_however_many_wait)
 		ck_assert_uint_eq(end_reading(&readers[i]), 0);
 	ck_assert_int_eq(pager_place_zero(pager, 9 * PAGE, 1), 0);
 	end_reading(&other);
-	ck_assert_uint_eq(asked.count, 2);
+	ck_assert_uint_eq(asked_count(), 2);
 	ck_assert_uint_eq(asked.pages[0], 3 * PAGE);
 	ck_assert_uint_eq(asked.pages[1], 9 * PAGE);
 	finish();
@@ -162,7 +172,7 @@ START_TEST(test_fault_may_place_the_page)
 	mem_write(&mem, 60 * PAGE + 10, "x", 1);
 	ck_assert_uint_eq(peek(60 * PAGE + 9), 60);
 	ck_assert_uint_eq(peek(60 * PAGE + 10), 'x');
-	ck_assert_uint_eq(asked.count, 51);
+	ck_assert_uint_eq(asked_count(), 51);
 	finish();
 }
 END_TEST
@@ -184,7 +194,7 @@ START_TEST(test_a_page_that_is_there_is_not_replaced)
 	ck_assert_uint_eq(peek(0), 0);
 	ck_assert_uint_eq(peek(3 * PAGE), 1);
 	ck_assert_uint_eq(peek(15 * PAGE), 0);
-	ck_assert_uint_eq(asked.count, 0);
+	ck_assert_uint_eq(asked_count(), 0);
 	finish();
 }
 END_TEST
@@ -235,12 +245,12 @@ START_TEST(test_what_is_waited_for_can_be_asked_for_again)
 	start_reading(&readers[1], 4 * GIB + 70 * PAGE);
 	wait_asked(2);
 	ck_assert_int_eq(pager_repeat(pager), 0);
-	ck_assert_uint_eq(asked.count, 4);
+	ck_assert_uint_eq(asked_count(), 4);
 	ck_assert_uint_eq(asked.pages[2], 5 * PAGE);
 	ck_assert_uint_eq(asked.pages[3], 4 * GIB + 70 * PAGE);
 	ck_assert_int_eq(pager_place_zero(pager, 5 * PAGE, 1), 0);
 	ck_assert_int_eq(pager_repeat(pager), 0);
-	ck_assert_uint_eq(asked.count, 5);
+	ck_assert_uint_eq(asked_count(), 5);
 	ck_assert_uint_eq(asked.pages[4], 4 * GIB + 70 * PAGE);
 	ck_assert_int_eq(pager_place_zero(pager, 4 * GIB + 70 * PAGE, 1), 0);
 	end_reading(&readers[0]);
@@ -296,7 +306,7 @@ START_TEST(test_dropped_pages_are_missing_again)
 	ck_assert_uint_eq(peek(3 * PAGE), 3);
 	ck_assert_uint_eq(peek(4 * PAGE), 4);
 	ck_assert_uint_eq(peek(5 * PAGE), 1);
-	ck_assert_uint_eq(asked.count, 2);
+	ck_assert_uint_eq(asked_count(), 2);
 	ck_assert_int_eq(mem_drop(&mem, 1, PAGE), -EFAULT);
 	ck_assert_int_eq(mem_drop(&mem, 4 * MIB - PAGE, 2 * PAGE), -EFAULT);
 	ck_assert_int_eq(mem_drop(&mem, 8 * MIB, PAGE), -EFAULT);
@@ -317,7 +327,7 @@ START_TEST(test_part_of_a_huge_page_is_dropped)
 	ck_assert_uint_eq(peek(3 * MIB - 1), 1);
 	ck_assert_uint_eq(peek(3 * MIB + 4 * PAGE), (3 * MIB / PAGE + 4) % 256);
 	ck_assert_uint_eq(peek(3 * MIB + 5 * PAGE), 1);
-	ck_assert_uint_eq(asked.count, 1);
+	ck_assert_uint_eq(asked_count(), 1);
 	finish();
 }
 END_TEST
@@ -340,7 +350,7 @@ START_TEST(test_discarded_pages_are_zero_and_asked_for_by_nobody)
 	gone = *mem_map_at(mem_map(&mem), 2);
 	ck_assert_int_eq(mem_unmap(&mem, 4 * GIB), 0);
 	ck_assert_int_eq(mem_next_data(&mem, &gone, gone.size, &at, &len), 0);
-	ck_assert_uint_eq(asked.count, 0);
+	ck_assert_uint_eq(asked_count(), 0);
 	finish();
 }
 END_TEST

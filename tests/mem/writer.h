@@ -28,6 +28,7 @@
 struct writer {
 	struct test_machine t;
 	struct mem *mem;
+	pthread_mutex_t lock; /* what is asked for, and how far that is, change together */
 	uint32_t first;
 	_Atomic uint32_t count;	 /* asked for: first, first + 1, … */
 	_Atomic uint32_t served; /* atomic: of count, those that the guest was given */
@@ -41,10 +42,12 @@ static void writer_read(void *self, uint64_t offset, void *data, unsigned len)
 	uint32_t page = WRITER_NONE;
 
 	(void)offset;
+	pthread_mutex_lock(&w->lock);
 	/* That it asks again says that what it was given before has been written. */
 	atomic_store(&w->done, w->served);
 	if (w->served < atomic_load(&w->count))
 		page = w->first + w->served++;
+	pthread_mutex_unlock(&w->lock);
 	memcpy(data, &page, len);
 }
 
@@ -63,6 +66,7 @@ static const struct bus_ops writer_ops = { .read = writer_read, .write = writer_
 static inline void writer_start(struct writer *w, struct machine_options options)
 {
 	memset(w, 0, sizeof(*w));
+	pthread_mutex_init(&w->lock, NULL);
 	options.kernel = GUEST_DIR "/basic/writer";
 	options.vm.vcpus = 1;
 	test_machine_create_with(&w->t, options);
@@ -73,10 +77,12 @@ static inline void writer_start(struct writer *w, struct machine_options options
 /* Lets it write count pages from first on (numbers of pages), and goes on at once. */
 static inline void writer_ask(struct writer *w, uint32_t first, uint32_t count)
 {
+	pthread_mutex_lock(&w->lock);
 	w->first = first;
 	w->served = 0;
 	w->done = 0;
 	atomic_store(&w->count, count);
+	pthread_mutex_unlock(&w->lock);
 }
 
 /* The guest runs all the time, so this has its bound in the test's time limit. */

@@ -16,7 +16,7 @@
 /* Does something to the count-th operation of one side's channels. */
 struct cut {
 	struct channel_fault fault;
-	enum channel_fault_kind kind;
+	_Atomic enum channel_fault_kind kind;
 	unsigned at_op; /* from 0 on */
 	size_t at;
 	_Atomic unsigned ops;

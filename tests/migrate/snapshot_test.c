@@ -271,6 +271,45 @@ START_TEST(test_only_a_snapshot_or_nothing_is_replaced)
 }
 END_TEST
 
+/* A process that is killed closes what it has, and does nothing else. */
+static void kill_writer(struct snapshot_dir *writer)
+{
+	close(writer->fd);
+	close(writer->memory_fd);
+	close(writer->state_fd);
+	free(writer->temporary);
+	free(writer->name);
+}
+
+START_TEST(test_what_a_killed_writer_left_goes_with_the_next_snapshot)
+{
+	struct snapshot_dir living, killed;
+	char kept[256], path[256];
+
+	setup();
+	save();
+	in_root(kept, sizeof(kept), "snap.backup");
+	ck_assert_int_eq(rename(dir, kept), 0);
+	ck_assert_int_eq(snapshot_dir_make(&living, dir), 0);
+	ck_assert_int_eq(snapshot_dir_make(&killed, dir), 0);
+	kill_writer(&killed);
+	ck_assert_uint_eq(entries(root), 3);
+	save();
+	/* What somebody writes still stays, and what others have called nearly so. */
+	ck_assert_uint_eq(entries(root), 3);
+	ck_assert_int_eq(snapshot_dir_commit(&living), 0);
+	snapshot_dir_finish(&living);
+	ck_assert_uint_eq(entries(root), 2);
+	ck_assert_uint_eq(entries(kept), 2);
+	in_root(path, sizeof(path), "snap.backup/state");
+	ck_assert_int_eq(unlink(path), 0);
+	in_root(path, sizeof(path), "snap.backup/memory");
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(kept), 0);
+	teardown();
+}
+END_TEST
+
 START_TEST(test_what_is_kept_beside_a_snapshot_is_not_taken_away)
 {
 	char path[256];
@@ -446,7 +485,7 @@ static void *cancel_main(void *arg)
 
 	do
 		snapshot_writer_progress(cancelled_writer, &progress);
-	while (progress.phase < MIGRATE_COPYING);
+	while (!progress.round);
 	snapshot_writer_cancel(cancelled_writer);
 	return NULL;
 }
@@ -559,11 +598,32 @@ START_TEST(test_a_guest_that_cannot_live_here_is_refused_by_name)
 }
 END_TEST
 
+START_TEST(test_memory_and_registers_that_do_not_fit_are_told_at_once)
+{
+	setup();
+	save();
+	fake_guest_init(&dest, &world);
+	dest.regs.regs[2].is_gone = true;
+	ck_assert_int_eq(snapshot_open(dir, &snapshot), 0);
+	/* The size of the first region: regions.c. */
+	snapshot.regions.data[8 + 3] ^= 1;
+	ck_assert_int_eq(snapshot_load(&snapshot, &dest.guest, &verdict), -EREMOTE);
+	ck_assert_uint_eq(verdict.refusals, 2);
+	ck_assert_ptr_nonnull(strstr(error_text(-EREMOTE), "memory: "));
+	ck_assert_ptr_nonnull(strstr(error_text(-EREMOTE), "fake.r2.2"));
+	snapshot_finish(&snapshot);
+	verdict_finish(&verdict);
+	fake_guest_finish(&dest);
+	teardown();
+}
+END_TEST
+
 CHECK_MAIN("snapshot", test_what_comes_back_is_what_was_held, test_the_machine_comes_back_as_text,
 	   test_a_guest_that_came_from_a_snapshot_can_be_saved_again,
 	   test_what_is_zero_takes_no_room, test_an_open_snapshot_outlives_the_one_that_replaces_it,
 	   test_state_and_memory_are_always_of_one_snapshot,
 	   test_only_a_snapshot_or_nothing_is_replaced,
+	   test_what_a_killed_writer_left_goes_with_the_next_snapshot,
 	   test_what_is_kept_beside_a_snapshot_is_not_taken_away,
 	   test_a_pipe_in_the_place_of_a_file_is_refused, test_a_slash_at_the_end_means_the_same,
 	   test_a_file_that_may_not_grow_leaves_the_old_one, test_a_full_disk_leaves_the_old_one,
@@ -571,4 +631,5 @@ CHECK_MAIN("snapshot", test_what_comes_back_is_what_was_held, test_the_machine_c
 	   test_a_snapshot_beside_a_migration_is_refused_and_harms_it_not,
 	   test_a_cancelled_snapshot_leaves_nothing, test_a_damaged_state_is_refused,
 	   test_a_memory_file_that_is_too_short_is_refused,
-	   test_a_guest_that_cannot_live_here_is_refused_by_name)
+	   test_a_guest_that_cannot_live_here_is_refused_by_name,
+	   test_memory_and_registers_that_do_not_fit_are_told_at_once)

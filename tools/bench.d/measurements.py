@@ -198,13 +198,18 @@ def make_disk():
             disk.write(b"x" * MIB)
 
 
-def sample_blk(command):
-    """What a load inside the guest gets done through virtio-blk."""
+def sample_blk(command, name="blk"):
+    """What a load inside the guest gets done on its disk."""
     make_disk()
     with vmm.Vm(command(parts.kernel(), parts.INITRD_DISK, CMDLINE, DISK)) as vm:
         vm.wait_for(parts.MARKER.encode() + b" (done|failed)", 10 * vmm.PATIENCE)
         found = re.findall(parts.MARKER + r" (\S+) ([0-9.]+)\s", vm.text.decode(errors="replace"))
-        return {f"blk-{name}": float(value) for name, value in found}
+        return {f"{name}-{load}": float(value) for load, value in found}
+
+
+def sample_xen_blk(command):
+    """Likewise."""
+    return sample_blk(command, "xen-blk")
 
 
 MICROVM, TUNED, Q35, FLOOR = "QEMU microvm", "tuned microvm", "QEMU q35", "floor"
@@ -260,6 +265,10 @@ MEASUREMENTS = [
         "blk", "virtio-blk, requests done by a load in the guest", "1/s", sample_blk,
         {TUNED: vmm.microvm_tuned, Q35: vmm.q35}, {TUNED: (">=", 1), Q35: (">=", 1)},
         linux=True, rounds=3),
+    Measurement(
+        "xen-blk", "xen-blk, likewise, beside virtio-blk in a Xen guest too", "1/s",
+        sample_xen_blk, {"virtio-blk": vmm.ferry_xen("virtio")}, {"virtio-blk": (">=", 0.9)},
+        linux=True, rounds=3, ferry=vmm.ferry_xen("xen")),
     Measurement(
         "migrate", "a guest of 2 GiB moves, half of it not zero", "ms", migration.sample_total,
         {MICROVM: migration.qemu, FLOOR: migration.transfer},

@@ -25,6 +25,13 @@ def ferry(kernel, initrd=None, cmdline=None, disk=None):
     return command
 
 
+def ferry_xen(bus):
+    """A function that makes the command line of ferry with a Xen guest, whose disk is on BUS."""
+    def command(kernel, initrd, cmdline, disk):
+        return ferry(kernel, initrd, cmdline, f"{disk},bus={bus}") + ["--xen"]
+    return command
+
+
 def ferry_smoke(kernel, initrd, cmdline):
     """The command line of ferry's test of a kernel that says that it has come to userspace."""
     return [parts.FERRY, "smoke", "--memory", f"{MEMORY_MIB}M", "--initrd", initrd, "--cmdline",

@@ -59,8 +59,8 @@ uint64_t clock_look(struct clock_watch *watch, uint32_t n)
 	watch->now = ns_of(watch->tsc);
 	if (watch->tsc < least || watch->now < own)
 		watch->back++;
-	else if (watch->now - own >= SECOND)
-		watch->steps++;
+	else if (watch->now - own > watch->leap)
+		watch->leap = watch->now - own;
 	if (watch->now > own && watch->now - own > watch->recent)
 		watch->recent = watch->now - own;
 	publish(watch->tsc);

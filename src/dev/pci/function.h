@@ -67,6 +67,9 @@ struct pci_host {
 	void *quiesced_arg;
 };
 
+/* kinds.c: "a disk (virtio)", for the first word of configuration space. text itself. */
+const char *pci_kind(uint32_t id, char *text, size_t size);
+
 /* function.c: configuration space. Both copy; reg + len <= PCI_CONFIG_SIZE; lock is not held. */
 void pci_config_read(struct pci_device *device, uint32_t reg, void *data, unsigned len);
 /* True when BARs are no longer where they should be: pci_host_update_map() then. */

@@ -29,6 +29,9 @@ int pci_host_create(struct vm *vm, const struct pci_options *options, struct pci
 /* Its devices must have been removed. NULL is fine. */
 void pci_host_destroy(struct pci_host *host);
 
+/* After the last device: what a guest that is restored has in other slots is refused by its name. -ENOMEM. */
+int pci_host_close(struct pci_host *host);
+
 /*
  * Before a paused VM is saved: calls done(arg) when every device is quiet, and what it is stands in
  * registers and memory. resume ends that, also before done() was called; a restored VM needs it too,

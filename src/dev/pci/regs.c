@@ -97,6 +97,18 @@ static int set_ports(struct pci_host *host, uint32_t value)
 	return 0;
 }
 
+static int refuse_config(const struct pci_device *device, uint32_t reg, uint32_t value, uint32_t now)
+{
+	char there[32], here[32];
+
+	if (reg != PCI_VENDOR_ID)
+		return because(-EINVAL, "%s: PCI register %#x cannot be %#x here (it is %#x)",
+			       device->name, reg, value, now);
+	return because(-ENODEV, "the guest has %s in this slot, and here is %s: give the machine the same "
+				"devices, disks and networks in the same order",
+		       pci_kind(value, there, sizeof(there)), pci_kind(now, here, sizeof(here)));
+}
+
 /* As a guest's write without its side effects: they are operations. */
 static int set_config(struct pci_device *device, uint32_t reg, uint32_t value)
 {
@@ -105,8 +117,7 @@ static int set_config(struct pci_device *device, uint32_t reg, uint32_t value)
 
 	pci_device_config(device, (uint8_t)reg, &now, 4);
 	if ((now ^ value) & ~mask)
-		return because(-EINVAL, "%s: PCI register %#x cannot be %#x here (it is %#x)",
-			       device->name, reg, value, now);
+		return refuse_config(device, reg, value, now);
 	if (pci_config_store(device, reg, &value, 4))
 		pci_host_update_map(device->host);
 	return 0;
@@ -306,5 +317,52 @@ int pci_regs_add(struct pci_device *device)
 
 	if (r == 0 && device->options.msix_vectors)
 		r = reg_file_add(file, &msix_bank, 0xffff0000, (uint64_t)device->bdf << 16, device);
+	return r;
+}
+
+static int empty_list(void *self, uint32_t vcpu, struct reg_list *out)
+{
+	(void)self, (void)vcpu, (void)out;
+	return 0;
+}
+
+static int empty_get(void *self, struct reg_key key, void *val)
+{
+	(void)self, (void)key, (void)val;
+	return -ENOENT;
+}
+
+/* What a guest has in a slot that is empty here is told once, by its name. */
+static int empty_set(void *self, struct reg_key key, const void *val)
+{
+	char there[32];
+	uint32_t id;
+
+	(void)self;
+	if (key.id != REG_ID(REG_BANK_PCI, 0, 2, REG_ID_NUMBER(key.id) & ~0xfffU))
+		return -ENOENT;
+	memcpy(&id, val, sizeof(id));
+	if (!id)
+		return -ENOENT;
+	return because(-ENODEV, "the guest has %s in this slot, and here is nothing",
+		       pci_kind(id, there, sizeof(there)));
+}
+
+int pci_host_close(struct pci_host *host)
+{
+	static const struct reg_bank bank = {
+		.name = "pci",
+		.mask = REG_BANK_MASK,
+		.match = REG_BANK(REG_BANK_PCI),
+		.list = empty_list,
+		.get = empty_get,
+		.set = empty_set,
+	};
+	int r = 0;
+
+	for (uint32_t slot = 0; slot < PCI_SLOTS && r == 0; slot++)
+		if (!host->devices[slot])
+			r = reg_file_add(vm_regs(host->vm), &bank, 0xfffff000, (uint64_t)slot << 15,
+					 host);
 	return r;
 }

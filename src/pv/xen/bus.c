@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <ferry/error.h>
 
@@ -19,11 +21,48 @@ static void local_notified(void *self)
 	kick_give(&local->kick);
 }
 
+static void local_signalled(struct loop_watch *watch, unsigned events)
+{
+	struct xen_local *local = container_of(watch, struct xen_local, watch);
+
+	(void)events;
+	local->kick.fn(&local->kick);
+}
+
+/* Without one the hypercalls come to ferry. */
+static void open_event_fd(struct xen_local *local)
+{
+	int fd;
+
+	if (local->event_fd || local->xen->engine != &xen_engine_kernel)
+		return;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return;
+	if (fd == 0 || loop_watch_eventfd(local->xen->vm->loop, &local->watch, fd, local_signalled) < 0)
+		close(fd);
+	else
+		local->event_fd = fd;
+}
+
+static void close_event_fd(struct xen_local *local)
+{
+	if (!local->event_fd)
+		return;
+	loop_watch_remove(local->xen->vm->loop, &local->watch);
+	close(local->event_fd);
+	local->event_fd = 0;
+}
+
 int xen_local_bind(struct xen_local *local, uint32_t port)
 {
-	int r = xen_port_bind(local->xen, port, local_notified, local);
+	int r;
 
+	open_event_fd(local);
+	r = xen_port_bind(local->xen, port, local_notified, local, local->event_fd);
 	local->port = r == 0 ? port : 0;
+	if (r < 0)
+		close_event_fd(local);
 	return r;
 }
 
@@ -32,6 +71,7 @@ void xen_local_unbind(struct xen_local *local)
 	if (local->port)
 		xen_port_unbind(local->xen, local->port, local);
 	local->port = 0;
+	close_event_fd(local);
 }
 
 void xen_local_raise(struct xen_local *local)

@@ -15,6 +15,7 @@
 #include <abi/xen_io.h>
 
 #include "io/kick.h"
+#include "io/loop.h"
 #include "pv/xen/grant.h"
 
 struct xen;
@@ -25,14 +26,19 @@ struct mem_map;
 #define XEN_RING_PAGES_MAX (1u << XEN_RING_ORDER_MAX)
 #define XEN_DEV_QUEUES_MAX 8u
 
-/* One side of an event channel; the other is the guest's. kick's fn is called on the loop. */
+/*
+ * One side of an event channel; the other is the guest's. kick's fn is called on the loop: by a kick
+ * when a hypercall has come to ferry, or by an eventfd that KVM signals.
+ */
 struct xen_local {
 	struct xen *xen;
 	uint32_t port; /* 0: none */
 	struct kick kick;
+	int event_fd; /* 0: none */
+	struct loop_watch watch;
 };
 
-/* With the lock. 0, or -EINVAL: the guest has no such port for a back end. */
+/* On the loop, with the lock. 0, or -EINVAL: the guest has no such port for a back end. */
 int xen_local_bind(struct xen_local *local, uint32_t port);
 void xen_local_unbind(struct xen_local *local);
 void xen_local_raise(struct xen_local *local);

@@ -55,6 +55,7 @@ extern const struct xen_engine_ops xen_engine_portable;
 
 /* Both engines: hypercalls by the port and the MSR of the page; an interrupt by MSI. */
 int xen_traps_add(struct xen *xen);
-void xen_send_msi(struct xen_vcpu *v, uint32_t data);
+/* False: its LAPIC does not take it. */
+bool xen_send_msi(struct xen_vcpu *v, uint32_t data);
 
 #endif

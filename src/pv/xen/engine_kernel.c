@@ -192,6 +192,17 @@ static void restore_timer(struct xen_vcpu *v)
 	give_timer(v);
 }
 
+/* What the guest sends leaves the kernel as a signal, whatever ABI it has for what it is sent. */
+static void send_to_eventfd(struct xen *xen, uint32_t port, int fd)
+{
+	struct kvm_xen_hvm_attr attr = { .type = KVM_XEN_ATTR_TYPE_EVTCHN };
+
+	attr.u.evtchn.send_port = port;
+	attr.u.evtchn.type = EVTCHNSTAT_interdomain;
+	attr.u.evtchn.deliver.eventfd.fd = fd;
+	kvm_xen_hvm_set_attr(xen->vm->fd, &attr);
+}
+
 static void port_changed(struct xen *xen, uint32_t port)
 {
 	struct kvm_xen_hvm_attr attr = { .type = KVM_XEN_ATTR_TYPE_EVTCHN };
@@ -202,6 +213,8 @@ static void port_changed(struct xen *xen, uint32_t port)
 	attr.u.evtchn.flags = KVM_XEN_EVTCHN_DEASSIGN;
 	kvm_xen_hvm_set_attr(xen->vm->fd, &attr);
 	xen_senders_changed(xen, port);
+	if (channel && channel->event_fd)
+		send_to_eventfd(xen, port, channel->event_fd);
 	if (!channel || !xen->kernel_delivers)
 		return;
 	if (channel->state == EVTCHNSTAT_interdomain && !channel->notify &&
@@ -258,7 +271,7 @@ static bool send(struct xen_vcpu *v, uint32_t port)
 static void upcall(struct xen_vcpu *v)
 {
 	if (v->vector)
-		xen_send_msi(v, v->vector);
+		xen_via_send(v);
 	else if (!v->xen->callback_vector)
 		xen_via_raise(v);
 	else if (v->vcpu != vcpu_current())

@@ -18,9 +18,7 @@
 static void call_code(const struct xen *xen, uint8_t code[3])
 {
 	(void)xen;
-	code[0] = 0xe6; /* out %al, $XEN_PORT */
-	code[1] = XEN_PORT;
-	code[2] = 0x90; /* nop */
+	memcpy(code, xen_port_call, 3);
 }
 
 /* The wall clock at which guest time was zero; an odd version says that it is being written. */
@@ -102,13 +100,14 @@ static int set_vcpu_info(struct xen_vcpu *v)
 	return x86_msr_write(v->vcpu, MSR_KVM_SYSTEM_TIME_NEW, clock_place(v));
 }
 
-/* An INIT makes KVM forget the clock (kvmclock_reset). */
+/* An INIT makes KVM forget the clock (kvmclock_reset), and the LAPIC an upcall that it had not handed on. */
 static void after_init(struct xen_vcpu *v)
 {
 	uint64_t now;
 
 	if (x86_msr_read(v->vcpu, MSR_KVM_SYSTEM_TIME_NEW, &now) == 0 && now != clock_place(v))
 		x86_msr_write(v->vcpu, MSR_KVM_SYSTEM_TIME_NEW, clock_place(v));
+	xen_via_send_again(v);
 }
 
 static void work(void *self, struct vcpu *vcpu)
@@ -186,7 +185,7 @@ static bool send(struct xen_vcpu *v, uint32_t port)
 static void upcall(struct xen_vcpu *v)
 {
 	if (v->vector)
-		xen_send_msi(v, v->vector);
+		xen_via_send(v);
 	else if (v->xen->callback_vector)
 		xen_via_inject_soon(v);
 	else

@@ -88,7 +88,7 @@ void xen_upcall(struct xen_vcpu *v)
 	if (info)
 		__atomic_store_n(info, 1, __ATOMIC_SEQ_CST);
 	v->xen->engine->upcall(v);
-	vcpu_unblock(v->vcpu);
+	xen_wake(v);
 }
 
 void xen_upcall_again(struct xen_vcpu *v)
@@ -129,7 +129,7 @@ static void wake_pollers(struct xen *xen, uint32_t port)
 		struct xen_vcpu *v = &xen->vcpus[i];
 
 		if (v->poll.active && (v->poll.port == port || v->poll.port == 0))
-			vcpu_unblock(v->vcpu);
+			xen_wake(v);
 	}
 }
 
@@ -216,6 +216,7 @@ void xen_port_forget(struct xen *xen, uint32_t port)
 		xen_pirq_bind(xen, channel->number, 0);
 	channel->state = EVTCHNSTAT_closed;
 	channel->notify = NULL;
+	channel->event_fd = 0;
 	xen->engine->port_changed(xen, port);
 	channel->vcpu = 0;
 }
@@ -277,7 +278,8 @@ int xen_port_open(struct xen *xen, void (*notify)(void *self), void *self)
 	return (int)port;
 }
 
-int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), void *self)
+int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), void *self,
+		  int event_fd)
 {
 	struct xen_evtchn *channel = xen_port(xen, port);
 
@@ -289,6 +291,8 @@ int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), vo
 	channel->state = EVTCHNSTAT_interdomain;
 	channel->notify = notify;
 	channel->self = self;
+	channel->event_fd = event_fd;
+	xen->engine->port_changed(xen, port);
 	return 0;
 }
 
@@ -300,4 +304,6 @@ void xen_port_unbind(struct xen *xen, uint32_t port, const void *self)
 		return;
 	channel->state = EVTCHNSTAT_unbound;
 	channel->notify = NULL;
+	channel->event_fd = 0;
+	xen->engine->port_changed(xen, port);
 }

@@ -26,6 +26,7 @@ struct xen_evtchn {
 	/* Of a port whose other side is ferry: told, with the lock held, when the guest sends. */
 	void (*notify)(void *self);
 	void *self;
+	int event_fd; /* is signalled instead where KVM can; 0: none */
 };
 
 struct xen_ports {
@@ -66,8 +67,12 @@ void xen_port_raise(struct xen *xen, uint32_t port);
 void xen_virq_raise(struct xen_vcpu *v, uint32_t virq);
 /* A port whose other side is ferry: the guest's half is unbound when it has no notify. -ENOSPC. */
 int xen_port_open(struct xen *xen, void (*notify)(void *self), void *self);
-/* Binds ferry to a port that the guest has allocated for it; once more changes nothing. -EINVAL. */
-int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), void *self);
+/*
+ * Binds ferry to a port that the guest has allocated for it; once more changes nothing. -EINVAL. event_fd:
+ * xen_evtchn's, for whoever stays bound until xen_port_unbind().
+ */
+int xen_port_bind(struct xen *xen, uint32_t port, void (*notify)(void *self), void *self,
+		  int event_fd);
 /* Harmless when somebody else has the port by now. */
 void xen_port_unbind(struct xen *xen, uint32_t port, const void *self);
 

@@ -76,6 +76,25 @@ bool xen_grant_is_pinned(const struct xen *xen, uint32_t ref)
 	return pin->readers || pin->writers;
 }
 
+void xen_grant_swap(struct xen *xen, uint32_t a, uint32_t b)
+{
+	uint8_t one[sizeof(struct xen_grant_entry_v2)], other[sizeof(one)];
+	uint32_t size = entry_size(xen);
+	uint16_t status;
+
+	memcpy(one, xen_grant_entry(xen, a), size);
+	memcpy(other, xen_grant_entry(xen, b), size);
+	memcpy(xen_grant_entry(xen, a), other, size);
+	memcpy(xen_grant_entry(xen, b), one, size);
+	if (xen->grants.version == 2) {
+		status = *xen_grant_status(xen, a);
+		*xen_grant_status(xen, a) = *xen_grant_status(xen, b);
+		*xen_grant_status(xen, b) = status;
+	}
+	xen_grant_mark_dirty(xen, a);
+	xen_grant_mark_dirty(xen, b);
+}
+
 static int make_page(struct xen_page *page)
 {
 	return page->own ? 0 : xen_page_init(page);

@@ -67,6 +67,8 @@ uint32_t xen_grant_status_frames(const struct xen *xen);
 void *xen_grant_entry(const struct xen *xen, uint32_t ref);
 uint16_t *xen_grant_status(const struct xen *xen, uint32_t ref);
 void xen_grant_mark_dirty(struct xen *xen, uint32_t ref);
+/* Two entries that are not in use change places, with their status words. */
+void xen_grant_swap(struct xen *xen, uint32_t a, uint32_t b);
 bool xen_grant_is_pinned(const struct xen *xen, uint32_t ref);
 /* There are so many frames at least. -ENOSPC, -ENOMEM. */
 int xen_grant_grow(struct xen *xen, uint32_t frames);

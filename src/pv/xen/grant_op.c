@@ -212,6 +212,32 @@ static int64_t get_status_frames(struct xen_call *call, uint64_t arg, uint32_t c
 			    &op.status, sizeof(op.status));
 }
 
+static int16_t swap_one(struct xen *xen, uint32_t a, uint32_t b)
+{
+	if (a >= xen_grant_entries(xen) || b >= xen_grant_entries(xen))
+		return GNTST_bad_gntref;
+	if (a != b && (xen_grant_is_pinned(xen, a) || xen_grant_is_pinned(xen, b)))
+		return GNTST_eagain;
+	xen_grant_swap(xen, a, b);
+	return GNTST_okay;
+}
+
+static int64_t swap_refs(struct xen_call *call, uint64_t arg, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++, arg += sizeof(struct xen_gnttab_swap_grant_ref)) {
+		struct xen_gnttab_swap_grant_ref op;
+
+		if (xen_copy_in(call, &op, arg, sizeof(op)))
+			return -XEN_EFAULT;
+		xen_lock(call->xen);
+		op.status = swap_one(call->xen, op.ref_a, op.ref_b);
+		xen_unlock(call->xen);
+		if (xen_copy_out(call, arg, &op, sizeof(op)))
+			return -XEN_EFAULT;
+	}
+	return 0;
+}
+
 /* Guests have caches that are coherent with their devices': there is nothing to clean. */
 static int64_t flush_one(struct xen_call *call, const struct xen_gnttab_cache_flush *op)
 {
@@ -272,6 +298,8 @@ int64_t xen_grant_table_op(struct xen_call *call)
 		return get_status_frames(call, arg, count);
 	case GNTTABOP_get_version:
 		return get_version(call, arg);
+	case GNTTABOP_swap_grant_ref:
+		return swap_refs(call, arg, count);
 	case GNTTABOP_cache_flush:
 		return cache_flush(call, arg, count);
 	default:

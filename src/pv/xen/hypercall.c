@@ -128,6 +128,11 @@ int64_t xen_hypercall(struct xen_call *call, unsigned cpl)
 {
 	uint64_t op = call->longmode ? call->op : (uint32_t)call->op;
 
+	if (call->v->refused) {
+		xen_lock(call->xen);
+		xen_via_send_again(call->v);
+		xen_unlock(call->xen);
+	}
 	if (cpl > 0)
 		return -XEN_EPERM;
 	if (op >= XEN_HYPERCALLS || !table[op])

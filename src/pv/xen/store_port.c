@@ -58,7 +58,7 @@ static const struct {
 void xen_special_ports_bind(struct xen *xen)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(specials); i++)
-		xen_port_bind(xen, (uint32_t)xen->param[specials[i].port], specials[i].notify, xen);
+		xen_port_bind(xen, (uint32_t)xen->param[specials[i].port], specials[i].notify, xen, 0);
 	error_clear();
 }
 

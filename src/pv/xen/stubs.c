@@ -13,7 +13,12 @@
 #include "pv/xen/store_port.h"
 
 static const uint8_t vmcall[3] = { 0x0f, 0x01, 0xc1 }, vmmcall[3] = { 0x0f, 0x01, 0xd9 };
-static const uint8_t port_call[3] = { 0xe6, XEN_PORT, 0x90 };
+
+/*
+ * ds out %al, $XEN_PORT: one instruction, as those whose place it takes. A vCPU that stands still is before
+ * it or behind it, and finds a whole instruction there when it goes on with the other engine's.
+ */
+const uint8_t xen_port_call[3] = { 0x3e, 0xe6, XEN_PORT };
 
 /* SYM_FUNC_START aligns; behind the call is ret, or a jump to a return thunk. */
 #define FUNCTION_ALIGN 16UL
@@ -25,7 +30,7 @@ static bool is_stub(const uint8_t *code, const uint8_t call[3])
 
 static bool is_any(const uint8_t *code)
 {
-	return is_stub(code, vmcall) || is_stub(code, vmmcall) || is_stub(code, port_call);
+	return is_stub(code, vmcall) || is_stub(code, vmmcall) || is_stub(code, xen_port_call);
 }
 
 static void patch(struct xen *xen, uint64_t gpa, bool intel)
@@ -35,7 +40,7 @@ static void patch(struct xen *xen, uint64_t gpa, bool intel)
 
 	if (mem_read(&xen->vm->mem, gpa, code, sizeof(code)) < 0 || !is_any(code))
 		return;
-	mem_write(&xen->vm->mem, gpa, portable ? port_call : intel ? vmcall : vmmcall, 3);
+	mem_write(&xen->vm->mem, gpa, portable ? xen_port_call : intel ? vmcall : vmmcall, 3);
 }
 
 /* The AMD one is first in the kernel: an even slot; the Intel one comes behind it. */

@@ -38,6 +38,8 @@ static uint64_t next_in(const struct xen *xen, uint64_t now, uint64_t host)
 			host_next = min_u64(host_next, v->poll.until);
 		if (v->inject)
 			host_next = min_u64(host_next, v->inject_at);
+		if (v->refused)
+			host_next = min_u64(host_next, v->refused_at);
 	}
 	for (size_t i = 0; i < XEN_WATCHDOGS; i++)
 		if (xen->watchdog[i])
@@ -72,9 +74,11 @@ static void expire(struct xen_vcpu *v, uint64_t now, uint64_t host)
 	}
 	if (v->inject && v->inject_at <= host)
 		xen_via_inject_soon(v);
+	if (v->refused && v->refused_at <= host)
+		xen_via_send_again(v);
 	if (v->poll.active && v->poll.until <= host) {
 		v->poll.active = false;
-		vcpu_unblock(v->vcpu);
+		xen_wake(v);
 	}
 }
 

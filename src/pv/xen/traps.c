@@ -171,7 +171,7 @@ int xen_traps_add(struct xen *xen)
 }
 
 /* Intel SDM 3, 11.11: fixed or NMI, edge; KVM_CAP_X2APIC_API takes the id's upper bits above. */
-void xen_send_msi(struct xen_vcpu *v, uint32_t data)
+bool xen_send_msi(struct xen_vcpu *v, uint32_t data)
 {
 	struct kvm_msi msi = {
 		.address_lo = 0xfee00000u | (v->id & 0xff) << 12,
@@ -179,5 +179,5 @@ void xen_send_msi(struct xen_vcpu *v, uint32_t data)
 		.data = data,
 	};
 
-	kvm_signal_msi(v->xen->vm->fd, &msi);
+	return kvm_signal_msi(v->xen->vm->fd, &msi) > 0;
 }

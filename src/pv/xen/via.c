@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HVM_PARAM_CALLBACK_IRQ: how a guest without vectors of its own for each vCPU is told of events. By a
+ * How a guest is told of events: by a vector of each vCPU's LAPIC, or as HVM_PARAM_CALLBACK_IRQ says. By a
  * vector of the domain, which nobody acknowledges; or by a line, a GSI or a PCI device's INTx, which
  * is up as long as vCPU 0 has an upcall pending (xen/arch/x86/hvm/irq.c). KVM takes a line down when
  * the guest acknowledges it; we look then whether it goes up again.
@@ -10,6 +10,7 @@
 #include <ferry/error.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "kvm/kvm_x86.h"
 #include "pv/xen/hypercall.h"
 
@@ -17,6 +18,10 @@
 
 /* A vCPU that cannot take an interrupt now is asked again so soon. */
 #define INJECT_RETRY_NS 200000ULL
+
+/* One whose LAPIC is off, which may be for good. */
+#define REFUSED_MIN_NS 1000000ULL
+#define REFUSED_MAX_NS 256000000ULL
 
 static bool is_pending(const struct xen_vcpu *v)
 {
@@ -83,6 +88,31 @@ void xen_via_raise(struct xen_vcpu *v)
 {
 	if (v->id == 0)
 		irq_level_raise(&v->xen->line);
+}
+
+/*
+ * A LAPIC that is off takes nothing. In Xen the upcall comes as soon as the guest switches it on
+ * (xen/arch/x86/hvm/vlapic.c), and in KVM's Xen support too; other KVMs tell nobody. So it is made again
+ * with the vCPU's next hypercall, and from time to time.
+ */
+void xen_via_send(struct xen_vcpu *v)
+{
+	if (xen_send_msi(v, v->vector)) {
+		v->refused = false;
+		return;
+	}
+	v->refused_for = v->refused ? min_u64(2 * v->refused_for, REFUSED_MAX_NS) : REFUSED_MIN_NS;
+	v->refused_at = clock_now() + v->refused_for;
+	v->refused = true;
+	xen_timers_changed(v->xen);
+}
+
+void xen_via_send_again(struct xen_vcpu *v)
+{
+	if (v->vector && is_pending(v))
+		xen_via_send(v);
+	else
+		v->refused = false;
 }
 
 /* As KVM's own interrupts from a PIC: past the LAPIC, when the vCPU takes interrupts. */

@@ -77,6 +77,8 @@ struct xen_vcpu {
 	bool down;	      /* VCPUOP_down, or initialised and not up yet */
 	bool inject; /* the domain's vector, by ferry, as soon as it takes interrupts */
 	uint64_t inject_at; /* when it is tried again: ns of CLOCK_MONOTONIC */
+	atomic_bool refused; /* the last upcall, by a LAPIC that is off; set under the lock */
+	uint64_t refused_at, refused_for; /* when it is made again, and how long that was waited for */
 	uint32_t virq_port[XEN_NR_VIRQS];
 	struct {
 		uint64_t single; /* ns of guest time; 0: none */
@@ -169,6 +171,13 @@ static inline void xen_unlock(struct xen *xen)
 	pthread_mutex_unlock(&xen->lock);
 }
 
+/* An event ends a vCPU's poll, but does not bring up one that is down. lock held. */
+static inline void xen_wake(struct xen_vcpu *v)
+{
+	if (!v->down)
+		vcpu_unblock(v->vcpu);
+}
+
 /* NULL: no such vCPU. */
 static inline struct xen_vcpu *xen_vcpu(struct xen *xen, uint64_t id)
 {
@@ -224,7 +233,7 @@ void xen_timers_changed(struct xen *xen);
 void xen_timer_finish(struct xen *xen);
 
 /*
- * via.c: HVM_PARAM_CALLBACK_IRQ. The first two without the lock, the others with it. set: -EINVAL, or
+ * via.c: the ways of upcalls. The first two without the lock, the others with it. set: -EINVAL, or
  * the host's; the way is what it was then. raise: by the line, if there is one. inject_soon: the
  * domain's vector, by inject on the vCPU's thread, outside KVM_RUN.
  */
@@ -232,6 +241,9 @@ int xen_via_init(struct xen *xen);
 void xen_via_finish(struct xen *xen);
 int xen_via_set(struct xen *xen, uint64_t value);
 void xen_via_raise(struct xen_vcpu *v);
+/* By the vCPU's own vector; and what its LAPIC has refused, once more. */
+void xen_via_send(struct xen_vcpu *v);
+void xen_via_send_again(struct xen_vcpu *v);
 void xen_via_inject_soon(struct xen_vcpu *v);
 void xen_via_inject(struct xen_vcpu *v);
 
@@ -240,6 +252,7 @@ uint64_t xen_watchdog_left(const struct xen *xen, uint32_t id);
 int xen_watchdog_restore(struct xen *xen, uint32_t id, uint64_t left);
 
 /* traps.c and stubs.c: every hypercall in the guest's memory is of the engine. */
+extern const uint8_t xen_port_call[3];
 int xen_write_hypercall_page(struct xen *xen, uint64_t gpa);
 void xen_stubs_apply(struct xen *xen);
 

@@ -5,6 +5,7 @@
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -100,7 +101,8 @@ const struct sandbox_call sandbox_calls[] = {
 	{ CALL(openat, L, "what the scheduler says of a vCPU"),
 	  SPECIAL_AND(SPECIAL_TASKS, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY) },
 	{ CALL(unlinkat, L | M, "the sockets that it made") },
-	{ CALL(flock, L, "while the control socket is removed") },
+	{ CALL(flock, L, "while the control socket is removed, or renamed") },
+	{ CALL(renameat2, L | R, "a VM gets the name of its source"), ONE(4, WHOLE, RENAME_NOREPLACE) },
 
 	/* Peers and clients. */
 	{ CALL(accept4, L | M, "clients, a source") },

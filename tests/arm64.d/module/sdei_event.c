@@ -14,7 +14,6 @@
 
 #define FN_EVENT_SIGNAL 0xc400002f
 #define EVENT		0
-#define TARGET		1
 #define PATIENCE_MS	20000
 
 /* The driver exports nothing: its functions are looked up. */
@@ -24,11 +23,12 @@ static int (*event_enable)(u32 event);
 static int (*event_disable)(u32 event);
 
 static struct {
-	int cpu;
+	unsigned int cpu;
 	bool was_masked, was_in_loop;
 } hit;
 static unsigned int hits;
 static bool spins, is_in_loop;
+static unsigned int target;
 static u64 mpidr;
 
 /* In the context of an NMI. */
@@ -77,19 +77,25 @@ static int find_all(void)
 	return err ? err : find("sdei_event_disable", &event_disable);
 }
 
+/* The target is not the CPU that this runs on, and stays on: that one would wait for its own loop to end. */
 static long signal_target(void)
 {
 	ktime_t end = ktime_add_ms(ktime_get(), PATIENCE_MS);
 	struct arm_smccc_res result;
-	int err = smp_call_function_single(TARGET, spin, NULL, false);
+	int err;
 
-	if (err)
+	target = cpumask_any_but(cpu_online_mask, get_cpu());
+	err = smp_call_function_single(target, spin, NULL, false);
+	if (err) {
+		put_cpu();
 		return err;
+	}
 	while (!smp_load_acquire(&spins))
 		cpu_relax();
 	arm_smccc_1_1_hvc(FN_EVENT_SIGNAL, EVENT, READ_ONCE(mpidr), &result);
 	while (!smp_load_acquire(&hits) && ktime_before(ktime_get(), end))
 		cpu_relax();
+	put_cpu();
 	return (long)result.a0;
 }
 
@@ -107,8 +113,8 @@ static int __init sdei_event_init(void)
 	err = event_enable(EVENT);
 	if (!err)
 		result = signal_target();
-	pr_info("sdei_event: enable=%d signal=%ld hits=%u cpu=%d masked=%d in_loop=%d\n", err, result,
-		hits, hit.cpu, hit.was_masked, hit.was_in_loop);
+	pr_info("sdei_event: enable=%d signal=%ld hits=%u there=%d masked=%d in_loop=%d\n", err,
+		result, hits, hit.cpu == target, hit.was_masked, hit.was_in_loop);
 	err = event_disable(EVENT);
 	pr_info("sdei_event: disable=%d unregister=%d\n", err, event_unregister(EVENT));
 	return 0;

@@ -6,6 +6,7 @@
 #include <sched.h>
 
 #include "kvm/kvm.h"
+#include "kvm/kvm_x86.h"
 #include "machine/machine.h"
 #include "pv/xen/xen_impl.h"
 #include "vm/vm.h"
@@ -263,6 +264,12 @@ START_TEST(test_an_upcall_comes_by_the_vcpus_vector)
 }
 END_TEST
 
+START_TEST(test_an_upcall_that_a_lapic_was_off_for_comes_when_it_is_on)
+{
+	run("xen/upcalls", "test=late", 1);
+}
+END_TEST
+
 START_TEST(test_an_upcall_comes_by_the_domains_vector_which_nobody_acknowledges)
 {
 	run("xen/upcalls", "test=domain", 1);
@@ -375,6 +382,41 @@ START_TEST(test_a_domain_says_and_asks_of_itself_what_xen_allows)
 }
 END_TEST
 
+/* The bytes of an entry of the hypercall page that are the call: behind the mov, before the ret. */
+#define CALL_AT	    5
+#define CALL_BEHIND 8
+
+static void stand_still(enum machine_xen_engine engine)
+{
+	struct test_machine t;
+	struct kvm_regs regs;
+	uint64_t at;
+
+	create(&t, "xen/state", "calls=1", 2, versions[0], engine);
+	test_machine_run(&t, "\n", true);
+	for (int i = 0; i < 30; i++) {
+		vm_pause(t.vm);
+		ck_assert_int_eq(kvm_get_regs(t.vm->vcpus[0].fd, &regs), 0);
+		at = regs.rip - t.machine->xen->hypercall_page;
+		ck_assert_msg(at >= XEN_PAGE_SIZE || at % 32 <= CALL_AT || at % 32 >= CALL_BEHIND,
+			      "it stands %llu bytes into a hypercall",
+			      (unsigned long long)(at % 32 - CALL_AT));
+		vm_resume(t.vm);
+	}
+	vm_stop(t.vm);
+	machine_flush(t.machine);
+	test_machine_finish(&t);
+}
+
+/* There it may find the other engine's code when it goes on. */
+START_TEST(test_a_vcpu_stands_still_before_a_hypercall_or_behind_it)
+{
+	stand_still(MACHINE_XEN_PORTABLE);
+	if (has_kernel_engine())
+		stand_still(MACHINE_XEN_KERNEL);
+}
+END_TEST
+
 /* Under the sanitizers of the debug build. */
 START_TEST(test_hostile_hypercalls_are_all_answered)
 {
@@ -441,6 +483,7 @@ CHECK_MAIN_KVM("xen guests", test_grants_of_both_versions_answer_as_xens,
 	       test_no_event_from_outside_is_lost_while_vcpu_info_moves,
 	       test_lines_and_messages_of_devices_are_events,
 	       test_an_upcall_comes_by_the_vcpus_vector,
+	       test_an_upcall_that_a_lapic_was_off_for_comes_when_it_is_on,
 	       test_an_upcall_comes_by_the_domains_vector_which_nobody_acknowledges,
 	       test_an_upcall_comes_by_a_gsi_that_stays_up,
 	       test_an_upcall_comes_by_the_platform_devices_intx,
@@ -448,5 +491,6 @@ CHECK_MAIN_KVM("xen guests", test_grants_of_both_versions_answer_as_xens,
 	       test_the_platform_device_unplugs_and_its_logs_are_the_console,
 	       test_the_steps_of_kvms_own_tests_have_counterparts,
 	       test_an_ipi_by_event_channel_leaves_the_kernel_twice_at_most_or_never,
+	       test_a_vcpu_stands_still_before_a_hypercall_or_behind_it,
 	       test_vcpus_begin_by_hypercall_in_either_width,
 	       test_a_domain_says_and_asks_of_itself_what_xen_allows)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs when ferry is built: compile ARCHITECTURE prints the table's programs, made by libseccomp, as C. */
+/* Runs when ferry is built: sandbox-programs ARCHITECTURE prints the table's programs, made by libseccomp, as C. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <seccomp.h>
@@ -120,7 +120,7 @@ static void compile(const char *architecture, unsigned thread)
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
-		fprintf(stderr, "usage: compile ARCHITECTURE\n");
+		fprintf(stderr, "usage: sandbox-programs ARCHITECTURE\n");
 		return 2;
 	}
 	printf("#include \"sandbox/sandbox_impl.h\"\n");
