@@ -29,7 +29,10 @@ int pci_host_create(struct vm *vm, const struct pci_options *options, struct pci
 /* Its devices must have been removed. NULL is fine. */
 void pci_host_destroy(struct pci_host *host);
 
-/* After the last device: what a guest that is restored has in other slots is refused by its name. -ENOMEM. */
+/*
+ * After the last device: what a guest that is restored has in other slots is refused by its name.
+ * No device can be added any more. -ENOMEM.
+ */
 int pci_host_close(struct pci_host *host);
 
 /*
