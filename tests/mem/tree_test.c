@@ -132,6 +132,9 @@ static void check_overlaps(int order)
 	const struct mem_region *region = NULL;
 	size_t expected = 0, found = 0;
 
+	/* Or only a page's last byte. */
+	from += rnd(2) * (PAGE - 1);
+	last = max_u64(from, last);
 	for (size_t i = 0; i < list.count; i++)
 		expected += is_hit(&list.records[i]->region, order, from, last);
 	while ((region = mem_tree_next(roots[order], order, region, from, last))) {
