@@ -2,10 +2,12 @@
 /* A channel's transport: sockets and pipes, each step with a deadline, none with a signal. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -111,9 +113,33 @@ static ssize_t write_now(const struct channel_end *end, const struct iovec *iov,
 	return n < 0 ? -errno : n;
 }
 
+/* What of the bytes that were written the peer's side has not taken yet; -1: a pipe does not say. */
+static int not_taken(const struct channel_end *end)
+{
+	int bytes;
+
+	return end->is_socket && ioctl(end->fd, SIOCOUTQ, &bytes) == 0 ? bytes : -1;
+}
+
+/*
+ * TCP's socket is writable again when a third of its buffer is empty, and that is more than a megabyte:
+ * a peer that is slow may not take so much before the deadline. It is gone when it takes nothing.
+ */
+static int wait_to_write(struct channel *channel)
+{
+	int left = not_taken(&channel->out), before, r;
+
+	do {
+		before = left;
+		r = channel_wait(channel, channel->out.fd, POLLOUT,
+				 channel_now_ms() + channel->timeout_ms);
+		left = not_taken(&channel->out);
+	} while (r == 0 && left < before);
+	return r == 0 ? channel_stalled(channel, "write") : r;
+}
+
 ssize_t channel_raw_write(struct channel *channel, const struct iovec *iov, unsigned count)
 {
-	uint64_t deadline = 0;
 	ssize_t n;
 	int r;
 
@@ -125,11 +151,7 @@ ssize_t channel_raw_write(struct channel *channel, const struct iovec *iov, unsi
 			return n;
 		if (n != -EAGAIN && n != -EINTR)
 			return channel_gone(channel, (int)n, "write");
-		if (!deadline)
-			deadline = channel_now_ms() + channel->timeout_ms;
-		r = channel_wait(channel, channel->out.fd, POLLOUT, deadline);
-		if (r == 0)
-			r = channel_stalled(channel, "write");
+		r = wait_to_write(channel);
 		if (r < 0)
 			return r;
 	}

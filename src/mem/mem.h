@@ -28,6 +28,18 @@ enum mem_flags {
 
 struct mem_body;
 struct mem_node;
+struct mem_record;
+
+/*
+ * mem's own: the regions that a picture has beside its trees, by gpa, each with how many of the
+ * tree's lie below it. They are those that came last; so what soon goes again costs no tree.
+ */
+#define MEM_RECENT_MAX 4
+struct mem_recent {
+	unsigned count;
+	uint32_t below[MEM_RECENT_MAX];
+	struct mem_record *records[MEM_RECENT_MAX];
+};
 
 struct mem_region {
 	const char *name; /* static storage */
@@ -61,8 +73,9 @@ struct mem_map {
 	size_t count;
 	size_t aliases; /* how many regions are MEM_ALIAS */
 	uint64_t total; /* sum of all sizes, bytes */
-	/* mem's own, see mem/tree.h. */
+	/* mem's own, see mem/tree.h; foreign ones are never among the recent. */
 	_Atomic unsigned refs;
+	struct mem_recent recent;
 	struct mem_node *by_gpa;
 	struct mem_node *by_hva, *aliases_by_hva; /* all but the aliases, and those */
 	struct mem_node *foreign; /* by gpa */

@@ -51,7 +51,6 @@ static inline uint64_t mem_unit(const struct mem *mem, const struct mem_region *
  * picture.c. lock held. A copy of the current picture that can be changed so often, and back; the
  * caller's. Only the last one that was made can be. -ENOMEM with a text.
  */
-struct mem_record;
 int mem_map_edit(struct mem *mem, size_t edits, struct mem_map **ret_map);
 void mem_map_insert(struct mem *mem, struct mem_map *map, struct mem_record *record);
 void mem_map_remove(struct mem *mem, struct mem_map *map, struct mem_record *record);

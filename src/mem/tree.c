@@ -327,54 +327,18 @@ size_t mem_tree_count(const struct mem_node *root)
 	return root ? root->count : 0;
 }
 
-struct mem_node *mem_tree_replace(struct mem_pool *pool, enum mem_order order,
-				  struct mem_node *root, const struct mem_region *region,
-				  struct mem_record *record)
+size_t mem_tree_below(const struct mem_node *root, gpa_t gpa)
 {
-	root = own(pool, root);
-	if (is_before(order, region, &root->record->region)) {
-		root->left = mem_tree_replace(pool, order, root->left, region, record);
-	} else if (is_before(order, &root->record->region, region)) {
-		root->right = mem_tree_replace(pool, order, root->right, region, record);
-	} else {
-		drop_record(root->record);
-		root->record = share_record(record);
+	size_t below = 0;
+
+	while (root) {
+		bool is_below = root->record->region.gpa < gpa;
+
+		if (is_below)
+			below += 1 + mem_tree_count(root->left);
+		root = is_below ? root->right : root->left;
 	}
-	update(order, root);
-	return root;
-}
-
-/* The last one that is lower than the region, and the first that is higher. */
-static void find_neighbours(const struct mem_node *root, enum mem_order order,
-			    const struct mem_region *region, const struct mem_region **ret_lower,
-			    const struct mem_region **ret_higher)
-{
-	const struct mem_node *below = root, *above = root;
-
-	while (below) {
-		bool is_lower = is_before(order, &below->record->region, region);
-
-		if (is_lower)
-			*ret_lower = &below->record->region;
-		below = is_lower ? below->right : below->left;
-	}
-	while (above) {
-		bool is_higher = is_before(order, region, &above->record->region);
-
-		if (is_higher)
-			*ret_higher = &above->record->region;
-		above = is_higher ? above->left : above->right;
-	}
-}
-
-bool mem_tree_fits(const struct mem_node *root, enum mem_order order,
-		   const struct mem_region *region, const struct mem_region *instead)
-{
-	const struct mem_region *lower = NULL, *higher = NULL;
-
-	find_neighbours(root, order, region, &lower, &higher);
-	return (!lower || is_before(order, lower, instead)) &&
-	       (!higher || is_before(order, instead, higher));
+	return below;
 }
 
 const struct mem_region *mem_tree_at(const struct mem_node *root, size_t i)
@@ -391,13 +355,35 @@ const struct mem_region *mem_tree_at(const struct mem_node *root, size_t i)
 	return NULL;
 }
 
+/* The first of all: if any to the left ends late enough, it is there or nowhere. */
+static const struct mem_region *find_first(const struct mem_node *root, enum mem_order order,
+					   uint64_t from, uint64_t last)
+{
+	while (root) {
+		const struct mem_region *region = &root->record->region;
+		uint64_t begin = begin_of(order, region);
+
+		if (root->left && root->left->last >= from)
+			root = root->left;
+		else if (begin > last)
+			return NULL;
+		else if (begin + (region->size - 1) >= from)
+			return region;
+		else
+			root = root->right;
+	}
+	return NULL;
+}
+
 const struct mem_region *mem_tree_next(const struct mem_node *root, enum mem_order order,
 				       const struct mem_region *after, uint64_t from, uint64_t last)
 {
+	if (!after)
+		return find_first(root, order, from, last);
 	while (root && root->last >= from) {
 		const struct mem_region *region = &root->record->region;
 		uint64_t begin = begin_of(order, region);
-		bool is_behind = !after || is_before(order, after, region);
+		bool is_behind = is_before(order, after, region);
 		const struct mem_region *found;
 
 		found = is_behind ? mem_tree_next(root->left, order, after, from, last) : NULL;

@@ -71,14 +71,10 @@ struct mem_node *mem_tree_remove(struct mem_pool *pool, enum mem_order order, st
 /* Whether one comes before the other. */
 bool mem_tree_is_before(enum mem_order order, const struct mem_region *a,
 			const struct mem_region *b);
-/* Whether another could be in the region's place; and puts it there. */
-bool mem_tree_fits(const struct mem_node *root, enum mem_order order,
-		   const struct mem_region *region, const struct mem_region *instead);
-struct mem_node *mem_tree_replace(struct mem_pool *pool, enum mem_order order,
-				  struct mem_node *root, const struct mem_region *region,
-				  struct mem_record *record);
 
 size_t mem_tree_count(const struct mem_node *root);
+/* How many of a tree by gpa begin below it. */
+size_t mem_tree_below(const struct mem_node *root, gpa_t gpa);
 /* The i-th region; NULL: there are not so many. */
 const struct mem_region *mem_tree_at(const struct mem_node *root, size_t i);
 /* The first region behind `after` (NULL: of all) that has a byte of [from, last]. */

@@ -184,7 +184,7 @@ static bool wants_stop(const struct mem_txn *txn)
 static int prepare(const struct mem_txn *txn, struct slots *slots)
 {
 	const struct mem_map *map = mem_map(txn->mem);
-	size_t regions = mem_tree_count(map->by_gpa) + mem_tree_count(map->foreign) + txn->count;
+	size_t regions = map->count + mem_tree_count(map->foreign) + txn->count;
 	size_t changes = 0, edits = 0;
 
 	for (size_t i = 0; i < txn->count; i++) {
@@ -207,10 +207,11 @@ static uint64_t stretch(const struct mem *mem, const struct mem_region *region, 
 			bool *ret_shared)
 {
 	const uint8_t *hva = region->hva + from;
-	const struct mem_region *other =
-		mem_map_next_hva(mem_map(mem), NULL, hva, region->size - from);
+	const struct mem_region *other = mem_map_find_hva(mem_map(mem), hva);
 
-	*ret_shared = other && other->hva <= hva;
+	*ret_shared = other != NULL;
+	if (!other)
+		other = mem_map_next_hva(mem_map(mem), NULL, hva, region->size - from);
 	if (!other)
 		return region->size;
 	if (!*ret_shared)

@@ -489,6 +489,36 @@ START_TEST(test_slow_is_not_stuck)
 }
 END_TEST
 
+#define SLOW_PART ((size_t)128 << 10)
+
+static void *write_much(void *arg)
+{
+	static char much[16 << 20];
+
+	ck_assert_int_eq(write_bytes(arg, much, sizeof(much)), 0);
+	return NULL;
+}
+
+/* What it takes before the deadline is less than the kernel waits for until it is written to again. */
+START_TEST(test_who_takes_little_is_not_stuck)
+{
+	static char part[16 << 20];
+	struct pair pair;
+	pthread_t thread;
+	size_t taken = 0;
+
+	pair_open(&pair, "tcp:127.0.0.1:0", &(struct channel_options){ .timeout_ms = SLOW_MS });
+	pthread_create(&thread, NULL, write_much, pair.near);
+	for (int i = 0; i < 20; i++, taken += SLOW_PART) {
+		usleep(SLOW_MS * 1000 / 5);
+		ck_assert_int_eq(channel_read(pair.far, part, SLOW_PART), 0);
+	}
+	ck_assert_int_eq(channel_read(pair.far, part, sizeof(part) - taken), 0);
+	pthread_join(thread, NULL);
+	pair_close(&pair);
+}
+END_TEST
+
 struct blocked {
 	struct channel *channel;
 	struct channel_listener *listener;
@@ -778,6 +808,7 @@ CHECK_MAIN("channel", test_a_uri_has_one_of_four_forms, test_tcp_carries_a_strea
 	   test_a_dead_socket_file_is_replaced_and_no_other_file,
 	   test_an_end_of_stream_is_at_a_boundary_or_in_the_middle,
 	   test_nothing_moving_ends_at_the_deadline, test_slow_is_not_stuck,
+	   test_who_takes_little_is_not_stuck,
 	   test_shutdown_ends_whoever_blocks, test_stop_ends_accept,
 	   test_wait_readable_sees_bytes_and_the_end, test_a_gone_peer_is_no_signal,
 	   test_what_was_said_before_closing_arrives, test_a_descriptor_travels_at_its_place,

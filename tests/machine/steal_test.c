@@ -16,7 +16,7 @@
 #define PORT	  0x1000
 #define BUS	  vm_pio
 #endif
-#define ENOUGH_NS 1000000000ULL
+#define ENOUGH_NS 500000000ULL
 
 static struct test_machine t;
 

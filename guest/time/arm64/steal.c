@@ -24,7 +24,7 @@ static void __attribute__((noreturn)) tell(uint32_t n)
 
 void guest_ap_main(uint32_t n)
 {
-	tell(n + 1);
+	tell(n);
 }
 
 void guest_main(const void *info)

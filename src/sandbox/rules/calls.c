@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/membarrier.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -111,6 +112,7 @@ const struct sandbox_call sandbox_calls[] = {
 	{ CALL(sendmsg, L | M, "descriptors") },
 	{ CALL(getsockopt, L | M, "what a descriptor is") },
 	{ CALL(setsockopt, L | M, "how it is set") },
+	{ CALL(ioctl, L | M | R, "what a peer has taken"), ONE(1, WHOLE, SIOCOUTQ) },
 	{ CALL(getpeername, L | M, "who is there") },
 	{ CALL(shutdown, L | M | R, "an end") },
 
