@@ -295,6 +295,11 @@ static void make_config_seeds(const char *dir)
 	make_text_seed(dir, "config", "description", 1, true,
 		       "{ \"memory\": \"64M\", \"cpus\": 1, \"name\": \"a\", \"disk\": "
 		       "[ \"/x,,y,serial=1\" ], \"hyperv\": \"default\", \"console\": \"virtio\" }");
+	make_text_seed(dir, "toml", "matrix", 0, false,
+		       "timeout = 1_20.5\nexpect = ['a\\', \"\"\"\nb \\\n \\u00e9\"\"\"] # c\n"
+		       "[matrix]\ncpus = [1, 0x2]\n[[tests]]\nname = 'x'\n"
+		       "net.a = { b.c = true, d = 1979-05-27 07:32:00.5Z }\n"
+		       "[[tests]]\n[tests.'y']\nz = [-inf, '''\nw''', 1e-5]\n");
 	make_text_seed(dir, "control", "status", 0, false,
 		       "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}");
 	make_text_seed(dir, "control", "migrate", 0, false,
