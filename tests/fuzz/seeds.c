@@ -7,7 +7,6 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/guest.h"
-#include "fuzz/ops.h"
 #include "fuzz/seeds.h"
 #include "migrate/bytes.h"
 #include "migrate/hello.h"
@@ -310,75 +309,6 @@ static void make_config_seeds(const char *dir)
 		       "\"method\":\"balloon\",\"params\":{\"target\":5}}]");
 }
 
-/* Every device is started, and given a chain of two: one to read, one to write. */
-static void make_machine_seed(const char *dir)
-{
-	struct buffer seed = { 0 };
-
-	for (uint8_t slot = 0; slot < 8; slot++) {
-		const uint32_t base = 0x100000U + slot * 0x10000U;
-		const struct fuzz_op ops[] = {
-			{ FUZZ_CONFIG_OF | 0x80, (uint8_t)(slot | 0x20), 0, 0, 0 },
-			{ FUZZ_START, slot, 0, base, UINT64_MAX },
-			{ FUZZ_MEMORY, 0, 0, base, base + 0x1000 },
-			{ FUZZ_MEMORY, 0, 0, base + 8, 1ULL << 48 | 1ULL << 32 | 16 },
-			{ FUZZ_MEMORY, 0, 0, base + 16, base + 0x2000 },
-			{ FUZZ_MEMORY, 0, 0, base + 24, 2ULL << 32 | 512 },
-			{ FUZZ_MEMORY, 0, 0, base + 0x400, 1ULL << 16 },
-			{ FUZZ_KICK, slot, 0, 0, 0 },
-			{ FUZZ_BAR | 0x80, (uint8_t)(slot | 0x20), 0x2000, 0, 0 },
-			{ FUZZ_TURN, 0, 0, 0, 0 },
-		};
-
-		check(buffer_add(&seed, ops, sizeof(ops)));
-	}
-	for (uint16_t port = 0x600; port < 0x608; port++) {
-		const struct fuzz_op op = { FUZZ_PORT | 0x80, 0, port, 0, 0 };
-
-		check(buffer_add(&seed, &op, sizeof(op)));
-	}
-	write_seed(dir, "machine", "all", &seed);
-	buffer_finish(&seed);
-}
-
-/* The slot of fuzz_machine.c's network. */
-#define NET_SLOT 3
-
-/* A queue of the network's with one chain of one descriptor, and what the target does then. */
-static void make_net_seed(const char *dir, const char *name, uint16_t queue, uint64_t flags,
-			  const struct fuzz_op *then, size_t count)
-{
-	const uint32_t base = 0x200000U;
-	const struct fuzz_op begin[] = {
-		{ FUZZ_START, NET_SLOT, queue, base, UINT64_MAX },
-		{ FUZZ_MEMORY, 0, 0, base, base + 0x1000 },
-		{ FUZZ_MEMORY, 0, 0, base + 8, flags << 32 | 1600 },
-		{ FUZZ_MEMORY, 0, 0, base + 0x400, 1ULL << 16 },
-		{ FUZZ_KICK, NET_SLOT, queue, 0, 0 },
-	};
-	struct buffer seed = { 0 };
-
-	check(buffer_add(&seed, begin, sizeof(begin)));
-	check(buffer_add(&seed, then, count * sizeof(*then)));
-	write_seed(dir, "machine", name, &seed);
-	buffer_finish(&seed);
-}
-
-/* Frames come, before there are buffers and after; one is sent; a filter is set; the wire is cut. */
-static void make_net_seeds(const char *dir)
-{
-	static const struct fuzz_op frames[] = { { FUZZ_FRAME, 0, 60, 0, 1 }, { FUZZ_TURN, 0, 0, 0, 0 },
-						 { FUZZ_FRAME, 0, 1514, 0, 2 }, { FUZZ_FRAME, 0, 2, 0, 3 },
-						 { FUZZ_TURN, 0, 0, 0, 0 } };
-	static const struct fuzz_op taken[] = { { FUZZ_WIRE, 1, 0, 0, 0 }, { FUZZ_TURN, 0, 0, 0, 0 } };
-	static const struct fuzz_op cut[] = { { FUZZ_WIRE, 0, 0, 0, 0 }, { FUZZ_TURN, 0, 0, 0, 0 },
-					      { FUZZ_WIRE, 2, 0, 0, 0 }, { FUZZ_TURN, 0, 0, 0, 0 } };
-
-	make_net_seed(dir, "net-rx", 0, 2, frames, ARRAY_SIZE(frames));
-	make_net_seed(dir, "net-tx", 1, 0, taken, ARRAY_SIZE(taken));
-	make_net_seed(dir, "net-ctrl", 2, 0, cut, ARRAY_SIZE(cut));
-}
-
 int main(int argc, char **argv)
 {
 	uint64_t count;
@@ -400,8 +330,7 @@ int main(int argc, char **argv)
 	make_rings_seeds(argv[1]);
 	make_snapshot_seed(argv[1]);
 	make_config_seeds(argv[1]);
-	make_machine_seed(argv[1]);
-	make_net_seeds(argv[1]);
+	make_machine_seeds(argv[1]);
 	make_boot_seeds(argv[1]);
 	make_dest_seed(argv[1], "copied", 0, 0, false);
 	make_dest_seed(argv[1], "connections", 0, 2, false);
