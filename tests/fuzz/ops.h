@@ -11,7 +11,7 @@ enum fuzz_op_kind {
 	FUZZ_CONFIG_OF, /* a: the device, b: the register */
 	FUZZ_BAR,	/* a: the device, b: the register */
 	FUZZ_MEMORY,	/* where */
-	FUZZ_START,	/* a: the device, b: a queue, where: its rings, value: features */
+	FUZZ_START,	/* a: the device, b: a queue, where: its rings, value: features of the first 32 */
 	FUZZ_KICK,	/* a: the device, b: the queue */
 	FUZZ_TURN,	/* the loop */
 	FUZZ_FRAME,	/* b: so many bytes come from the network, with that length in front */
@@ -21,6 +21,9 @@ enum fuzz_op_kind {
 	FUZZ_CHIP,	/* a: a device of arm64's, b: the register */
 	FUZZ_OPS
 };
+
+/* Of FUZZ_START, bits 32 to 39 of value: features are asked for that are not offered. */
+#define FUZZ_NOT_OFFERED 0x5a
 
 /* Of FUZZ_REQUEST: what the device reads (a multiple of 4 up to 124, or from 144 on of 128 more), and writes. */
 #define FUZZ_REQUEST_OF(queue, out, in) \
@@ -35,6 +38,7 @@ enum fuzz_host {
 	FUZZ_HOST_MEMORY,   /* b: blocks more than it was booted with */
 	FUZZ_HOST_TERMINAL, /* value: its size */
 	FUZZ_HOST_REGISTERS, /* read, and written as they are */
+	FUZZ_HOST_HOLD,	     /* as for a move; b: which register is set, to value behind what it was */
 };
 
 /* Bits 4 and 5 of a are the logarithm of an access's length; bit 7 of kind: it reads. */

@@ -53,7 +53,7 @@ static void make_device_seeds(const char *dir)
 						   1u << 16 | 1, (uint64_t)i << 32 | i });
 			}
 			add(&seed, (struct fuzz_op){ FUZZ_HOST, FUZZ_HOST_INPUT, 1, 0, 'x' });
-			add(&seed, (struct fuzz_op){ FUZZ_HOST, FUZZ_HOST_REGISTERS, 0, 0, 0 });
+			add(&seed, (struct fuzz_op){ FUZZ_HOST, FUZZ_HOST_HOLD, (uint16_t)(64 * slot), 0, 1 });
 			for (uint16_t offset = 0; offset < 0x40; offset += 4)
 				add(&seed, (struct fuzz_op){ FUZZ_BAR | 0x80, (uint8_t)(slot | 0x20),
 							     offset, 0, 0 });
@@ -99,8 +99,8 @@ static void make_memory_seed(const char *dir)
 {
 	struct seed seed = { 0 };
 
-	add(&seed, (struct fuzz_op){ FUZZ_HOST, FUZZ_HOST_MEMORY, 16, 0, 0 });
 	for (uint8_t slot = 1; slot < 8; slot++) {
+		add(&seed, (struct fuzz_op){ FUZZ_HOST, FUZZ_HOST_MEMORY, 16, 0, 0 });
 		add(&seed, (struct fuzz_op){ FUZZ_START, slot, 0, 0x100000, UINT64_MAX });
 		for (uint64_t type = 0; type < 8; type++)
 			add(&seed, (struct fuzz_op){ FUZZ_REQUEST, slot, FUZZ_REQUEST_OF(0, 24, 10), 4,
@@ -113,6 +113,7 @@ static void make_memory_seed(const char *dir)
 		add(&seed, (struct fuzz_op){ FUZZ_HOST, FUZZ_HOST_TERMINAL, 0, 0, 0x180050 });
 		add(&seed, (struct fuzz_op){ FUZZ_BAR, (uint8_t)(slot | 0x20), 0x2008, 0, 'x' });
 	}
+	add(&seed, (struct fuzz_op){ FUZZ_HOST, FUZZ_HOST_HOLD, 100, 0, 1 });
 	write_ops(dir, "memory", &seed);
 }
 
