@@ -108,6 +108,7 @@ static int read_keys(struct toml_reader *reader, struct toml_place *place, toml_
 	}
 }
 
+/* NOLINTBEGIN(misc-no-recursion): values are nested CONFIG_DEPTH_MAX deep at most. */
 static int read_value(struct toml_reader *reader, unsigned depth, struct json_object **ret_value);
 
 static int read_pair(struct toml_reader *reader, struct toml_place place)
@@ -220,6 +221,8 @@ static int read_value(struct toml_reader *reader, unsigned depth, struct json_ob
 	}
 }
 
+/* NOLINTEND(misc-no-recursion) */
+
 /* The keys that follow belong to *ret_here. */
 static int read_header(struct toml_reader *reader, const struct toml_place *root, struct toml_place *ret_here)
 {
@@ -283,13 +286,14 @@ struct json_object *toml_parse(const char *text, size_t size)
 	AUTO_FREE char *scratch = malloc(size + 1);
 	struct toml_reader reader = { .text = text, .scratch = scratch };
 	struct toml_place root = { .table = json_object_new_object(), .depth = 1 };
-	int err = scratch && root.table ? check_characters(text, size) : out_of_memory();
+	bool is_read = false;
 
-	if (!err)
-		err = read_lines(&reader, &root);
-	if (err) {
-		json_object_put(root.table);
-		root.table = NULL;
-	}
-	return root.table;
+	if (!scratch || !root.table)
+		out_of_memory();
+	else if (check_characters(text, size) == 0)
+		is_read = read_lines(&reader, &root) == 0;
+	if (is_read)
+		return root.table;
+	json_object_put(root.table);
+	return NULL;
 }

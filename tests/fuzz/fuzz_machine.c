@@ -49,6 +49,7 @@ static struct pl061 *gpio_chip;
 static struct pvpanic *panic_chip;
 static unsigned life;
 static size_t room;
+static bool was_held; /* by this input: once is enough, for it takes milliseconds */
 
 static size_t take_output(void *self, enum machine_console console, const void *buf, size_t len)
 {
@@ -205,6 +206,9 @@ static void hold(const struct fuzz_op *op)
 	pthread_t thread;
 	int r;
 
+	if (was_held)
+		return;
+	was_held = true;
 	if (pthread_create(&thread, NULL, run_loop, loop))
 		abort();
 	r = machine_hold(machine);
@@ -323,6 +327,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (!machine)
 		make_machine();
+	was_held = false;
 	for (size_t at = 0; at + sizeof(struct fuzz_op) <= size; at += sizeof(struct fuzz_op)) {
 		struct fuzz_op op;
 

@@ -214,28 +214,6 @@ static void make_sdei_seed(const char *dir)
 	buffer_finish(&seed);
 }
 
-/* Two ports and a send, in both ABIs: fuzz_xen.c says how calls are written. */
-static void make_xen_seed(const char *dir)
-{
-	static const uint8_t calls[] = {
-		12, 1, 7, 0xc0, 0, 0, 0, 0, 0,	/* add_to_physmap */
-		32, 1, 7, 0xc1, 0, 0, 0, 0, 0,	/* bind_ipi */
-		32, 3, 1, 0xc2, 0, 0, 0, 0, 0,	/* bind_virq */
-		32, 1, 4, 0xc3, 0, 0, 0, 0, 0,	/* send */
-		32, 1, 11, 0xc4, 0, 0, 0, 0, 0, /* init_control */
-		32, 1, 12, 0xc4, 0, 0, 0, 0, 0, /* expand_array */
-		24, 1, 10, 0, 0xc5, 0, 0, 0, 0, /* register_vcpu_info */
-		29, 0, 3, 0xc6, 0, 0, 0, 0, 0,	/* poll */
-	};
-	static const uint8_t fill[256] = { 1, 0, 0, 0, 0, 1 };
-	struct buffer seed = { 0 };
-
-	check(buffer_add(&seed, fill, sizeof(fill)));
-	check(buffer_add(&seed, calls, sizeof(calls)));
-	write_seed(dir, "xen", "ports", &seed);
-	buffer_finish(&seed);
-}
-
 static void add_message(struct buffer *seed, uint32_t type, uint32_t tx, const char *payload,
 			uint32_t len)
 {
@@ -326,7 +304,7 @@ int main(int argc, char **argv)
 	make_state_seed(argv[1]);
 	make_hcall_seed(argv[1]);
 	make_sdei_seed(argv[1]);
-	make_xen_seed(argv[1]);
+	make_xen_seeds(argv[1]);
 	make_rings_seeds(argv[1]);
 	make_snapshot_seed(argv[1]);
 	make_config_seeds(argv[1]);

@@ -11,6 +11,9 @@ void write_bytes(const char *dir, const char *target, const char *name, const vo
 /* seeds_machine.c */
 void make_machine_seeds(const char *dir);
 
+/* seeds_xen.c */
+void make_xen_seeds(const char *dir);
+
 /* seeds_boot.c */
 void make_boot_seeds(const char *dir);
 
