@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "cli/command.h"
 #include "cli/config_text.h"
+#include "cli/toml.h"
 
 /* Appends text, with its commas doubled where it stands inside a list. */
 static void put_text(FILE *out, const char *text, bool in_list)
@@ -34,10 +35,11 @@ static int put_scalar(FILE *out, struct json_object *value, bool in_list)
 			return because(-EINVAL, "a text with a NUL byte");
 		/* fall through */
 	case json_type_int:
+	case json_type_double: /* as it was written */
 		put_text(out, json_object_get_string(value), in_list);
 		return 0;
 	default:
-		return because(-EINVAL, "must be a text or a whole number, not %s",
+		return because(-EINVAL, "must be a text or a number, not %s",
 			       json_type_to_name(json_object_get_type(value)));
 	}
 }
@@ -134,8 +136,13 @@ int config_load(const char *path, struct json_object **ret_root)
 {
 	size_t size = 0;
 	AUTO_FREE char *text = config_text_read(path, &size);
+	const char *dot = strrchr(path, '.');
 
-	*ret_root = text ? config_text_parse(text, size) : NULL;
+	*ret_root = NULL;
+	if (text && dot && strcmp(dot, ".toml") == 0)
+		*ret_root = toml_parse(text, size);
+	else if (text)
+		*ret_root = config_text_parse(text, size);
 	return *ret_root ? 0 : -EINVAL;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The config file: a JSON object with the names and values of a command's options. */
+/* The config file: the names and values of a command's options, in JSON, or in TOML where its name ends so. */
 #ifndef CLI_CONFIG_H
 #define CLI_CONFIG_H
 

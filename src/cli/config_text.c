@@ -14,8 +14,6 @@
 
 #include "base/cleanup.h"
 
-#define CONFIG_DEPTH_MAX 8
-
 char *config_text_read(const char *path, size_t *ret_size)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -43,12 +41,12 @@ char *config_text_read(const char *path, size_t *ret_size)
 	return read_whole;
 }
 
-static int error_at(const char *text, size_t at, const char *what)
+int config_text_wrong(const char *text, size_t at, const char *what)
 {
 	unsigned line = 1, column = 1;
 
 	for (size_t i = 0; i < at && text[i]; i++) {
-		column++;
+		column += ((unsigned char)text[i] & 0xc0) != 0x80;
 		if (text[i] == '\n') {
 			line++;
 			column = 1;
@@ -113,7 +111,7 @@ static int check_keys(const char *text)
 		if (text[at] != '"')
 			enter_or_leave(&nest, text[at]);
 		else if (nest.key_is_due && is_seen(nest.seen[nest.depth - 1], text + at, end - at))
-			err = error_at(text, at, "a key that is there before, in the same object");
+			err = config_text_wrong(text, at, "a key that is there before, in the same object");
 	}
 	while (nest.depth)
 		json_object_put(nest.seen[--nest.depth]);
@@ -135,12 +133,12 @@ struct json_object *config_text_parse(const char *text, size_t size)
 	root = json_tokener_parse_ex(tokener, text, (int)size + 1);
 	error = json_tokener_get_error(tokener);
 	if (error == json_tokener_continue)
-		error_at(text, size, "the file ends inside a value");
+		config_text_wrong(text, size, "the file ends inside a value");
 	else if (error != json_tokener_success)
-		error_at(text, json_tokener_get_parse_end(tokener),
-			     json_tokener_error_desc(error));
+		config_text_wrong(text, json_tokener_get_parse_end(tokener),
+				  json_tokener_error_desc(error));
 	else if (strlen(text) != size)
-		error_at(text, strlen(text), "a NUL byte");
+		config_text_wrong(text, strlen(text), "a NUL byte");
 	else if (json_object_is_type(root, json_type_object) && check_keys(text) == 0)
 		goto done;
 	else if (!json_object_is_type(root, json_type_object))

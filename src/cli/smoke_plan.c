@@ -107,7 +107,7 @@ static bool is_file_of_tests(const char *path)
 {
 	const char *dot = strrchr(path, '.');
 
-	return dot && strcmp(dot, ".json") == 0;
+	return dot && (strcmp(dot, ".json") == 0 || strcmp(dot, ".toml") == 0);
 }
 
 static int add_all(struct smoke_planner *planner, const struct smoke_options *options)

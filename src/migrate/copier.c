@@ -115,7 +115,7 @@ static int keep_data(struct worker *worker, const struct piece *piece, uint64_t 
 		     uint64_t pages, uint64_t *bits)
 {
 	uint64_t end = (first + pages) * GUEST_PAGE_SIZE, offset = first * GUEST_PAGE_SIZE;
-	uint64_t data[CHUNK_WORDS] = { 0 }, to;
+	uint64_t data[CHUNK_WORDS] = { 0 }, to = 0;
 	int r;
 
 	while (offset < end && (r = next_data(worker, piece, offset, end, &offset, &to)) != 0) {

@@ -103,6 +103,7 @@ int migrate_dest_open(struct channel_listener *listener, struct migrate_dest **r
 			break;
 		stream_abort(&dest->control, err);
 		migrate_dest_destroy(dest);
+		dest = NULL;
 		if (!repeats)
 			return err;
 	}

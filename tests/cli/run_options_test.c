@@ -349,7 +349,7 @@ START_TEST(test_bad_config_files_are_refused_with_the_place)
 		{ "{\"cpus\": 0}", "cpus" },
 		{ "{\"balloon\": \"yes\"}", "balloon" },
 		{ "{\"balloon\": 1}", "balloon" },
-		{ "{\"disk\": [\"a\", 5.5]}", "disk[1]" },
+		{ "{\"disk\": [\"a\", null]}", "disk[1]" },
 		{ "{\"disk\": [\"a\", {\"path\": \"b\", \"colour\": 1}]}", "disk[1]" },
 		{ "{\"disk\": {\"path\": [\"b\"]}}", "path" },
 		{ "{\"disk\": {\"readonly\": true}}", "disk" },

@@ -1,46 +1,90 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a guest may do to the devices of an x86 machine: ports, PCI's configuration space, the registers
- * behind every BAR, the ACPI event device, and queues anywhere in memory. No vCPU runs: its accesses are
- * made here. The machine lives on from input to input, for making one takes milliseconds; it is made
+ * What a guest may do to the devices of a machine: ports, PCI's configuration space, the registers
+ * behind every BAR, the ACPI event device, requests in queues anywhere in memory; and what the host's side
+ * does meanwhile. No vCPU runs: its accesses are made here. The machine has what every kind of guest has,
+ * those of arm64 included. It lives on from input to input, for making one takes milliseconds; it is made
  * anew when a guest has ended it, and every MACHINE_LIFE inputs.
  */
+#include "fuzz/driver.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/ops.h"
 #include "fuzz/passt.h"
 
-#include <abi/virtio.h>
 #include <ferry/error.h>
 #include <ferry/machine.h>
+#include <ferry/reg.h>
 #include <ferry/vm.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "boot/images.h"
-#include "dev/virtio/core.h"
+#include "dev/pl031.h"
+#include "dev/pl061.h"
+#include "dev/pvpanic.h"
 #include "io/loop.h"
 #include "mem/mem.h"
 #include "vm/bus.h"
 
 #define MACHINE_LIFE 500
-#define MEMORY	     (32U << 20)
 #define DISK_SIZE    (1 << 20)
-#define ECAM	     0xe0000000UL
 #define ECAM_SIZE    0x100000UL
-#define SLOTS	     8
 #define FRAME_MAX    2048
-#define COMMAND_MEMORY_MASTER 0x6
-#define TURNS	     4
+#define TURNS	     2
+
+/* Of arm64's devices; nothing else of the machine is there. */
+#define CHIPS	  0xd0000000UL
+#define CHIP_GSI  20
+#define CHIP_PIN  3
 
 static struct machine *machine;
+static struct pl031 *clock_chip;
+static struct pl061 *gpio_chip;
+static struct pvpanic *panic_chip;
 static unsigned life;
+static size_t room;
+static bool was_held; /* by this input: once is enough, for it takes milliseconds */
+
+static size_t take_output(void *self, enum machine_console console, const void *buf, size_t len)
+{
+	(void)self;
+	(void)console;
+	(void)buf;
+	return len < room ? len : room;
+}
+
+static void check(int r)
+{
+	if (r < 0) {
+		fprintf(stderr, "%s\n", error_text(r));
+		abort();
+	}
+}
+
+static void add_chips(struct vm *vm)
+{
+	const struct pl031_options clock_options = { .address = CHIPS, .gsi = CHIP_GSI };
+	const struct pl061_options gpio_options = { .address = CHIPS + 0x1000,
+						    .gsi = CHIP_GSI + 1,
+						    .button_pin = CHIP_PIN };
+	const struct pvpanic_options panic_options = { .address = CHIPS + 0x2000 };
+
+	check(pl031_create(vm, &clock_options, &clock_chip));
+	check(pl061_create(vm, &gpio_options, &gpio_chip));
+	check(pvpanic_create(vm, &panic_options, &panic_chip));
+	check(pl031_add_bank(clock_chip, vm_regs(vm)));
+	check(pl061_add_bank(gpio_chip, vm_regs(vm)));
+}
 
 static void make_machine(void)
 {
-	static char kernel[32], disk_path[32];
+	static char kernel[32], disk_path[32], shared[32];
 	struct machine_disk disk = { .path = disk_path, .queues = 2 };
 	struct machine_net net = { .kind = MACHINE_NET_USER };
 	struct machine_options options = {
@@ -56,6 +100,9 @@ static void make_machine(void)
 		.balloon = true,
 		.console = MACHINE_CONSOLE_VIRTIO,
 		.exit_port = true,
+		.shmem = shared,
+		.shmem_size = DISK_SIZE,
+		.output = take_output,
 	};
 
 	if (!kernel[0]) {
@@ -63,83 +110,24 @@ static void make_machine(void)
 
 		path_of(image.data, image.size, kernel);
 		path_of(bytes.data, bytes.size, disk_path);
+		path_of(bytes.data, bytes.size, shared);
 		free(image.data);
 		free(bytes.data);
 	}
-	if (machine_create(&options, &machine)) {
-		fprintf(stderr, "%s\n", error_text(-1));
-		abort();
-	}
+	check(machine_create(&options, &machine));
+	add_chips(machine_vm(machine));
+	driver_attach(machine_vm(machine));
 	life = 0;
+	room = SIZE_MAX;
 }
 
-static void touch(struct bus *bus, bool write, uint64_t address, unsigned len, uint64_t value)
+static void end_machine(void)
 {
-	if (write)
-		bus_write(bus, address, &value, len);
-	else
-		bus_read(bus, address, &value, len);
-}
-
-static uint64_t config_read(unsigned slot, unsigned offset, unsigned len)
-{
-	uint64_t value = 0;
-
-	bus_read(vm_mmio(machine_vm(machine)), ECAM + (slot << 15) + offset, &value, len);
-	return value;
-}
-
-/* Where the device's registers are now: the guest moves them. */
-static uint64_t bar_of(unsigned slot)
-{
-	uint64_t low = config_read(slot, 0x10, 4);
-
-	return (low & ~0xfULL) | ((low & 4) ? config_read(slot, 0x14, 4) << 32 : 0);
-}
-
-static void common(unsigned slot, size_t offset, unsigned len, uint64_t value)
-{
-	touch(vm_mmio(machine_vm(machine)), true, bar_of(slot) + offset, len, value);
-}
-
-#define COMMON(slot, field, value)                                                                 \
-	common(slot, offsetof(struct virtio_pci_common_cfg, field),                                \
-	       sizeof(((struct virtio_pci_common_cfg *)0)->field), value)
-
-/* As a driver begins, so that a few bytes get as far as a queue that is served. */
-static void start(unsigned slot, const struct fuzz_op *op)
-{
-	uint64_t base = op->where & (MEMORY - 1) & ~0xfffULL;
-
-	touch(vm_mmio(machine_vm(machine)), true, ECAM + (slot << 15) + 4, 2, COMMAND_MEMORY_MASTER);
-	COMMON(slot, device_status, 0);
-	COMMON(slot, device_status, 3);
-	for (unsigned half = 0; half < 2; half++) {
-		COMMON(slot, driver_feature_select, half);
-		COMMON(slot, driver_feature, half ? 1 : op->value);
-	}
-	COMMON(slot, device_status, 11);
-	COMMON(slot, queue_select, op->b & 7);
-	COMMON(slot, queue_size, 8);
-	COMMON(slot, queue_desc, base);
-	COMMON(slot, queue_driver, base + 0x400);
-	COMMON(slot, queue_device, base + 0x800);
-	COMMON(slot, queue_enable, 1);
-	COMMON(slot, device_status, 15);
-}
-
-static void stop_loop(void *loop)
-{
-	loop_stop(loop);
-}
-
-/* What is ready now. */
-static void turn(void)
-{
-	struct loop *loop = vm_loop(machine_vm(machine));
-
-	if (loop_call(loop, stop_loop, loop) || loop_run(loop))
-		abort();
+	pl031_destroy(clock_chip);
+	pl061_destroy(gpio_chip);
+	pvpanic_destroy(panic_chip);
+	machine_destroy(machine);
+	machine = NULL;
 }
 
 /* As passt sends it. */
@@ -170,43 +158,165 @@ static void do_wire(const struct fuzz_op *op)
 	}
 }
 
+static bool is_of_device(struct reg_key key)
+{
+	return key.id >> 56 == REG_OWNER_FERRY && REG_ID_BANK(key.id) >= REG_BANK_SERIAL;
+}
+
+/*
+ * A register that was read may be written back, and nothing is changed by it. change: one may be set to what
+ * a peer says, too.
+ */
+static void copy_registers(const struct fuzz_op *change)
+{
+	struct reg_file *file = vm_regs(machine_vm(machine));
+	struct reg_list list = { 0 };
+	static uint8_t value[REG_SIZE_MAX];
+	char name[64];
+
+	check(reg_file_list(file, &list));
+	for (size_t i = 0; i < list.count; i++) {
+		const struct reg_key key = list.entries[i].key;
+
+		if (!is_of_device(key))
+			continue;
+		check(reg_file_get(file, key, value));
+		reg_file_set(file, key, value);
+		reg_file_name(file, key, name, sizeof(name));
+		if (!change || change->b != i)
+			continue;
+		for (size_t k = 0; k < reg_size(key.id) && k < sizeof(change->value); k++)
+			value[k] ^= (uint8_t)(change->value >> 8 * k);
+		reg_file_set(file, key, value);
+	}
+	reg_list_finish(&list);
+}
+
+static void *run_loop(void *loop)
+{
+	if (loop_run(loop))
+		abort();
+	return NULL;
+}
+
+/* As for a move, while the loop runs; whatever the guest has done, every device comes to rest. */
+static void hold(const struct fuzz_op *op)
+{
+	struct loop *loop = vm_loop(machine_vm(machine));
+	pthread_t thread;
+	int r;
+
+	if (was_held)
+		return;
+	was_held = true;
+	if (pthread_create(&thread, NULL, run_loop, loop))
+		abort();
+	r = machine_hold(machine);
+	if (r == 0) {
+		copy_registers(op);
+		check(machine_release(machine, MACHINE_GO_ON));
+	} else if (r != -ECANCELED) {
+		check(r);
+	}
+	if (loop_call(loop, driver_stop_loop, loop))
+		abort();
+	pthread_join(thread, NULL);
+}
+
+static void do_host(const struct fuzz_op *op)
+{
+	enum machine_console console =
+		op->b & 1 ? MACHINE_CONSOLE_VIRTIO : MACHINE_CONSOLE_SERIAL;
+
+	switch (op->a % 8) {
+	case FUZZ_HOST_INPUT:
+		machine_input(machine, console, &op->value, sizeof(op->value));
+		break;
+	case FUZZ_HOST_ROOM:
+		room = op->b;
+		if (room) {
+			machine_output_ready(machine, MACHINE_CONSOLE_SERIAL);
+			machine_output_ready(machine, MACHINE_CONSOLE_VIRTIO);
+		}
+		break;
+	case FUZZ_HOST_BUTTON:
+		machine_power_button(machine);
+		pl061_press(gpio_chip);
+		break;
+	case FUZZ_HOST_BALLOON:
+		machine_balloon(machine, (uint64_t)op->b << 20);
+		break;
+	case FUZZ_HOST_MEMORY:
+		machine_memory_request(machine, MEMORY + op->b * (uint64_t)MACHINE_MEMORY_BLOCK);
+		break;
+	case FUZZ_HOST_TERMINAL:
+		machine_console_size(machine, (uint16_t)op->value, (uint16_t)(op->value >> 16));
+		break;
+	case FUZZ_HOST_REGISTERS:
+		copy_registers(NULL);
+		break;
+	case FUZZ_HOST_HOLD:
+		hold(op);
+		break;
+	}
+	driver_turn();
+}
+
+/* Where a PC of ours has something: COM1, the RTC, pvpanic, ACPI, the exit port. */
+static uint16_t port_of(const struct fuzz_op *op)
+{
+	static const uint16_t ports[] = { 0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff,
+					  0x70,	 0x71,	0x505, 0x600, 0x601, 0x602, 0x603, 0xf4 };
+
+	return op->a & 8 ? ports[op->b % 16] : op->b;
+}
+
 static void do_op(const struct fuzz_op *op)
 {
 	struct vm *vm = machine_vm(machine);
 	unsigned slot = op->a % SLOTS, len = 1U << (op->a >> 4 & 3);
 	bool is_write = !(op->kind & 0x80);
 
-	switch (op->kind % FUZZ_OPS) {
+	switch ((op->kind & 0x7f) % FUZZ_OPS) {
 	case FUZZ_PORT:
-		touch(vm_pio(vm), is_write, op->b, len > 4 ? 4 : len, op->value);
+		driver_touch(vm_pio(vm), is_write, port_of(op), len > 4 ? 4 : len, op->value);
 		break;
 	case FUZZ_CONFIG:
-		touch(vm_mmio(vm), is_write, ECAM + op->where % ECAM_SIZE, len, op->value);
+		driver_touch(vm_mmio(vm), is_write, ECAM + op->where % ECAM_SIZE, len, op->value);
 		break;
 	case FUZZ_CONFIG_OF:
-		touch(vm_mmio(vm), is_write, ECAM + (slot << 15) + op->b % 0x1000, len, op->value);
+		driver_touch(vm_mmio(vm), is_write, ECAM + (slot << 15) + op->b % 0x1000, len, op->value);
 		break;
 	case FUZZ_BAR:
-		touch(vm_mmio(vm), is_write, bar_of(slot) + op->b % 0x8000, len, op->value);
+		driver_touch(vm_mmio(vm), is_write, driver_bar(slot) + op->b % 0x8000, len, op->value);
 		break;
 	case FUZZ_MEMORY:
-		mem_write(vm_mem(vm), op->where & (MEMORY - 1), &op->value, sizeof(op->value));
+		driver_put(op->where & (MEMORY - 1), &op->value, sizeof(op->value));
 		break;
 	case FUZZ_START:
-		start(slot, op);
+		driver_start(slot, op->b % QUEUES, op->where & (MEMORY - 1) & ~0xfffULL, op->value);
 		break;
 	case FUZZ_KICK:
-		common(slot, VIRTIO_BAR_NOTIFY + (op->b & 7) * VIRTIO_NOTIFY_MULTIPLIER, 2, op->b & 7);
-		turn();
+		driver_kick(slot, op->b % QUEUES);
 		break;
 	case FUZZ_TURN:
-		turn();
+		driver_turn();
 		break;
 	case FUZZ_FRAME:
 		send_frame(op);
 		break;
 	case FUZZ_WIRE:
 		do_wire(op);
+		break;
+	case FUZZ_REQUEST:
+		driver_request(op);
+		break;
+	case FUZZ_HOST:
+		do_host(op);
+		break;
+	case FUZZ_CHIP:
+		driver_touch(vm_mmio(vm), is_write, CHIPS + op->a % 3 * 0x1000 + op->b % 0x1000, len,
+		      op->value);
 		break;
 	}
 }
@@ -217,6 +327,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (!machine)
 		make_machine();
+	was_held = false;
 	for (size_t at = 0; at + sizeof(struct fuzz_op) <= size; at += sizeof(struct fuzz_op)) {
 		struct fuzz_op op;
 
@@ -224,13 +335,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		do_op(&op);
 	}
 	for (unsigned slot = 0; slot < SLOTS; slot++)
-		if (config_read(slot, 0, 2) == 0x1af4)
-			COMMON(slot, device_status, 0);
+		driver_reset(slot);
 	for (unsigned i = 0; i < TURNS; i++)
-		turn();
-	if (++life == MACHINE_LIFE || vm_ended(machine_vm(machine)) != VM_END_NONE) {
-		machine_destroy(machine);
-		machine = NULL;
-	}
+		driver_turn();
+	if (++life == MACHINE_LIFE || vm_ended(machine_vm(machine)) != VM_END_NONE)
+		end_machine();
 	return 0;
 }

@@ -6,7 +6,9 @@
  *
  * An input: 256 bytes that the guest's pages repeat, then calls. A call: its number; a byte of which bit 0
  * says 64 bits and bit 1 which vCPU; six arguments. An argument: below 0xc0 itself; up to 0xdf a page's
- * address and the offset in the next byte, times 16; from 0xe0 on the eight bytes behind it.
+ * address and the offset in the next byte, times 16; from 0xe0 on the eight bytes behind it. Two numbers are no
+ * hypercalls: POKE writes its second argument where its first one points to, REGISTERS reads and writes all that
+ * ferry keeps of the guest, as for a move, and the one numbered by its first argument as a peer's with its second.
  */
 #include "fuzz/fuzz.h"
 
@@ -22,12 +24,16 @@
 #include "kvm/kvm_x86.h"
 #include "machine/machine.h"
 #include "pv/xen/hypercall.h"
+#include "reg/reg_file.h"
 
 #define MEMORY	  (4 * MIB)
 #define PAGES_AT  0x100000UL
 #define PAGES	  32
 #define FILL	  256
 #define CALLS_MAX 64
+
+#define POKE	  0xfe
+#define REGISTERS 0xff
 
 struct input {
 	const uint8_t *data;
@@ -99,8 +105,34 @@ static uint64_t argument(struct input *in)
 	return value;
 }
 
-static void call(struct xen *xen, struct input *in)
+static void copy_registers(struct machine *machine, uint64_t number, uint64_t change)
 {
+	struct reg_file *file = vm_regs(machine->vm);
+	static uint8_t value[REG_SIZE_MAX];
+	struct reg_list list = { 0 };
+
+	if (reg_file_list(file, &list) < 0)
+		abort();
+	for (size_t i = 0; i < list.count; i++) {
+		const struct reg_key key = list.entries[i].key;
+
+		if (key.id >> 56 != REG_OWNER_FERRY || REG_ID_BANK(key.id) < REG_BANK_XEN)
+			continue;
+		if (reg_file_get(file, key, value) < 0)
+			abort();
+		reg_file_set(file, key, value);
+		if (i != number)
+			continue;
+		for (size_t k = 0; k < reg_size(key.id) && k < sizeof(change); k++)
+			value[k] ^= (uint8_t)(change >> 8 * k);
+		reg_file_set(file, key, value);
+	}
+	reg_list_finish(&list);
+}
+
+static void call(struct machine *machine, struct input *in)
+{
+	struct xen *xen = machine->xen;
 	struct xen_call call = { .xen = xen, .op = next(in) };
 	uint8_t how = next(in);
 
@@ -111,7 +143,12 @@ static void call(struct xen *xen, struct input *in)
 		if (!call.longmode)
 			call.args[i] = (uint32_t)call.args[i];
 	}
-	xen_hypercall(&call, 0);
+	if (call.op == POKE)
+		mem_write(&machine->vm->mem, call.args[0], &call.args[1], sizeof(call.args[1]));
+	else if (call.op == REGISTERS)
+		copy_registers(machine, call.args[0], call.args[1]);
+	else
+		xen_hypercall(&call, 0);
 }
 
 static void fill(struct mem *mem, const uint8_t *data)
@@ -148,7 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in.data += FILL;
 	in.size -= FILL;
 	for (unsigned i = 0; i < CALLS_MAX && in.size; i++)
-		call(machine->xen, &in);
+		call(machine, &in);
 	settle(machine);
 	return 0;
 }

@@ -7,7 +7,6 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/guest.h"
-#include "fuzz/ops.h"
 #include "fuzz/seeds.h"
 #include "migrate/bytes.h"
 #include "migrate/hello.h"
@@ -215,28 +214,6 @@ static void make_sdei_seed(const char *dir)
 	buffer_finish(&seed);
 }
 
-/* Two ports and a send, in both ABIs: fuzz_xen.c says how calls are written. */
-static void make_xen_seed(const char *dir)
-{
-	static const uint8_t calls[] = {
-		12, 1, 7, 0xc0, 0, 0, 0, 0, 0,	/* add_to_physmap */
-		32, 1, 7, 0xc1, 0, 0, 0, 0, 0,	/* bind_ipi */
-		32, 3, 1, 0xc2, 0, 0, 0, 0, 0,	/* bind_virq */
-		32, 1, 4, 0xc3, 0, 0, 0, 0, 0,	/* send */
-		32, 1, 11, 0xc4, 0, 0, 0, 0, 0, /* init_control */
-		32, 1, 12, 0xc4, 0, 0, 0, 0, 0, /* expand_array */
-		24, 1, 10, 0, 0xc5, 0, 0, 0, 0, /* register_vcpu_info */
-		29, 0, 3, 0xc6, 0, 0, 0, 0, 0,	/* poll */
-	};
-	static const uint8_t fill[256] = { 1, 0, 0, 0, 0, 1 };
-	struct buffer seed = { 0 };
-
-	check(buffer_add(&seed, fill, sizeof(fill)));
-	check(buffer_add(&seed, calls, sizeof(calls)));
-	write_seed(dir, "xen", "ports", &seed);
-	buffer_finish(&seed);
-}
-
 static void add_message(struct buffer *seed, uint32_t type, uint32_t tx, const char *payload,
 			uint32_t len)
 {
@@ -295,6 +272,11 @@ static void make_config_seeds(const char *dir)
 	make_text_seed(dir, "config", "description", 1, true,
 		       "{ \"memory\": \"64M\", \"cpus\": 1, \"name\": \"a\", \"disk\": "
 		       "[ \"/x,,y,serial=1\" ], \"hyperv\": \"default\", \"console\": \"virtio\" }");
+	make_text_seed(dir, "toml", "matrix", 0, false,
+		       "timeout = 1_20.5\nexpect = ['a\\', \"\"\"\nb \\\n \\u00e9\"\"\"] # c\n"
+		       "[matrix]\ncpus = [1, 0x2]\n[[tests]]\nname = 'x'\n"
+		       "net.a = { b.c = true, d = 1979-05-27 07:32:00.5Z }\n"
+		       "[[tests]]\n[tests.'y']\nz = [-inf, '''\nw''', 1e-5]\n");
 	make_text_seed(dir, "control", "status", 0, false,
 		       "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}");
 	make_text_seed(dir, "control", "migrate", 0, false,
@@ -303,75 +285,6 @@ static void make_config_seeds(const char *dir)
 	make_text_seed(dir, "control", "batch", 0, false,
 		       "[{\"jsonrpc\":\"2.0\",\"method\":\"stop\"},{\"jsonrpc\":\"2.0\",\"id\":2,"
 		       "\"method\":\"balloon\",\"params\":{\"target\":5}}]");
-}
-
-/* Every device is started, and given a chain of two: one to read, one to write. */
-static void make_machine_seed(const char *dir)
-{
-	struct buffer seed = { 0 };
-
-	for (uint8_t slot = 0; slot < 8; slot++) {
-		const uint32_t base = 0x100000U + slot * 0x10000U;
-		const struct fuzz_op ops[] = {
-			{ FUZZ_CONFIG_OF | 0x80, (uint8_t)(slot | 0x20), 0, 0, 0 },
-			{ FUZZ_START, slot, 0, base, UINT64_MAX },
-			{ FUZZ_MEMORY, 0, 0, base, base + 0x1000 },
-			{ FUZZ_MEMORY, 0, 0, base + 8, 1ULL << 48 | 1ULL << 32 | 16 },
-			{ FUZZ_MEMORY, 0, 0, base + 16, base + 0x2000 },
-			{ FUZZ_MEMORY, 0, 0, base + 24, 2ULL << 32 | 512 },
-			{ FUZZ_MEMORY, 0, 0, base + 0x400, 1ULL << 16 },
-			{ FUZZ_KICK, slot, 0, 0, 0 },
-			{ FUZZ_BAR | 0x80, (uint8_t)(slot | 0x20), 0x2000, 0, 0 },
-			{ FUZZ_TURN, 0, 0, 0, 0 },
-		};
-
-		check(buffer_add(&seed, ops, sizeof(ops)));
-	}
-	for (uint16_t port = 0x600; port < 0x608; port++) {
-		const struct fuzz_op op = { FUZZ_PORT | 0x80, 0, port, 0, 0 };
-
-		check(buffer_add(&seed, &op, sizeof(op)));
-	}
-	write_seed(dir, "machine", "all", &seed);
-	buffer_finish(&seed);
-}
-
-/* The slot of fuzz_machine.c's network. */
-#define NET_SLOT 3
-
-/* A queue of the network's with one chain of one descriptor, and what the target does then. */
-static void make_net_seed(const char *dir, const char *name, uint16_t queue, uint64_t flags,
-			  const struct fuzz_op *then, size_t count)
-{
-	const uint32_t base = 0x200000U;
-	const struct fuzz_op begin[] = {
-		{ FUZZ_START, NET_SLOT, queue, base, UINT64_MAX },
-		{ FUZZ_MEMORY, 0, 0, base, base + 0x1000 },
-		{ FUZZ_MEMORY, 0, 0, base + 8, flags << 32 | 1600 },
-		{ FUZZ_MEMORY, 0, 0, base + 0x400, 1ULL << 16 },
-		{ FUZZ_KICK, NET_SLOT, queue, 0, 0 },
-	};
-	struct buffer seed = { 0 };
-
-	check(buffer_add(&seed, begin, sizeof(begin)));
-	check(buffer_add(&seed, then, count * sizeof(*then)));
-	write_seed(dir, "machine", name, &seed);
-	buffer_finish(&seed);
-}
-
-/* Frames come, before there are buffers and after; one is sent; a filter is set; the wire is cut. */
-static void make_net_seeds(const char *dir)
-{
-	static const struct fuzz_op frames[] = { { FUZZ_FRAME, 0, 60, 0, 1 }, { FUZZ_TURN, 0, 0, 0, 0 },
-						 { FUZZ_FRAME, 0, 1514, 0, 2 }, { FUZZ_FRAME, 0, 2, 0, 3 },
-						 { FUZZ_TURN, 0, 0, 0, 0 } };
-	static const struct fuzz_op taken[] = { { FUZZ_WIRE, 1, 0, 0, 0 }, { FUZZ_TURN, 0, 0, 0, 0 } };
-	static const struct fuzz_op cut[] = { { FUZZ_WIRE, 0, 0, 0, 0 }, { FUZZ_TURN, 0, 0, 0, 0 },
-					      { FUZZ_WIRE, 2, 0, 0, 0 }, { FUZZ_TURN, 0, 0, 0, 0 } };
-
-	make_net_seed(dir, "net-rx", 0, 2, frames, ARRAY_SIZE(frames));
-	make_net_seed(dir, "net-tx", 1, 0, taken, ARRAY_SIZE(taken));
-	make_net_seed(dir, "net-ctrl", 2, 0, cut, ARRAY_SIZE(cut));
 }
 
 int main(int argc, char **argv)
@@ -391,12 +304,11 @@ int main(int argc, char **argv)
 	make_state_seed(argv[1]);
 	make_hcall_seed(argv[1]);
 	make_sdei_seed(argv[1]);
-	make_xen_seed(argv[1]);
+	make_xen_seeds(argv[1]);
 	make_rings_seeds(argv[1]);
 	make_snapshot_seed(argv[1]);
 	make_config_seeds(argv[1]);
-	make_machine_seed(argv[1]);
-	make_net_seeds(argv[1]);
+	make_machine_seeds(argv[1]);
 	make_boot_seeds(argv[1]);
 	make_dest_seed(argv[1], "copied", 0, 0, false);
 	make_dest_seed(argv[1], "connections", 0, 2, false);
