@@ -6,15 +6,12 @@
 
 #include "lib/guest.h"
 
-/* src/machine/x86.c */
-#define ECAM	 0xe0000000UL
-#define BARS	 0xc0000000UL
 #define BAR_SIZE 0x20000UL
 #define SLOTS	 32
 
 static volatile uint8_t *config_of(unsigned slot)
 {
-	return (volatile uint8_t *)(ECAM + ((uintptr_t)slot << 15));
+	return (volatile uint8_t *)(ECAM_ADDRESS + ((uintptr_t)slot << 15));
 }
 
 static uint32_t config_read(unsigned slot, unsigned offset)
@@ -32,7 +29,7 @@ static void place_bars(unsigned slot)
 	for (unsigned bar = 0; bar < 6; bar++) {
 		uint32_t type = config_read(slot, PCI_BAR0 + 4 * bar);
 
-		config_write(slot, PCI_BAR0 + 4 * bar, (uint32_t)(BARS + bar * BAR_SIZE));
+		config_write(slot, PCI_BAR0 + 4 * bar, (uint32_t)(BARS_ADDRESS + bar * BAR_SIZE));
 		if (type & PCI_BAR_TYPE_64)
 			config_write(slot, PCI_BAR0 + 4 * ++bar, 0);
 	}
@@ -43,7 +40,7 @@ static void place_bars(unsigned slot)
 static void read_capability(struct virtio *virtio, unsigned slot, unsigned at)
 {
 	unsigned bar = config_read(slot, at + 4) & 0xff;
-	uintptr_t place = BARS + bar * BAR_SIZE + config_read(slot, at + 8);
+	uintptr_t place = BARS_ADDRESS + bar * BAR_SIZE + config_read(slot, at + 8);
 
 	switch (config_read(slot, at) >> 24) {
 	case VIRTIO_PCI_CAP_COMMON_CFG:

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/util.h"
 #include "boot/arm64.h"
+#include "dev/gicv2m.h"
 #include "dev/pci/pci.h"
 #include "dev/pl031.h"
 #include "dev/pl061.h"
@@ -31,6 +32,9 @@
  */
 #define GICD_BASE   0x08000000UL
 #define GICD_SIZE   0x00010000UL
+#define GICC_BASE   0x08010000UL /* of a GICv2 */
+#define GICC_SIZE   0x00002000UL
+#define V2M_BASE    0x08020000UL
 #define ITS_BASE    0x08080000UL
 #define ITS_SIZE    0x00020000UL
 #define SERIAL_BASE 0x09000000UL
@@ -149,6 +153,19 @@ static int add_vcpu(struct machine *machine)
 	return arm64_vcpu_bank_add(machine->vm);
 }
 
+static int add_gicv2m(struct machine *machine)
+{
+	const struct gicv2m_options options = {
+		.address = V2M_BASE,
+		.first = FIRST_SPI + ARM64_SPIS,
+		.count = ARM64_MSI_SPIS,
+		.raise = arm64_gic_raise,
+		.self = machine->vm,
+	};
+
+	return gicv2m_create(machine->vm, &options, &machine->gicv2m);
+}
+
 static int add_gic(struct machine *machine)
 {
 	static const struct arm64_gic_options options = {
@@ -156,12 +173,21 @@ static int add_gic(struct machine *machine)
 		.redist = GICR_BASE,
 		.redist_end = GICR_END,
 		.its = ITS_BASE,
+		.cpu = GICC_BASE,
+		.frame = V2M_BASE,
 	};
 	int r = arm64_gic_create(machine->vm, &options);
 
 	if (r == 0)
 		r = arm64_pmu_init(machine->vm, PMU_PPI);
-	return r < 0 ? r : arm64_gic_bank_add(machine->vm);
+	if (r == 0)
+		r = arm64_gic_bank_add(machine->vm);
+	return r < 0 || !machine->vm->arch.is_gicv2 ? r : add_gicv2m(machine);
+}
+
+static void remove_gic(struct machine *machine)
+{
+	gicv2m_destroy(machine->gicv2m);
 }
 
 /* Where the kernel cannot and nobody insists, the guest is not told of it. */
@@ -270,14 +296,20 @@ static void remove_pci(struct machine *machine)
 static void describe(const struct machine *machine, struct fdt_options *fdt)
 {
 	const char *cmdline = machine->options->cmdline;
+	uint64_t redist_size = (uint64_t)vm_vcpus(machine->vm) * GICR_SIZE;
+	bool is_gicv2 = machine->vm->arch.is_gicv2;
 
 	*fdt = (struct fdt_options){
 		.cmdline = cmdline ? cmdline : "",
 		.ram = { RAM_BASE, machine->memory },
 		.cpu_count = vm_vcpus(machine->vm),
 		.gic_dist = { GICD_BASE, GICD_SIZE },
-		.gic_redist = { GICR_BASE, (uint64_t)vm_vcpus(machine->vm) * GICR_SIZE },
-		.its = { ITS_BASE, ITS_SIZE },
+		.gic_redist = { GICR_BASE, is_gicv2 ? 0 : redist_size },
+		.its = { ITS_BASE, is_gicv2 ? 0 : ITS_SIZE },
+		.gic_cpu = { GICC_BASE, is_gicv2 ? GICC_SIZE : 0 },
+		.gicv2m = { V2M_BASE, is_gicv2 ? GICV2M_SIZE : 0 },
+		.msi_first = FIRST_SPI + ARM64_SPIS,
+		.msi_count = ARM64_MSI_SPIS,
 		.serial = { SERIAL_BASE, SERIAL_SIZE, SERIAL_SPI },
 		.rtc = { RTC_BASE, PRIMECELL_SIZE, RTC_SPI },
 		.gpio = { GPIO_BASE, PRIMECELL_SIZE, GPIO_SPI },
@@ -343,7 +375,7 @@ const struct machine_part machine_parts[] = {
 	{ add_sve, NULL },
 	{ add_vcpu, NULL },
 	{ add_sdei, remove_sdei }, /* its contexts are of vCPUs that are there */
-	{ add_gic, NULL }, /* before the first device: it takes interrupts */
+	{ add_gic, remove_gic }, /* before the first device: it takes interrupts */
 	{ add_clock, NULL },
 	{ add_stolen, NULL },
 	{ add_serial, machine_remove_serial },

@@ -31,6 +31,14 @@ oracle_boot() {
     oracle_expect "$1" 20 '^oracle ready '
 }
 
+# oracle_incoming NAME URI ARGUMENT…: ferry run --incoming, until it listens; "uri" is where.
+oracle_incoming() {
+    oracle_start "$1" --incoming "${@:2}"
+    oracle_expect "$1" 10 '^ferry: listening at ' || return
+    # shellcheck disable=SC2034
+    uri=${oracle_line#ferry: listening at }
+}
+
 oracle_tail() {
     tail -n 20 "$work/console-$1"
 }
@@ -84,10 +92,9 @@ oracle_check() {
     oracle_longest=$((now - oracle_looked > oracle_longest ? now - oracle_looked : oracle_longest))
     oracle_looked=$now
     [[ $oracle_line == "check ok "* && ${oracle_said[back]} = 0 ]] &&
-        [ "${oracle_said[leap_ns]}" -le $((oracle_longest * 1000)) ] || {
-        echo "$1: $oracle_line (looks were ${oracle_longest} us apart at the most)"
-        false
-    }
+        [ "${oracle_said[leap_ns]}" -le $((oracle_longest * 1000)) ] && return
+    echo "$1: $oracle_line (looks were ${oracle_longest} us apart at the most)"
+    return 1
 }
 
 # oracle_gap NAME: the longest time, in ns, for which it stood still since the last time, on stdout.
