@@ -318,6 +318,22 @@ static void add_rtc(struct tree *tree, const struct fdt_device *rtc)
 	end(tree);
 }
 
+/* watchdog/arm,sp805.yaml: its own clock, then the bus's; they are one */
+static void add_watchdog(struct tree *tree, const struct fdt_device *watchdog)
+{
+	static const char compatible[] = "arm,sp805\0arm,primecell";
+	static const char clocks[] = "wdog_clk\0apb_pclk";
+
+	if (!watchdog->size)
+		return;
+	begin_at(tree, "watchdog", watchdog->base);
+	bytes(tree, "compatible", compatible, sizeof(compatible));
+	CELLS(tree, "clocks", PHANDLE_CLOCK, PHANDLE_CLOCK);
+	bytes(tree, "clock-names", clocks, sizeof(clocks));
+	place(tree, watchdog);
+	end(tree);
+}
+
 /* The power button is a key on a pin, high while it is pressed. */
 static void add_button(struct tree *tree, const struct fdt_options *options)
 {
@@ -394,6 +410,7 @@ static void add_all(struct tree *tree, const struct fdt_options *options)
 	add_clock(tree);
 	add_serial(tree, &options->serial);
 	add_rtc(tree, &options->rtc);
+	add_watchdog(tree, &options->watchdog);
 	add_button(tree, options);
 	add_pvpanic(tree, &options->pvpanic);
 	add_pci(tree, options);

@@ -36,6 +36,7 @@ struct fdt_options {
 	uint32_t msi_first, msi_count; /* SPIs of it */
 	struct fdt_device serial; /* 16550 */
 	struct fdt_device rtc;	  /* PL031 */
+	struct fdt_device watchdog; /* SP805 */
 	struct fdt_device gpio;	  /* PL061 */
 	unsigned button_pin;
 	struct fdt_window pvpanic;

@@ -20,6 +20,7 @@
 #include "dev/pl061.h"
 #include "dev/primecell.h"
 #include "dev/pvpanic.h"
+#include "dev/sp805.h"
 #include "pv/sdei/sdei.h"
 #include "kvm/kvm.h"
 #include "mem/mem.h"
@@ -41,6 +42,7 @@
 #define SERIAL_SIZE 8
 #define RTC_BASE    0x09010000UL
 #define GPIO_BASE   0x09030000UL
+#define WDT_BASE    0x09040000UL
 #define PANIC_BASE  0x09050000UL
 #define STOLEN_BASE 0x0a000000UL /* memory, where KVM tells the guest of stolen time */
 #define MMIO32_BASE 0x10000000UL
@@ -58,6 +60,7 @@
 #define SERIAL_SPI 1
 #define RTC_SPI	   2
 #define GPIO_SPI   3
+#define WDT_SPI	   4
 
 #define FIRST_SPI 32 /* GICv3 2.2: its INTID */
 #define PMU_PPI	  7  /* BSA 1.0, 3.6: interrupt 23 */
@@ -262,6 +265,19 @@ static void remove_gpio(struct machine *machine)
 	pl061_destroy(machine->pl061);
 }
 
+static int add_watchdog(struct machine *machine)
+{
+	static const struct sp805_options options = { .address = WDT_BASE, .gsi = WDT_SPI };
+	int r = sp805_create(machine->vm, &options, &machine->sp805);
+
+	return r < 0 ? r : sp805_add_bank(machine->sp805, &machine->vm->regs);
+}
+
+static void remove_watchdog(struct machine *machine)
+{
+	sp805_destroy(machine->sp805);
+}
+
 static int add_pvpanic(struct machine *machine)
 {
 	static const struct pvpanic_options options = { .address = PANIC_BASE };
@@ -312,6 +328,7 @@ static void describe(const struct machine *machine, struct fdt_options *fdt)
 		.msi_count = ARM64_MSI_SPIS,
 		.serial = { SERIAL_BASE, SERIAL_SIZE, SERIAL_SPI },
 		.rtc = { RTC_BASE, PRIMECELL_SIZE, RTC_SPI },
+		.watchdog = { WDT_BASE, PRIMECELL_SIZE, WDT_SPI },
 		.gpio = { GPIO_BASE, PRIMECELL_SIZE, GPIO_SPI },
 		.button_pin = BUTTON_PIN,
 		.pvpanic = { PANIC_BASE, PVPANIC_MMIO_SIZE },
@@ -352,12 +369,14 @@ void machine_own_hold(struct machine *machine)
 {
 	pl031_hold(machine->pl031);
 	pl061_hold(machine->pl061);
+	sp805_hold(machine->sp805);
 }
 
 void machine_own_go_on(struct machine *machine, bool arrived)
 {
 	pl031_go_on(machine->pl031, arrived);
 	pl061_go_on(machine->pl061, arrived);
+	sp805_go_on(machine->sp805, arrived);
 }
 
 void machine_own_power_button(struct machine *machine)
@@ -381,6 +400,7 @@ const struct machine_part machine_parts[] = {
 	{ add_serial, machine_remove_serial },
 	{ add_rtc, remove_rtc },
 	{ add_gpio, remove_gpio },
+	{ add_watchdog, remove_watchdog },
 	{ add_pvpanic, remove_pvpanic },
 	{ add_pci, remove_pci }, /* before its functions */
 	{ machine_add_console, machine_remove_console },

@@ -20,6 +20,7 @@ struct pci_host;
 struct pl031;
 struct pl061;
 struct gicv2m;
+struct sp805;
 struct pvpanic;
 struct exit_port;
 struct rng;
@@ -88,6 +89,7 @@ struct machine {
 	struct pl031 *pl031;
 	struct pl061 *pl061;
 	struct gicv2m *gicv2m;
+	struct sp805 *sp805;
 	struct sdei *sdei;
 	struct pci_host *pci;
 	struct rng *rng;

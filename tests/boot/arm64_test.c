@@ -43,6 +43,7 @@ static void machine_init(struct machine *m)
 		.serial = { 0x9000000, 8, 1 },
 		.rtc = { 0x9010000, 0x1000, 2 },
 		.gpio = { 0x9030000, 0x1000, 3 },
+		.watchdog = { 0x9040000, 0x1000, 4 },
 		.pvpanic = { 0x9050000, 2 },
 		.ecam = { 0x3f000000, 0x100000 },
 		.mmio32 = { 0x10000000, 0x10000000 },
@@ -171,6 +172,8 @@ START_TEST(test_the_tree_says_what_there_is)
 	property(fdt, "/memory@40000000", "reg", &len);
 	ck_assert_int_eq(len, 16);
 	ck_assert_str_eq(property(fdt, "/pvpanic@9050000", "compatible", &len), "qemu,pvpanic-mmio");
+	ck_assert_str_eq(property(fdt, "/watchdog@9040000", "compatible", &len), "arm,sp805");
+	ck_assert_str_eq(property(fdt, "/watchdog@9040000", "clock-names", &len), "wdog_clk");
 	property(fdt, "/pcie@3f000000", "msi-map", &len);
 	ck_assert_int_eq(len, 16);
 	ck_assert_int_lt(fdt_path_offset(fdt, "/chosen/initrd"), 0);

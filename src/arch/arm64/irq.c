@@ -21,8 +21,6 @@
 /* SBSA 2.3, appendix E: MSI_SETSPI_NS in the frame */
 #define FRAME_SETSPI 0x40
 
-#define GICV2_CPUS_MAX 8 /* IHI 0048B 1.3 */
-
 /* arm-vgic-v3.rst, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION: 63..52 vCPUs, 51..16 base, 11..0 index */
 #define REGION_COUNT_SHIFT 52
 #define REGION_COUNT_MAX   0xfffU
@@ -70,19 +68,15 @@ static int create_gic(struct vm *vm, const struct arm64_gic_options *options)
 	return r < 0 && r != -ENODEV ? because(r, "the GICv3: %s", strerror(-r)) : r;
 }
 
-/* On hosts whose own GIC is one (arm-vgic.rst). */
+/* On hosts whose own GIC is one (arm-vgic.rst); of KVM_CAP_MAX_VCPUS they tell 8. */
 static int create_gicv2(struct vm *vm, const struct arm64_gic_options *options)
 {
 	uint32_t irqs = PRIVATE_IRQS + ARM64_SPIS + ARM64_MSI_SPIS;
-	int r, fd;
+	int r = create_device(vm, KVM_DEV_TYPE_ARM_VGIC_V2, &vm->arch.gic, &vm->arch.has_gic);
+	int fd = vm->arch.gic;
 
-	if (vm->vcpu_count > GICV2_CPUS_MAX)
-		return because(-ENOSPC, "%u vCPUs: this host has a GICv2, which serves %u",
-			       vm->vcpu_count, GICV2_CPUS_MAX);
-	r = create_device(vm, KVM_DEV_TYPE_ARM_VGIC_V2, &vm->arch.gic, &vm->arch.has_gic);
 	if (r == -ENODEV)
 		return because(-EOPNOTSUPP, "this KVM has no GIC for guests");
-	fd = vm->arch.gic;
 	vm->arch.is_gicv2 = true;
 	vm->arch.msi_frame = options->frame;
 	if (r == 0)

@@ -40,7 +40,10 @@ enum {
 
 #define SGIS_MASK 0xffffU /* interrupts 0 to 15 */
 
-#define CLEAR_OFFSET 0x80U /* from where bits are set to where they are cleared */
+#define GICD_SPENDSGIR 0xf20U
+
+#define CLEAR_SGI_OFFSET 0x10U /* back from there */
+#define CLEAR_OFFSET	 0x80U /* from where bits are set to where they are cleared */
 
 #define ICC_AP0R(n) ARM64_SYSREG(3, 0, 12, 8, 4 + (n))
 #define ICC_AP1R(n) ARM64_SYSREG(3, 0, 12, 9, (n))
@@ -121,7 +124,7 @@ static const struct row cpu2_rows[] = {
 	{ "GICD_ICFGR", DIST, 0xc04, 1, 4, 2, false },
 	{ "GICD_ISENABLER", DIST, GICD_ISENABLER, 1, 4, 2, false },
 	{ "GICD_IPRIORITYR", DIST, 0x400, 8, 4, 2, false },
-	{ "GICD_SPENDSGIR", DIST, 0xf20, 4, 4, 2, false },
+	{ "GICD_SPENDSGIR", DIST, GICD_SPENDSGIR, 4, 4, 2, false },
 	{ "GICD_ISPENDR", DIST, GICD_ISPENDR0, 1, 4, 2, false },
 	{ "GICD_ISACTIVER", DIST, GICD_ISACTIVER, 1, 4, 2, false },
 	{ "GICC_PMR", GICC, 0x004, 1, 4, 2, false },
@@ -313,20 +316,32 @@ static int get(void *self, struct reg_key key, void *val)
 	return failure(row, read_now(vm, key, row, val));
 }
 
-/* Some registers only set bits: what shall not be is cleared by another. */
+/* Some registers only set bits. Which clears those of this one; 0: it is written as it is. */
+static uint32_t clears(const struct vm *vm, const struct row *row, uint32_t number)
+{
+	uint32_t frame = number & ~0xfffU, offset = (number & 0xfff) & ~0x7fU;
+
+	if ((row->group != DIST && row->group != REDIST) ||
+	    (row->group == DIST ? frame != 0 : frame != SGI_BASE))
+		return 0;
+	if (offset == GICD_ISENABLER || offset == GICD_ISACTIVER)
+		return number + CLEAR_OFFSET;
+	/* A GICv3's are written as they are (arm-vgic-v3.rst). */
+	if (!vm->arch.is_gicv2)
+		return 0;
+	if (offset == GICD_ISPENDR0)
+		return number + CLEAR_OFFSET;
+	return row->number == GICD_SPENDSGIR ? number - CLEAR_SGI_OFFSET : 0;
+}
+
 static int clear_others(struct vm *vm, struct reg_key key, const struct row *row, uint32_t value)
 {
-	uint32_t number = REG_ID_NUMBER(key.id), frame = number & ~0xfffU;
-	uint32_t offset = (number & 0xfff) & ~0x7fU, others = ~value;
+	uint32_t number = clears(vm, row, REG_ID_NUMBER(key.id));
+	uint32_t others = ~value & ~not_here(vm, key);
 
-	if (row->group != DIST && row->group != REDIST)
+	if (!number)
 		return 0;
-	if (offset != GICD_ISENABLER && offset != GICD_ISACTIVER)
-		return 0;
-	if (row->group == DIST ? frame != 0 : frame != SGI_BASE)
-		return 0;
-	return transfer(vm, key.vcpu, row->group, number + CLEAR_OFFSET, &others,
-		      kvm_set_device_attr);
+	return transfer(vm, key.vcpu, row->group, number, &others, kvm_set_device_attr);
 }
 
 static int set(void *self, struct reg_key key, const void *val)

@@ -31,7 +31,7 @@ struct arm64_gic_options {
 
 /*
  * Makes the GICv3 and its ITS, or a GICv2. After the last vCPU, before the first interrupt of a device.
- * -EOPNOTSUPP: this KVM has none; -ENOSPC: more vCPUs than it serves, or there is room for redistributors.
+ * -EOPNOTSUPP: this KVM has none; -ENOSPC: more vCPUs than there is room for redistributors.
  */
 int arm64_gic_create(struct vm *vm, const struct arm64_gic_options *options);
 
