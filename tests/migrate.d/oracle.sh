@@ -91,8 +91,8 @@ oracle_check() {
     now=$((10#${EPOCHREALTIME/[.,]/}))
     oracle_longest=$((now - oracle_looked > oracle_longest ? now - oracle_looked : oracle_longest))
     oracle_looked=$now
-    [[ $oracle_line == "check ok "* && ${oracle_said[back]} = 0 ]] &&
-        [ "${oracle_said[leap_ns]}" -le $((oracle_longest * 1000)) ] && return
+    [[ $oracle_line != "check ok "* || ${oracle_said[back]} != 0 ||
+        ${oracle_said[leap_ns]} -gt $((oracle_longest * 1000)) ]] || return 0
     echo "$1: $oracle_line (looks were ${oracle_longest} us apart at the most)"
     return 1
 }
