@@ -57,7 +57,7 @@ void guest_puts(const char *s)
 		outb(SERIAL_PORT, (uint8_t)*s++);
 }
 
-static void __attribute__((noreturn)) stop(void)
+void guest_halt(void)
 {
 	for (;;)
 		__asm__ volatile("cli; hlt");
@@ -71,19 +71,19 @@ void guest_try_poweroff(void)
 void guest_poweroff(void)
 {
 	guest_try_poweroff();
-	stop();
+	guest_halt();
 }
 
 void guest_reset(void)
 {
 	outb(RESET_PORT, 1);
-	stop();
+	guest_halt();
 }
 
 void guest_panic(void)
 {
 	outb(PVPANIC_PORT, 1);
-	stop();
+	guest_halt();
 }
 
 void guest_triple_fault(void)
@@ -94,7 +94,7 @@ void guest_triple_fault(void)
 	} __attribute__((packed)) none = { 0, 0 };
 
 	__asm__ volatile("lidt %0; ud2" : : "m"(none));
-	stop();
+	guest_halt();
 }
 
 void guest_x2apic(void)

@@ -25,6 +25,8 @@ void guest_poweroff(void) __attribute__((noreturn));
 void guest_reset(void) __attribute__((noreturn));
 void guest_panic(void) __attribute__((noreturn));
 void guest_triple_fault(void) __attribute__((noreturn));
+/* This CPU stays there, without interrupts. */
+void guest_halt(void) __attribute__((noreturn));
 /* S5; returns on a machine that is not ferry's. */
 void guest_try_poweroff(void);
 
@@ -32,6 +34,9 @@ void guest_try_poweroff(void);
 uint32_t guest_cpu_id(void);
 /* Starts the CPU with that id (INIT, SIPI, SIPI; or PSCI); it calls guest_ap_main(). */
 void guest_start_cpu(uint32_t id);
+
+/* Tells a register that a test has beside the machine's. */
+static inline void guest_tell(uint32_t v);
 
 #ifdef __aarch64__
 #include "lib/arm64/cpu.h"
@@ -49,6 +54,14 @@ void guest_stop_cpu(void) __attribute__((noreturn));
  */
 void guest_exception(uint32_t vector, uint64_t *registers);
 #else
+/* src/machine/x86.c: where the machine has what */
+#define RAM_ADDRESS  0UL
+#define BARS_ADDRESS 0xc0000000UL
+#define ECAM_ADDRESS 0xe0000000UL
+
+/* Where tests have a register of their own. */
+#define TEST_PORT 0x1000
+
 /* Switches this CPU's LAPIC to x2APIC mode. */
 void guest_x2apic(void);
 
@@ -94,6 +107,11 @@ static inline uint64_t rdmsr(uint32_t msr)
 static inline void wrmsr(uint32_t msr, uint64_t v)
 {
 	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
+}
+
+static inline void guest_tell(uint32_t v)
+{
+	outl(TEST_PORT, v);
 }
 
 static inline void cpu_relax(void)

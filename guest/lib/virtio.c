@@ -6,15 +6,11 @@
 
 #include "lib/guest.h"
 
-/* src/machine/x86.c */
-#define ECAM	 0xe0000000UL
-#define BARS	 0xc0000000UL
-#define BAR_SIZE 0x20000UL
-#define SLOTS	 32
+#define SLOTS 32
 
 static volatile uint8_t *config_of(unsigned slot)
 {
-	return (volatile uint8_t *)(ECAM + ((uintptr_t)slot << 15));
+	return (volatile uint8_t *)(ECAM_ADDRESS + ((uintptr_t)slot << 15));
 }
 
 static uint32_t config_read(unsigned slot, unsigned offset)
@@ -27,23 +23,12 @@ static void config_write(unsigned slot, unsigned offset, uint32_t value)
 	*(volatile uint32_t *)(config_of(slot) + offset) = value;
 }
 
-static void place_bars(unsigned slot)
-{
-	for (unsigned bar = 0; bar < 6; bar++) {
-		uint32_t type = config_read(slot, PCI_BAR0 + 4 * bar);
-
-		config_write(slot, PCI_BAR0 + 4 * bar, (uint32_t)(BARS + bar * BAR_SIZE));
-		if (type & PCI_BAR_TYPE_64)
-			config_write(slot, PCI_BAR0 + 4 * ++bar, 0);
-	}
-	config_write(slot, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-}
-
 /* 4.1.4 */
 static void read_capability(struct virtio *virtio, unsigned slot, unsigned at)
 {
 	unsigned bar = config_read(slot, at + 4) & 0xff;
-	uintptr_t place = BARS + bar * BAR_SIZE + config_read(slot, at + 8);
+	uint32_t base = config_read(slot, PCI_BAR0 + 4 * bar) & PCI_BAR_MEM_MASK;
+	uintptr_t place = (uintptr_t)base + config_read(slot, at + 8);
 
 	switch (config_read(slot, at) >> 24) {
 	case VIRTIO_PCI_CAP_COMMON_CFG:
@@ -69,7 +54,8 @@ static bool find(struct virtio *virtio, uint16_t type)
 		slot++;
 	if (slot == SLOTS)
 		return false;
-	place_bars(slot);
+	/* BARs are placed. */
+	config_write(slot, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	at = config_read(slot, PCI_CAPABILITIES) & 0xfc;
 	for (unsigned n = 0; at && n < 48; n++) {
 		uint32_t head = config_read(slot, at);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A virtio device on PCI, driven by looking: one queue, no interrupts. x86. */
+/* A virtio device on PCI, driven by looking: one queue, no interrupts. */
 #ifndef GUEST_LIB_VIRTIO_H
 #define GUEST_LIB_VIRTIO_H
 

@@ -3,16 +3,13 @@
  * Reads its own code, data and page tables, and a window behind which a test puts another page
  * again and again, on every CPU. The window's first word is the number of the page, counted up;
  * what the test has put there for certain stands in the control page. Anything else is reported
- * there. With "ask" on the command line the CPUs make the test do it, through a port.
+ * there. With "ask" on the command line the CPUs make the test do it, through a register.
  */
-#include <abi/pvh.h>
-
 #include "lib/guest.h"
+#include "lib/tables.h"
 
-#define CONTROL 0x600000UL
-#define WINDOW	0x700000UL
-
-#define PORT_ASK 0x1000
+#define CONTROL (RAM_ADDRESS + 0x600000UL)
+#define WINDOW	(RAM_ADDRESS + 0x700000UL)
 
 #define PAGE_WORDS 512
 #define CODE_VALUE 0x5a5a1234U
@@ -28,7 +25,7 @@ struct control {
 static volatile struct control *const control = (volatile struct control *)CONTROL;
 
 static uint64_t data[PAGE_WORDS] __attribute__((aligned(4096)));
-static uint64_t tables[2]; /* the first entries of two levels of page tables */
+static uint64_t tables[2]; /* entries of the page tables */
 static uint32_t ready;
 static int asks;
 
@@ -47,24 +44,9 @@ static void fail(uint64_t what, uint64_t expected, uint64_t found)
 	control->found = found;
 }
 
-static uint64_t *page_tables(void)
-{
-	uint64_t cr3;
-
-	__asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
-	return (uint64_t *)(cr3 & ~0xfffUL);
-}
-
-static void flush(void)
-{
-	__asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
-}
-
 static void check(uint32_t n)
 {
-	const volatile uint64_t *pml4 = page_tables();
-	const volatile uint64_t *next = (const volatile uint64_t *)(tables[0] & ~0xfffUL);
-	uint64_t at = control->rounds[n] * 7 % PAGE_WORDS;
+	uint64_t at = control->rounds[n] * 7 % PAGE_WORDS, entries[2];
 	uint64_t before = control->generation, found = *(volatile uint64_t *)WINDOW;
 	uint64_t after = control->generation;
 
@@ -74,12 +56,12 @@ static void check(uint32_t n)
 		fail(2, n ^ CODE_VALUE, code(n));
 	if (((volatile uint64_t *)data)[at] != at * at)
 		fail(3, at * at, ((volatile uint64_t *)data)[at]);
-	/* The CPU sets the bit that says an entry was used. */
-	if ((pml4[0] | 0x20) != (tables[0] | 0x20))
-		fail(4, tables[0], pml4[0]);
-	if ((next[0] | 0x20) != (tables[1] | 0x20))
-		fail(5, tables[1], next[0]);
-	flush();
+	tables_read(entries);
+	if (entries[0] != tables[0])
+		fail(4, tables[0], entries[0]);
+	if (entries[1] != tables[1])
+		fail(5, tables[1], entries[1]);
+	tables_flush();
 	control->rounds[n]++;
 }
 
@@ -88,34 +70,33 @@ static void run(uint32_t n)
 	while (!control->stop) {
 		check(n);
 		if (asks)
-			outl(PORT_ASK, n);
+			guest_tell(n);
 	}
 	__atomic_fetch_add(&control->ended, 1, __ATOMIC_SEQ_CST);
 }
 
 void guest_ap_main(uint32_t n)
 {
-	__atomic_fetch_add(&ready, 1, __ATOMIC_SEQ_CST);
-	run(n + 1);
+	(void)n;
+	run(__atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST));
 }
 
 void guest_main(const void *info)
 {
-	const struct hvm_start_info *start = info;
-	const char *words = (const char *)(uintptr_t)start->cmdline_paddr;
+	const char *words = guest_cmdline(info);
 
 	asks = words && words[0] == 'a';
 	for (uint64_t i = 0; i < PAGE_WORDS; i++)
 		data[i] = i * i;
-	tables[0] = page_tables()[0];
-	tables[1] = *(uint64_t *)(tables[0] & ~0xfffUL);
+	tables_read(tables);
+#ifndef __aarch64__
 	guest_x2apic();
+#endif
 	for (uint32_t id = 1; id < control->cpus; id++) {
 		guest_start_cpu(id);
 		while (__atomic_load_n(&ready, __ATOMIC_SEQ_CST) < id)
 			cpu_relax();
 	}
 	run(0);
-	for (;;)
-		__asm__ volatile("cli; hlt");
+	guest_halt();
 }

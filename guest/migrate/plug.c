@@ -4,43 +4,30 @@
  * must hold. Says "has N" when that many MiB are plugged; a c is answered by "check ok mib=N" or
  * "check FAILED", a q switches off.
  */
-#include <abi/pci.h>
-#include <abi/virtio.h>
 #include <abi/virtio_mem.h>
 
 #include "lib/guest.h"
+#include "lib/tables.h"
+#include "lib/virtio.h"
 
-#define SERIAL_PORT 0x3f8
-#define SERIAL_LSR  (SERIAL_PORT + 5)
+#define SERIAL_DATA 0
+#define SERIAL_LSR  5
 #define LSR_DATA    0x01
 
-#define ECAM  0xe0000000UL
-#define SLOTS 32
 #define GIB   (1UL << 30)
 #define MIB   (1UL << 20)
 #define PAGE  4096UL
 
-/* Where what is plugged begins in a machine with less than 3 GiB, and how much is mapped here. */
+/* Where what is plugged begins in a machine with little memory. */
+#ifdef __aarch64__
+#define PLUG_AT (2 * GIB)
+#else
 #define PLUG_AT (4 * GIB)
+#endif
 
-#define RING 4
-
-static struct {
-	struct virtq_desc desc[RING];
-	/* virtq_avail and virtq_used, with their rings. */
-	struct {
-		uint16_t flags, idx, ring[RING + 1];
-	} avail __attribute__((aligned(VIRTQ_AVAIL_ALIGN)));
-	struct {
-		uint16_t flags, idx;
-		struct virtq_used_elem ring[RING];
-		uint16_t event;
-	} used __attribute__((aligned(VIRTQ_USED_ALIGN)));
-} queue __attribute__((aligned(16)));
-
+static struct virtio device;
 static struct virtio_mem_req request;
 static volatile struct virtio_mem_resp response;
-static volatile uint16_t *notify;
 static const volatile struct virtio_mem_config *config;
 
 static void __attribute__((noreturn)) bad(const char *what)
@@ -50,9 +37,10 @@ static void __attribute__((noreturn)) bad(const char *what)
 	guest_panic();
 }
 
-/* The program's own tables end at 4 GiB. */
+/* The program's own tables end at 4 GiB; on arm64 they do not. */
 static void map_plugged(void)
 {
+#ifndef __aarch64__
 	static uint64_t directory[512] __attribute__((aligned(4096)));
 	uint64_t pml4, *pdpt;
 
@@ -61,78 +49,28 @@ static void map_plugged(void)
 	for (uint64_t i = 0; i < 512; i++)
 		directory[i] = (PLUG_AT + i * 2 * MIB) | 0x83;
 	pdpt[PLUG_AT / GIB] = (uintptr_t)directory | 3;
-	__asm__ volatile("mov %0, %%cr3" : : "r"(pml4) : "memory");
-}
-
-static volatile uint8_t *find_device(void)
-{
-	for (uint64_t slot = 0; slot < SLOTS; slot++) {
-		volatile uint8_t *function = (volatile uint8_t *)(ECAM + (slot << 15));
-
-		if (*(volatile uint32_t *)function ==
-		    (VIRTIO_PCI_VENDOR | (VIRTIO_PCI_DEVICE_BASE + VIRTIO_ID_MEM) << 16))
-			return function;
-	}
-	bad("there is no virtio-mem");
-}
-
-/* The structure of that type, in the BAR. */
-static uintptr_t find_structure(volatile uint8_t *function, uint8_t type)
-{
-	uint32_t bar = *(volatile uint32_t *)(function + PCI_BAR0) & PCI_BAR_MEM_MASK;
-
-	for (uint8_t at = function[PCI_CAPABILITIES]; at; at = function[at + 1])
-		if (function[at] == PCI_CAP_ID_VENDOR && function[at + 3] == type)
-			return bar + *(volatile uint32_t *)(function + at + 8);
-	bad("a structure of virtio is missing");
+	tables_flush();
+#endif
 }
 
 static void start(void)
 {
-	volatile uint8_t *function = find_device();
-	volatile struct virtio_pci_common_cfg *common =
-		(void *)find_structure(function, VIRTIO_PCI_CAP_COMMON_CFG);
-
-	*(volatile uint16_t *)(function + PCI_COMMAND) = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-	config = (void *)find_structure(function, VIRTIO_PCI_CAP_DEVICE_CFG);
-	notify = (void *)find_structure(function, VIRTIO_PCI_CAP_NOTIFY_CFG);
-	common->device_status = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
-	common->driver_feature_select = 0;
-	common->driver_feature = 1 << VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE;
-	common->driver_feature_select = 1;
-	common->driver_feature = 1 << (VIRTIO_F_VERSION_1 - 32);
-	common->device_status = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER |
-				VIRTIO_STATUS_FEATURES_OK;
-	common->queue_select = 0;
-	common->queue_size = RING;
-	common->queue_desc = (uintptr_t)queue.desc;
-	common->queue_driver = (uintptr_t)&queue.avail;
-	common->queue_device = (uintptr_t)&queue.used;
-	common->queue_enable = 1;
-	queue.avail.flags = VIRTQ_AVAIL_F_NO_INTERRUPT;
-	common->device_status |= VIRTIO_STATUS_DRIVER_OK;
+	if (!virtio_start(&device, VIRTIO_ID_MEM, 1 << VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE))
+		bad("there is no virtio-mem");
+	config = (const volatile struct virtio_mem_config *)device.specific;
 	if (config->addr != PLUG_AT || config->region_size > GIB)
 		bad("the region is not where it is mapped");
 }
 
 static uint16_t ask(uint16_t type, uint64_t gpa, uint16_t blocks)
 {
-	volatile uint16_t *used = &queue.used.idx;
-	uint16_t seen = *used;
-
 	request = (struct virtio_mem_req){ .type = type, .addr = gpa, .nb_blocks = blocks };
-	queue.desc[0] = (struct virtq_desc){ (uintptr_t)&request, sizeof(request),
-					     VIRTQ_DESC_F_NEXT, 1 };
-	queue.desc[1] = (struct virtq_desc){ (uintptr_t)&response, sizeof(response),
-					     VIRTQ_DESC_F_WRITE, 0 };
-	queue.avail.ring[queue.avail.idx % RING] = 0;
-	__asm__ volatile("mfence" : : : "memory");
-	*(volatile uint16_t *)&queue.avail.idx += 1;
-	__asm__ volatile("mfence" : : : "memory");
-	*notify = 0;
-	while (*used == seen)
+	virtio_describe(&device, 0, &request, sizeof(request), VIRTQ_DESC_F_NEXT);
+	virtio_describe(&device, 1, &response, sizeof(response), VIRTQ_DESC_F_WRITE);
+	virtio_add(&device, 0);
+	virtio_kick(&device);
+	while (!virtio_is_idle(&device))
 		cpu_relax();
-	__asm__ volatile("mfence" : : : "memory");
 	return response.type;
 }
 
@@ -190,9 +128,9 @@ void guest_main(const void *info)
 	guest_puts("plug ready\n");
 	for (;;) {
 		plugged = step(plugged);
-		if (!(inb(SERIAL_LSR) & LSR_DATA))
+		if (!(uart_read(SERIAL_LSR) & LSR_DATA))
 			continue;
-		typed = inb(SERIAL_PORT);
+		typed = uart_read(SERIAL_DATA);
 		if (typed == 'c')
 			check(plugged);
 		else if (typed == 'q')

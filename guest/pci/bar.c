@@ -10,41 +10,31 @@
 #include "lib/cmdline.h"
 #include "lib/guest.h"
 
-#define CONFIG_ADDRESS 0xcf8
-#define CONFIG_DATA    0xcfc
-#define CONFIG_ENABLE  0x80000000U
-
 #define SLOTS	32
 #define ID	0x11101af4U
 #define BAR2	(PCI_BAR0 + 8)
-#define PLACE_A 0xd0000000U
-#define PLACE_B 0xd8000000U
+#define PLACE_A ((uint32_t)BARS_ADDRESS + 0x8000000)
+#define PLACE_B ((uint32_t)BARS_ADDRESS + 0xc000000)
+#define IN_RAM	((uint32_t)RAM_ADDRESS + 0x200000)
 #define WORD	0x600dda7aU
 #define NOTHING 0xffffffffU
 
 static uint32_t slot;
 static uint32_t stop, reads, failed;
 
-static void select(uint32_t reg)
+static volatile uint32_t *at(uint32_t address)
 {
-	outl(CONFIG_ADDRESS, CONFIG_ENABLE | slot << 11 | reg);
+	return (volatile uint32_t *)(uintptr_t)address;
 }
 
 static uint32_t config_read(uint32_t reg)
 {
-	select(reg);
-	return inl(CONFIG_DATA);
+	return *at((uint32_t)ECAM_ADDRESS + (slot << 15) + reg);
 }
 
 static void config_write(uint32_t reg, uint32_t value)
 {
-	select(reg);
-	outl(CONFIG_DATA, value);
-}
-
-static volatile uint32_t *at(uint32_t address)
-{
-	return (volatile uint32_t *)(uintptr_t)address;
+	*at((uint32_t)ECAM_ADDRESS + (slot << 15) + reg) = value;
 }
 
 static void place(uint32_t address)
@@ -74,8 +64,7 @@ void guest_ap_main(uint32_t n)
 		__atomic_fetch_add(&reads, 1, __ATOMIC_SEQ_CST);
 	}
 	__atomic_store_n(&stop, 2, __ATOMIC_SEQ_CST);
-	for (;;)
-		__asm__ volatile("cli; hlt");
+	guest_halt();
 }
 
 static bool find(void)
@@ -98,14 +87,14 @@ static void move(uint32_t from, uint32_t to, uint32_t count)
 /* Decoding off, and a place in the middle of RAM: nothing is there, and nothing has happened to RAM. */
 static void hide(void)
 {
-	uint32_t command = config_read(PCI_COMMAND), word = *at(0x200000);
+	uint32_t command = config_read(PCI_COMMAND), word = *at(IN_RAM);
 
 	config_write(PCI_COMMAND, command & ~(uint32_t)PCI_COMMAND_MEMORY);
 	expect("not decoded", *at(PLACE_A), NOTHING);
 	config_write(PCI_COMMAND, command | PCI_COMMAND_MEMORY);
 	expect("decoded again", *at(PLACE_A), WORD);
-	place(0);
-	expect("in RAM", *at(0x200000), word);
+	place((uint32_t)RAM_ADDRESS);
+	expect("in RAM", *at(IN_RAM), word);
 	expect("not there either", *at(PLACE_A), NOTHING);
 	place(PLACE_A);
 	expect("back", *at(PLACE_A), WORD);
@@ -119,10 +108,13 @@ void guest_main(const void *info)
 		guest_puts("no such function\n");
 		return;
 	}
+	config_write(PCI_COMMAND, PCI_COMMAND_MEMORY);
 	config_write(BAR2 + 4, 0);
 	place(PLACE_A);
 	hide();
+#ifndef __aarch64__
 	guest_x2apic();
+#endif
 	guest_start_cpu(1);
 	while (!__atomic_load_n(&reads, __ATOMIC_SEQ_CST))
 		cpu_relax();

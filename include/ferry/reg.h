@@ -57,6 +57,7 @@ enum reg_bank_number {
 	REG_BANK_GIC_DIST = 0x3a,
 	REG_BANK_GIC_CPU = 0x3b,
 	REG_BANK_GIC_ITS = 0x3c,
+	REG_BANK_SP805 = 0x3d,
 	REG_BANK_XEN = 0x40,
 	REG_BANK_XEN_VCPU = 0x41,
 	REG_BANK_XEN_PAGES = 0x42,

@@ -26,7 +26,7 @@
 enum {
 	PHANDLE_CLOCK = 1,
 	PHANDLE_GIC,
-	PHANDLE_ITS,
+	PHANDLE_MSI,
 	PHANDLE_GPIO,
 };
 
@@ -195,25 +195,32 @@ static void add_sdei(struct tree *tree)
 	end(tree);
 }
 
-static void add_timer(struct tree *tree)
+/* interrupt-controller/arm,gic.yaml: whose a private interrupt is stands in bits 15..8; GICv3 has none. */
+static uint32_t ppi_flags(const struct fdt_options *options)
+{
+	uint32_t cpus = options->gic_cpu.size ? (1U << options->cpu_count) - 1 : 0;
+
+	return cpus << 8 | IRQ_LEVEL_HIGH;
+}
+
+static void add_timer(struct tree *tree, uint32_t flags)
 {
 	begin(tree, "timer");
 	string(tree, "compatible", "arm,armv8-timer");
 	flag(tree, "always-on");
-	CELLS(tree, "interrupts", GIC_PPI, PPI_TIMER_SECURE, IRQ_LEVEL_HIGH, GIC_PPI,
-	      PPI_TIMER_PHYSICAL, IRQ_LEVEL_HIGH, GIC_PPI, PPI_TIMER_VIRTUAL, IRQ_LEVEL_HIGH,
-	      GIC_PPI, PPI_TIMER_HYP, IRQ_LEVEL_HIGH);
+	CELLS(tree, "interrupts", GIC_PPI, PPI_TIMER_SECURE, flags, GIC_PPI, PPI_TIMER_PHYSICAL, flags,
+	      GIC_PPI, PPI_TIMER_VIRTUAL, flags, GIC_PPI, PPI_TIMER_HYP, flags);
 	end(tree);
 }
 
 /* arm/pmu.yaml */
-static void add_pmu(struct tree *tree, uint32_t ppi)
+static void add_pmu(struct tree *tree, uint32_t ppi, uint32_t flags)
 {
 	if (!ppi)
 		return;
 	begin(tree, "pmu");
 	string(tree, "compatible", "arm,armv8-pmuv3");
-	CELLS(tree, "interrupts", GIC_PPI, ppi, IRQ_LEVEL_HIGH);
+	CELLS(tree, "interrupts", GIC_PPI, ppi, flags);
 	end(tree);
 }
 
@@ -226,24 +233,42 @@ static void add_its(struct tree *tree, const struct fdt_options *options)
 	flag(tree, "msi-controller");
 	CELLS(tree, "#msi-cells", 1);
 	reg(tree, options->its.base, options->its.size);
-	CELLS(tree, "phandle", PHANDLE_ITS);
+	CELLS(tree, "phandle", PHANDLE_MSI);
+	end(tree);
+}
+
+/* arm,gic.yaml, v2m */
+static void add_gicv2m(struct tree *tree, const struct fdt_options *options)
+{
+	if (!options->gicv2m.size)
+		return;
+	begin_at(tree, "v2m", options->gicv2m.base);
+	string(tree, "compatible", "arm,gic-v2m-frame");
+	flag(tree, "msi-controller");
+	reg(tree, options->gicv2m.base, options->gicv2m.size);
+	CELLS(tree, "arm,msi-base-spi", options->msi_first);
+	CELLS(tree, "arm,msi-num-spis", options->msi_count);
+	CELLS(tree, "phandle", PHANDLE_MSI);
 	end(tree);
 }
 
 static void add_gic(struct tree *tree, const struct fdt_options *options)
 {
-	const struct fdt_window *dist = &options->gic_dist, *redist = &options->gic_redist;
+	const struct fdt_window *dist = &options->gic_dist;
+	const struct fdt_window *cpu = &options->gic_cpu;
+	const struct fdt_window *of_cpus = cpu->size ? cpu : &options->gic_redist;
 
 	begin_at(tree, "interrupt-controller", dist->base);
-	string(tree, "compatible", "arm,gic-v3");
+	string(tree, "compatible", cpu->size ? "arm,cortex-a15-gic" : "arm,gic-v3");
 	flag(tree, "interrupt-controller");
 	CELLS(tree, "#interrupt-cells", 3);
 	cell_sizes(tree, 2, 2);
 	flag(tree, "ranges");
-	CELLS(tree, "reg", WIDE(dist->base), WIDE(dist->size), WIDE(redist->base),
-	      WIDE(redist->size));
+	CELLS(tree, "reg", WIDE(dist->base), WIDE(dist->size), WIDE(of_cpus->base),
+	      WIDE(of_cpus->size));
 	CELLS(tree, "phandle", PHANDLE_GIC);
 	add_its(tree, options);
+	add_gicv2m(tree, options);
 	end(tree);
 }
 
@@ -293,6 +318,22 @@ static void add_rtc(struct tree *tree, const struct fdt_device *rtc)
 	end(tree);
 }
 
+/* watchdog/arm,sp805.yaml: its own clock, then the bus's; they are one */
+static void add_watchdog(struct tree *tree, const struct fdt_device *watchdog)
+{
+	static const char compatible[] = "arm,sp805\0arm,primecell";
+	static const char clocks[] = "wdog_clk\0apb_pclk";
+
+	if (!watchdog->size)
+		return;
+	begin_at(tree, "watchdog", watchdog->base);
+	bytes(tree, "compatible", compatible, sizeof(compatible));
+	CELLS(tree, "clocks", PHANDLE_CLOCK, PHANDLE_CLOCK);
+	bytes(tree, "clock-names", clocks, sizeof(clocks));
+	place(tree, watchdog);
+	end(tree);
+}
+
 /* The power button is a key on a pin, high while it is pressed. */
 static void add_button(struct tree *tree, const struct fdt_options *options)
 {
@@ -326,7 +367,7 @@ static void add_pvpanic(struct tree *tree, const struct fdt_window *pvpanic)
 	end(tree);
 }
 
-/* pci/host-generic-pci.yaml, pci/pci-msi.txt: a requester id is the ITS's device id. */
+/* pci/host-generic-pci.yaml, pci/pci-msi.txt: a requester id is the ITS's device id; a frame knows none. */
 static void add_pci(struct tree *tree, const struct fdt_options *options)
 {
 	const struct fdt_window *low = &options->mmio32, *high = &options->mmio64;
@@ -343,7 +384,9 @@ static void add_pci(struct tree *tree, const struct fdt_options *options)
 	CELLS(tree, "ranges", PCI_MEMORY32, WIDE(low->base), WIDE(low->base), WIDE(low->size),
 	      PCI_MEMORY64, WIDE(high->base), WIDE(high->base), WIDE(high->size));
 	if (options->its.size)
-		CELLS(tree, "msi-map", 0, PHANDLE_ITS, 0, 0x10000);
+		CELLS(tree, "msi-map", 0, PHANDLE_MSI, 0, 0x10000);
+	if (options->gicv2m.size)
+		CELLS(tree, "msi-parent", PHANDLE_MSI);
 	flag(tree, "dma-coherent");
 	end(tree);
 }
@@ -361,12 +404,13 @@ static void add_all(struct tree *tree, const struct fdt_options *options)
 	add_psci(tree);
 	if (options->sdei)
 		add_sdei(tree);
-	add_timer(tree);
-	add_pmu(tree, options->pmu_ppi);
+	add_timer(tree, ppi_flags(options));
+	add_pmu(tree, options->pmu_ppi, ppi_flags(options));
 	add_gic(tree, options);
 	add_clock(tree);
 	add_serial(tree, &options->serial);
 	add_rtc(tree, &options->rtc);
+	add_watchdog(tree, &options->watchdog);
 	add_button(tree, options);
 	add_pvpanic(tree, &options->pvpanic);
 	add_pci(tree, options);

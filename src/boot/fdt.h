@@ -31,8 +31,12 @@ struct fdt_options {
 	uint64_t kaslr_seed;		   /* 0: the kernel stays where it is */
 	uint8_t rng_seed[FDT_SEED_SIZE];
 	struct fdt_window gic_dist, gic_redist, its;
+	/* Of a GICv2 instead of the latter two: its CPU interface, and the frame of messages. */
+	struct fdt_window gic_cpu, gicv2m;
+	uint32_t msi_first, msi_count; /* SPIs of it */
 	struct fdt_device serial; /* 16550 */
 	struct fdt_device rtc;	  /* PL031 */
+	struct fdt_device watchdog; /* SP805 */
 	struct fdt_device gpio;	  /* PL061 */
 	unsigned button_pin;
 	struct fdt_window pvpanic;

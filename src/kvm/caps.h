@@ -18,6 +18,7 @@ struct kvm_caps {
 	int hyperv_enforce_cpuid;
 	int split_irqchip;
 	/* arm64 */
+	int arm_gic; /* no capability: the version that guests get, by whoever looked */
 	int arm_vm_ipa_size, arm_psci_0_2, one_reg, arm_sve, arm_mte, arm_pmu_v3;
 	int arm_ptrauth_address, arm_ptrauth_generic, arm_inject_ext_dabt, arm_nisv_to_user, msi_devid;
 	int steal_time;

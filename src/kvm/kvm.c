@@ -60,6 +60,11 @@ int kvm_set_gsi_routing(int vm, struct kvm_irq_routing *routing)
 	return KVM_IOCTL(vm, KVM_SET_GSI_ROUTING, routing);
 }
 
+int kvm_irq_line(int vm, struct kvm_irq_level *level)
+{
+	return KVM_IOCTL(vm, KVM_IRQ_LINE, level);
+}
+
 int kvm_signal_msi(int vm, struct kvm_msi *msi)
 {
 	return KVM_IOCTL(vm, KVM_SIGNAL_MSI, msi);

@@ -24,6 +24,7 @@ int kvm_clear_dirty_log(int vm, struct kvm_clear_dirty_log *log);
 int kvm_irqfd(int vm, struct kvm_irqfd *irqfd);
 int kvm_ioeventfd(int vm, struct kvm_ioeventfd *ioeventfd);
 int kvm_set_gsi_routing(int vm, struct kvm_irq_routing *routing);
+int kvm_irq_line(int vm, struct kvm_irq_level *level);
 int kvm_signal_msi(int vm, struct kvm_msi *msi);
 int kvm_enable_cap(int fd, struct kvm_enable_cap *cap);
 int kvm_get_stats_fd(int fd); /* on a VM or on a vCPU: a descriptor, see kvm/stats.h */

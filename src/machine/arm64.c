@@ -14,11 +14,13 @@
 #include "base/cleanup.h"
 #include "base/util.h"
 #include "boot/arm64.h"
+#include "dev/gicv2m.h"
 #include "dev/pci/pci.h"
 #include "dev/pl031.h"
 #include "dev/pl061.h"
 #include "dev/primecell.h"
 #include "dev/pvpanic.h"
+#include "dev/sp805.h"
 #include "pv/sdei/sdei.h"
 #include "kvm/kvm.h"
 #include "mem/mem.h"
@@ -31,12 +33,16 @@
  */
 #define GICD_BASE   0x08000000UL
 #define GICD_SIZE   0x00010000UL
+#define GICC_BASE   0x08010000UL /* of a GICv2 */
+#define GICC_SIZE   0x00002000UL
+#define V2M_BASE    0x08020000UL
 #define ITS_BASE    0x08080000UL
 #define ITS_SIZE    0x00020000UL
 #define SERIAL_BASE 0x09000000UL
 #define SERIAL_SIZE 8
 #define RTC_BASE    0x09010000UL
 #define GPIO_BASE   0x09030000UL
+#define WDT_BASE    0x09040000UL
 #define PANIC_BASE  0x09050000UL
 #define STOLEN_BASE 0x0a000000UL /* memory, where KVM tells the guest of stolen time */
 #define MMIO32_BASE 0x10000000UL
@@ -54,6 +60,7 @@
 #define SERIAL_SPI 1
 #define RTC_SPI	   2
 #define GPIO_SPI   3
+#define WDT_SPI	   4
 
 #define FIRST_SPI 32 /* GICv3 2.2: its INTID */
 #define PMU_PPI	  7  /* BSA 1.0, 3.6: interrupt 23 */
@@ -149,6 +156,19 @@ static int add_vcpu(struct machine *machine)
 	return arm64_vcpu_bank_add(machine->vm);
 }
 
+static int add_gicv2m(struct machine *machine)
+{
+	const struct gicv2m_options options = {
+		.address = V2M_BASE,
+		.first = FIRST_SPI + ARM64_SPIS,
+		.count = ARM64_MSI_SPIS,
+		.raise = arm64_gic_raise,
+		.self = machine->vm,
+	};
+
+	return gicv2m_create(machine->vm, &options, &machine->gicv2m);
+}
+
 static int add_gic(struct machine *machine)
 {
 	static const struct arm64_gic_options options = {
@@ -156,12 +176,21 @@ static int add_gic(struct machine *machine)
 		.redist = GICR_BASE,
 		.redist_end = GICR_END,
 		.its = ITS_BASE,
+		.cpu = GICC_BASE,
+		.frame = V2M_BASE,
 	};
 	int r = arm64_gic_create(machine->vm, &options);
 
 	if (r == 0)
 		r = arm64_pmu_init(machine->vm, PMU_PPI);
-	return r < 0 ? r : arm64_gic_bank_add(machine->vm);
+	if (r == 0)
+		r = arm64_gic_bank_add(machine->vm);
+	return r < 0 || !machine->vm->arch.is_gicv2 ? r : add_gicv2m(machine);
+}
+
+static void remove_gic(struct machine *machine)
+{
+	gicv2m_destroy(machine->gicv2m);
 }
 
 /* Where the kernel cannot and nobody insists, the guest is not told of it. */
@@ -236,6 +265,19 @@ static void remove_gpio(struct machine *machine)
 	pl061_destroy(machine->pl061);
 }
 
+static int add_watchdog(struct machine *machine)
+{
+	static const struct sp805_options options = { .address = WDT_BASE, .gsi = WDT_SPI };
+	int r = sp805_create(machine->vm, &options, &machine->sp805);
+
+	return r < 0 ? r : sp805_add_bank(machine->sp805, &machine->vm->regs);
+}
+
+static void remove_watchdog(struct machine *machine)
+{
+	sp805_destroy(machine->sp805);
+}
+
 static int add_pvpanic(struct machine *machine)
 {
 	static const struct pvpanic_options options = { .address = PANIC_BASE };
@@ -270,16 +312,23 @@ static void remove_pci(struct machine *machine)
 static void describe(const struct machine *machine, struct fdt_options *fdt)
 {
 	const char *cmdline = machine->options->cmdline;
+	uint64_t redist_size = (uint64_t)vm_vcpus(machine->vm) * GICR_SIZE;
+	bool is_gicv2 = machine->vm->arch.is_gicv2;
 
 	*fdt = (struct fdt_options){
 		.cmdline = cmdline ? cmdline : "",
 		.ram = { RAM_BASE, machine->memory },
 		.cpu_count = vm_vcpus(machine->vm),
 		.gic_dist = { GICD_BASE, GICD_SIZE },
-		.gic_redist = { GICR_BASE, (uint64_t)vm_vcpus(machine->vm) * GICR_SIZE },
-		.its = { ITS_BASE, ITS_SIZE },
+		.gic_redist = { GICR_BASE, is_gicv2 ? 0 : redist_size },
+		.its = { ITS_BASE, is_gicv2 ? 0 : ITS_SIZE },
+		.gic_cpu = { GICC_BASE, is_gicv2 ? GICC_SIZE : 0 },
+		.gicv2m = { V2M_BASE, is_gicv2 ? GICV2M_SIZE : 0 },
+		.msi_first = FIRST_SPI + ARM64_SPIS,
+		.msi_count = ARM64_MSI_SPIS,
 		.serial = { SERIAL_BASE, SERIAL_SIZE, SERIAL_SPI },
 		.rtc = { RTC_BASE, PRIMECELL_SIZE, RTC_SPI },
+		.watchdog = { WDT_BASE, PRIMECELL_SIZE, WDT_SPI },
 		.gpio = { GPIO_BASE, PRIMECELL_SIZE, GPIO_SPI },
 		.button_pin = BUTTON_PIN,
 		.pvpanic = { PANIC_BASE, PVPANIC_MMIO_SIZE },
@@ -320,12 +369,14 @@ void machine_own_hold(struct machine *machine)
 {
 	pl031_hold(machine->pl031);
 	pl061_hold(machine->pl061);
+	sp805_hold(machine->sp805);
 }
 
 void machine_own_go_on(struct machine *machine, bool arrived)
 {
 	pl031_go_on(machine->pl031, arrived);
 	pl061_go_on(machine->pl061, arrived);
+	sp805_go_on(machine->sp805, arrived);
 }
 
 void machine_own_power_button(struct machine *machine)
@@ -343,12 +394,13 @@ const struct machine_part machine_parts[] = {
 	{ add_sve, NULL },
 	{ add_vcpu, NULL },
 	{ add_sdei, remove_sdei }, /* its contexts are of vCPUs that are there */
-	{ add_gic, NULL }, /* before the first device: it takes interrupts */
+	{ add_gic, remove_gic }, /* before the first device: it takes interrupts */
 	{ add_clock, NULL },
 	{ add_stolen, NULL },
 	{ add_serial, machine_remove_serial },
 	{ add_rtc, remove_rtc },
 	{ add_gpio, remove_gpio },
+	{ add_watchdog, remove_watchdog },
 	{ add_pvpanic, remove_pvpanic },
 	{ add_pci, remove_pci }, /* before its functions */
 	{ machine_add_console, machine_remove_console },

@@ -138,6 +138,7 @@ static void add_kvm(struct list *list)
 	add(list, &device, "%s, API version %d", kvm_module(), kvm_get_api_version(fd));
 	add_linux_guests(list, true);
 	kvm_caps_read(fd, &caps);
+	host_look_further(fd, &caps);
 	for (size_t i = 0; i < host_caps_count; i++)
 		add_cap(list, &host_caps[i], &caps);
 }

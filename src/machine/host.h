@@ -46,6 +46,9 @@ struct host_cap {
 	void (*describe)(int value, char *text, size_t size);
 };
 void host_describe_guest_memfd(int value, char *text, size_t size);
+struct kvm_caps;
+/* Of what no capability tells: kvm is /dev/kvm. */
+void host_look_further(int kvm, struct kvm_caps *caps);
 extern const struct host_cap host_caps[];
 extern const size_t host_caps_count;
 

@@ -2,9 +2,35 @@
 /* The capabilities of KVM that matter to an arm64 machine. */
 #include "machine/host.h"
 
+#include <stdio.h>
+
+#include "base/cleanup.h"
 #include "base/util.h"
+#include "kvm/kvm_arm64.h"
 
 #define CAP(field) offsetof(struct kvm_caps, field)
+
+static bool can_make(int vm, uint32_t type)
+{
+	struct kvm_create_device device = { .type = type, .flags = KVM_CREATE_DEVICE_TEST };
+
+	return kvm_create_device(vm, &device) == 0;
+}
+
+void host_look_further(int kvm, struct kvm_caps *caps)
+{
+	AUTO_CLOSE int vm = kvm_create_vm(kvm, 0);
+
+	if (vm >= 0 && can_make(vm, KVM_DEV_TYPE_ARM_VGIC_V2))
+		caps->arm_gic = 2;
+	if (vm >= 0 && can_make(vm, KVM_DEV_TYPE_ARM_VGIC_V3))
+		caps->arm_gic = 3;
+}
+
+static void describe_gic(int value, char *text, size_t size)
+{
+	snprintf(text, size, "%s", value == 3 ? "GICv3, with an ITS" : "GICv2: 8 vCPUs at the most");
+}
 
 const struct host_cap host_caps[] = {
 	{ "vCPUs in a VM, at most", CAP(max_vcpus), true, true, "runs no VM", NULL },
@@ -12,6 +38,7 @@ const struct host_cap host_caps[] = {
 	{ "immediate exit", CAP(immediate_exit), true, false, "runs no VM: pausing needs it", NULL },
 	{ "single registers", CAP(one_reg), true, false, "runs no VM", NULL },
 	{ "PSCI 0.2", CAP(arm_psci_0_2), true, false, "runs no VM", NULL },
+	{ "interrupt controller", CAP(arm_gic), true, false, "runs no VM", describe_gic },
 	{ "irqfd", CAP(irqfd), true, false, "runs no VM: devices interrupt by it", NULL },
 	{ "ioeventfd", CAP(ioeventfd), true, false, "runs no VM: virtqueues are kicked by it", NULL },
 	{ "message interrupts", CAP(irq_routing), true, false, "runs no VM: virtio needs MSI-X", NULL },

@@ -19,6 +19,8 @@ struct net;
 struct pci_host;
 struct pl031;
 struct pl061;
+struct gicv2m;
+struct sp805;
 struct pvpanic;
 struct exit_port;
 struct rng;
@@ -86,6 +88,8 @@ struct machine {
 	struct exit_port *exit_port;
 	struct pl031 *pl031;
 	struct pl061 *pl061;
+	struct gicv2m *gicv2m;
+	struct sp805 *sp805;
 	struct sdei *sdei;
 	struct pci_host *pci;
 	struct rng *rng;

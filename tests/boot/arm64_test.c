@@ -43,6 +43,7 @@ static void machine_init(struct machine *m)
 		.serial = { 0x9000000, 8, 1 },
 		.rtc = { 0x9010000, 0x1000, 2 },
 		.gpio = { 0x9030000, 0x1000, 3 },
+		.watchdog = { 0x9040000, 0x1000, 4 },
 		.pvpanic = { 0x9050000, 2 },
 		.ecam = { 0x3f000000, 0x100000 },
 		.mmio32 = { 0x10000000, 0x10000000 },
@@ -171,10 +172,49 @@ START_TEST(test_the_tree_says_what_there_is)
 	property(fdt, "/memory@40000000", "reg", &len);
 	ck_assert_int_eq(len, 16);
 	ck_assert_str_eq(property(fdt, "/pvpanic@9050000", "compatible", &len), "qemu,pvpanic-mmio");
+	ck_assert_str_eq(property(fdt, "/watchdog@9040000", "compatible", &len), "arm,sp805");
+	ck_assert_str_eq(property(fdt, "/watchdog@9040000", "clock-names", &len), "wdog_clk");
 	property(fdt, "/pcie@3f000000", "msi-map", &len);
 	ck_assert_int_eq(len, 16);
 	ck_assert_int_lt(fdt_path_offset(fdt, "/chosen/initrd"), 0);
 	ck_assert_ptr_null(fdt_getprop(fdt, fdt_path_offset(fdt, "/chosen"), "kaslr-seed", NULL));
+	mem_finish(&m.mem);
+	free(image.data);
+}
+END_TEST
+
+#define GIC   "/interrupt-controller@8000000"
+#define FRAME GIC "/v2m@8020000"
+#define PCIE  "/pcie@3f000000"
+
+/* A GICv2 has no ITS, and private interrupts say whose they are: of three CPUs. */
+START_TEST(test_a_gicv2_is_told_with_its_frame)
+{
+	struct bytes image = make_image();
+	struct machine m;
+	const fdt32_t *cells;
+	const void *fdt;
+	int len;
+
+	machine_init(&m);
+	m.options.fdt.gic_redist.size = m.options.fdt.its.size = 0;
+	m.options.fdt.gic_cpu = (struct fdt_window){ 0x8010000, 0x2000 };
+	m.options.fdt.gicv2m = (struct fdt_window){ 0x8020000, 0x1000 };
+	m.options.fdt.msi_first = 64;
+	m.options.fdt.msi_count = 192;
+	ck_assert_int_eq(machine_load(&m, &image), 0);
+	fdt = tree_of(&m);
+	ck_assert_str_eq(property(fdt, GIC, "compatible", &len), "arm,cortex-a15-gic");
+	cells = (const fdt32_t *)property(fdt, GIC, "reg", &len);
+	ck_assert_int_eq(len, 32);
+	ck_assert_uint_eq(fdt32_ld(&cells[5]), 0x8010000);
+	ck_assert_str_eq(property(fdt, FRAME, "compatible", &len), "arm,gic-v2m-frame");
+	ck_assert_uint_eq(number(fdt, FRAME, "arm,msi-base-spi"), 64);
+	ck_assert_uint_eq(number(fdt, FRAME, "arm,msi-num-spis"), 192);
+	ck_assert_uint_eq(number(fdt, PCIE, "msi-parent"), number(fdt, FRAME, "phandle"));
+	ck_assert_ptr_null(fdt_getprop(fdt, fdt_path_offset(fdt, PCIE), "msi-map", NULL));
+	cells = (const fdt32_t *)property(fdt, "/timer", "interrupts", &len);
+	ck_assert_uint_eq(fdt32_ld(&cells[2]), 0x704);
 	mem_finish(&m.mem);
 	free(image.data);
 }
@@ -263,5 +303,5 @@ START_TEST(test_a_cut_image_is_refused_wherever_it_is_cut)
 END_TEST
 
 CHECK_MAIN("arm64", test_an_image_is_loaded_however_it_is_wrapped, test_the_tree_says_what_there_is,
-	   test_initrd_and_seed_are_told, test_what_is_no_kernel_is_refused,
-	   test_a_cut_image_is_refused_wherever_it_is_cut)
+	   test_a_gicv2_is_told_with_its_frame, test_initrd_and_seed_are_told,
+	   test_what_is_no_kernel_is_refused, test_a_cut_image_is_refused_wherever_it_is_cut)

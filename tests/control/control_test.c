@@ -182,9 +182,16 @@ START_TEST(test_stop_ends_the_vm)
 }
 END_TEST
 
+/* A register that only a CPU has. */
+#ifdef __aarch64__
+#define PC "pstate"
+#else
+#define PC "rip"
+#endif
+
 struct seen {
 	unsigned registers, values;
-	bool rip;
+	bool pc;
 };
 
 static void see(void *self, struct json_object *params)
@@ -194,7 +201,7 @@ static void see(void *self, struct json_object *params)
 
 	seen->registers++;
 	seen->values += json_object_object_get_ex(params, "value", NULL);
-	seen->rip |= strstr(name, "rip") != NULL;
+	seen->pc |= strstr(name, PC) != NULL;
 }
 
 START_TEST(test_inspect_tells_every_register)
@@ -210,7 +217,7 @@ START_TEST(test_inspect_tells_every_register)
 			  seen.registers);
 	ck_assert_uint_gt(seen.registers, 100);
 	ck_assert_uint_eq(seen.registers, seen.values);
-	ck_assert(seen.rip);
+	ck_assert(seen.pc);
 	json_object_put(result);
 	ck_assert(!vm_is_paused(machine_vm(machine)));
 	control_close(session);

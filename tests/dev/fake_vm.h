@@ -29,6 +29,7 @@ struct vm {
 	struct loop *loop;
 	struct reg_file regs;
 	enum vm_end ended;
+	bool paused;
 	unsigned pulses; /* of all lines; atomic */
 	struct log log;
 	char logged[1024]; /* the last line */
@@ -156,6 +157,11 @@ uint32_t vm_vcpus(const struct vm *vm)
 const struct log *vm_log(const struct vm *vm)
 {
 	return &vm->log;
+}
+
+bool vm_is_paused(const struct vm *vm)
+{
+	return vm->paused;
 }
 
 void vm_end(struct vm *vm, enum vm_end why, const char *text)

@@ -15,7 +15,13 @@
 #include "vm/vm.h"
 
 #define SIZE	MIB
-#define PLACE_A 0xd0000000U
+#ifdef __aarch64__
+#define PLACE_A 0x18000000U /* guest/pci/bar.c */
+#define RAM	GIB
+#else
+#define RAM	0
+#define PLACE_A 0xc8000000U
+#endif
 #define WORD	0x600dda7aU
 
 static struct test_machine t;
@@ -83,7 +89,7 @@ START_TEST(test_the_memory_is_where_the_bar_says_while_another_cpu_reads_it)
 	ck_assert_ptr_null(mem_map_find(mem_map(vm_mem(t.vm)), PLACE_A));
 	ck_assert_ptr_null(mem_ptr(vm_mem(t.vm), PLACE_A, 1));
 	ck_assert_int_eq(mem_discard(vm_mem(t.vm), PLACE_A, SIZE), -EFAULT);
-	ck_assert_uint_eq(mem_total(vm_mem(t.vm)), 16 * MIB);
+	ck_assert_uint_lt(mem_total(vm_mem(t.vm)), 16 * MIB + SIZE);
 	test_machine_finish(&t);
 	finish();
 }
@@ -135,7 +141,7 @@ START_TEST(test_it_moves_while_memory_is_copied_and_the_rest_does_not)
 		ck_assert_ptr_eq(mem_map_pinned(mem), pinned);
 	}
 	ck_assert_ptr_ne(mem_map(mem), pinned);
-	ck_assert_int_eq(mem_unmap(mem, 0), -EBUSY);
+	ck_assert_int_eq(mem_unmap(mem, RAM), -EBUSY);
 	mem_unpin(mem);
 	ck_assert_int_eq(mem_dirty_stop(mem), 0);
 	test_machine_finish(&t);

@@ -3,6 +3,7 @@
 #include "machine_for_test.h"
 
 #include "image.h"
+#include "vm/vm.h"
 
 /* Where the machine's 32-bit BARs and its RAM begin, and where its MSIs go (src/machine). */
 #ifdef __aarch64__
@@ -260,6 +261,17 @@ static bool has(char (*names)[128], size_t count, const char *name)
 	return false;
 }
 
+/* The lists are of machines with a GICv3. */
+static bool is_of_another_gic(const char *name)
+{
+#ifdef __aarch64__
+	return t.vm->arch.is_gicv2 && (strncmp(name, "gic", 3) == 0 || strncmp(name, "its.", 4) == 0);
+#else
+	(void)name;
+	return false;
+#endif
+}
+
 /* A register that a release had stays, or its streams could not be restored (DESIGN 12). */
 START_TEST(test_list_contains_the_blessed_list_of_each_release)
 {
@@ -275,7 +287,8 @@ START_TEST(test_list_contains_the_blessed_list_of_each_release)
 		line[strcspn(line, "\n")] = '\0';
 		if (line[0] == '#' || line[0] == '\0')
 			continue;
-		ck_assert_msg(has(names, list.count, line), "%s is gone", line);
+		ck_assert_msg(is_of_another_gic(line) || has(names, list.count, line),
+			      "%s is gone", line);
 	}
 	fclose(blessed);
 	free(names);

@@ -132,7 +132,7 @@ START_TEST(test_a_slot_that_comes_while_tracking_is_tracked)
 
 	begin();
 	ck_assert_int_eq(mem_map_ram(w.mem, "added", WRITER_RAM + 64 * MIB, 2 * MIB, 0), 0);
-	added = mem_map_at(mem_map(w.mem), 1);
+	added = mem_map_find(mem_map(w.mem), WRITER_RAM + 64 * MIB);
 	memset(bitmap, 0, sizeof(bitmap));
 	ck_assert_int_eq(mem_dirty_collect(w.mem, added, bitmap), 0);
 	ck_assert_uint_eq(told(0, 512), 512);

@@ -16,12 +16,21 @@
 #include "vm/vm.h"
 
 #define PAGE	GUEST_PAGE_SIZE
-#define RAM	(16 * MIB)
-#define CONTROL 0x600000ULL
-#define WINDOW	0x700000ULL
-#define SPARE	0x800000ULL /* two pages, by turns behind the window */
-#define FAR	(64 * GIB)
+/* guest/lib: where RAM begins, and where the guest asks. */
+#ifdef __aarch64__
+#define RAM	GIB
+#define ASK	0x0f000000
+#define ASK_BUS vm_mmio
+#else
+#define RAM	0ULL
 #define ASK	0x1000
+#define ASK_BUS vm_pio
+#endif
+#define END	(RAM + 16 * MIB)
+#define CONTROL (RAM + 0x600000)
+#define WINDOW	(RAM + 0x700000)
+#define SPARE	(RAM + 0x800000) /* two pages, by turns behind the window */
+#define FAR	(64 * GIB)
 
 /* As in the guest. */
 struct control {
@@ -32,44 +41,51 @@ struct control {
 
 static struct test_machine t;
 static struct mem *mem;
-static uint8_t *ram;
+static uint8_t *first;
 static struct control *control;
 static unsigned remaps;
 static uint64_t limit;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* ask: generation and remaps */
+static uint64_t asked;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* ask: generation, remaps and asked */
 
 static void unmap_ram(struct mem_txn *txn)
 {
 	const struct mem_map *map = mem_map(mem);
 
 	for (size_t i = 0; i < map->count; i++)
-		if (mem_map_at(map, i)->gpa < RAM)
+		if (mem_map_at(map, i)->gpa - RAM < END - RAM)
 			mem_txn_unmap(txn, mem_map_at(map, i)->gpa);
+}
+
+/* Where it lies for good, whatever is mapped. */
+static uint8_t *ram(gpa_t gpa)
+{
+	return first + (gpa - RAM);
 }
 
 static void alias(struct mem_txn *txn, gpa_t from, gpa_t to)
 {
-	ck_assert_int_eq(mem_txn_map_alias(txn, "RAM", from, to - from, 0, ram + from), 0);
+	ck_assert_int_eq(mem_txn_map_alias(txn, "RAM", from, to - from, 0, ram(from)), 0);
 }
 
 /* All of RAM anew, in other pieces: what the guest runs on is cut somewhere else each time. */
 static void map_anew(struct mem_txn *txn, const uint8_t *page)
 {
 	static const gpa_t cuts[] = { 0x100000, 0x101000, 0x104000, 0x106000, 0x200000, 0x10a000 };
-	gpa_t cut = cuts[remaps / 4 % ARRAY_SIZE(cuts)];
+	gpa_t cut = RAM + cuts[remaps / 4 % ARRAY_SIZE(cuts)];
 
 	unmap_ram(txn);
-	alias(txn, 0, cut);
+	alias(txn, RAM, cut);
 	alias(txn, cut, WINDOW);
 	mem_txn_map_alias(txn, "window", WINDOW, PAGE, 0, page);
-	alias(txn, WINDOW + PAGE, RAM);
+	alias(txn, WINDOW + PAGE, END);
 }
 
 /* The next page behind the window, and more, in one of four ways. */
 static void remap(void)
 {
 	uint64_t generation = control->generation + 1;
-	uint8_t *page = ram + SPARE + generation % 2 * PAGE;
+	uint8_t *page = ram(SPARE) + generation % 2 * PAGE;
 	struct mem_txn txn;
 	int r;
 
@@ -82,8 +98,8 @@ static void remap(void)
 		map_anew(&txn, page);
 	}
 	if (remaps % 4 == 2) {
-		mem_txn_move(&txn, 0, FAR);
-		mem_txn_move(&txn, FAR, 0);
+		mem_txn_move(&txn, RAM, FAR);
+		mem_txn_move(&txn, FAR, RAM);
 	}
 	if (remaps % 4 == 3) {
 		mem_txn_protect(&txn, WINDOW, true);
@@ -109,6 +125,7 @@ static void ask(void *self, uint64_t offset, const void *data, unsigned len)
 	(void)self, (void)offset, (void)data, (void)len;
 	/* A device's lock, with all vCPUs at it. */
 	pthread_mutex_lock(&lock);
+	asked++;
 	if (remaps < limit)
 		remap();
 	else
@@ -141,12 +158,13 @@ static void begin(uint32_t cpus, const char *words, uint64_t count)
 
 	test_machine_create_with(&t, options);
 	mem = vm_mem(t.vm);
-	ram = mem_ptr_rw(mem, 0, RAM);
-	control = (struct control *)(ram + CONTROL);
+	first = mem_ptr_rw(mem, RAM, END - RAM);
+	control = (struct control *)ram(CONTROL);
 	remaps = 0;
+	asked = 0;
 	limit = wanted(count);
 	atomic_store(&control->cpus, cpus);
-	ck_assert_int_eq(bus_add(vm_pio(t.vm), "test", ASK, 4, &ask_ops, NULL), 0);
+	ck_assert_int_eq(bus_add(ASK_BUS(t.vm), "test", ASK, 4, &ask_ops, NULL), 0);
 }
 
 static bool all_run(uint64_t rounds)
@@ -167,14 +185,17 @@ static void wait_for_all(uint64_t rounds)
 
 static void end(void)
 {
+	uint64_t exits = 0;
+
 	atomic_store(&control->stop, 1);
 	while (control->ended < control->cpus && vm_ended(t.vm) == VM_END_NONE)
 		sched_yield();
 	check_guest();
 	vm_stop(t.vm);
-	/* What is not memory is MMIO; the guest asks for none. */
+	/* What is not memory is MMIO; the guest asks for no other. */
 	for (uint32_t i = 0; i < t.vm->vcpu_count; i++)
-		ck_assert_uint_eq(t.vm->vcpus[i].time.exits[KVM_EXIT_MMIO], 0);
+		exits += t.vm->vcpus[i].time.exits[KVM_EXIT_MMIO];
+	ck_assert_uint_eq(exits, ASK_BUS == vm_mmio ? asked : 0);
 	test_machine_finish(&t);
 }
 

@@ -31,6 +31,14 @@ oracle_boot() {
     oracle_expect "$1" 20 '^oracle ready '
 }
 
+# oracle_incoming NAME URI ARGUMENT…: ferry run --incoming, until it listens; "uri" is where.
+oracle_incoming() {
+    oracle_start "$1" --incoming "${@:2}"
+    oracle_expect "$1" 10 '^ferry: listening at ' || return
+    # shellcheck disable=SC2034
+    uri=${oracle_line#ferry: listening at }
+}
+
 oracle_tail() {
     tail -n 20 "$work/console-$1"
 }

@@ -150,6 +150,30 @@ def sample_boot(command):
         return {"boot": wait_for_userspace(vm) * 1e3}
 
 
+def sample_boot_arm64(command):
+    """Likewise, of arm64."""
+    command_line = command(parts.kernel_arm64(), parts.INITRD_ARM64, CMDLINE)
+    read_once(command_line)
+    with vmm.Vm(command_line) as vm:
+        return {"boot": wait_for_userspace(vm) * 1e3}
+
+
+def sample_sdei(name, pattern):
+    """One of the numbers that the test of an event's cost counts, in a hundred events."""
+    def sample(command):
+        done = subprocess.run(command(), stdout=subprocess.PIPE, text=True, check=False)
+        found = re.search(pattern, done.stdout)
+        if not found:
+            raise vmm.Failed(f"it says: {done.stdout[-300:]}")
+        return {name: float(found[1])}
+    return sample
+
+
+def sdei_cost():
+    """The test that signals another CPU a hundred times, and counts."""
+    return [parts.SDEI_COST]
+
+
 def sample_smoke(command):
     """Until the verdict; of QEMU until a wrapper can have seen what the verdict depends on."""
     command_line = command(parts.kernel(), parts.INITRD, CMDLINE)
@@ -212,6 +236,7 @@ def sample_xen_blk(command):
     return sample_blk(command, "xen-blk")
 
 
+VIRT = "QEMU virt"
 MICROVM, TUNED, Q35, FLOOR = "QEMU microvm", "tuned microvm", "QEMU q35", "floor"
 # What a move cannot do without: the vCPUs kept out, and the ioctl.
 STOPPED = "stop + ioctl"
@@ -307,4 +332,24 @@ MEASUREMENTS = [
         {"100 slots": slots.many("ferry", 100), FLOOR: slots.many("bare", 32000)},
         {"100 slots": ("<=", 1.2), FLOOR: ("<=", 1.2)}, rounds=3, counted=True,
         ferry=slots.many("ferry", 32000)),
+]
+
+# In the arm64 lab.
+MEASUREMENTS_ARM64 = [
+    Measurement(
+        "boot", "process start to userspace, Debian " + parts.KERNEL_ARM64, "ms",
+        sample_boot_arm64, {VIRT: vmm.virt}, {VIRT: ("<=", 0.8)}, linux=True, rounds=3,
+        ferry=vmm.ferry_arm64),
+    Measurement(
+        "sdei-signal", "exits from SDEI_EVENT_SIGNAL to the handler on another vCPU", "exits",
+        sample_sdei("sdei-signal", r"to its handler: ([0-9.]+)"), {}, {}, rounds=1,
+        limit=("<=", 4), ferry=sdei_cost),
+    Measurement(
+        "sdei-event", "exits of an event that is handled as Linux does", "exits",
+        sample_sdei("sdei-event", r"like Linux's: ([0-9.]+)"), {}, {}, rounds=1,
+        limit=("<=", 6), ferry=sdei_cost),
+    Measurement(
+        "sdei-ioctls", "register ioctls of such an event", "calls",
+        sample_sdei("sdei-ioctls", r"and ([0-9.]+) register ioctls"), {}, {}, rounds=1,
+        limit=("<=", 60), ferry=sdei_cost),
 ]

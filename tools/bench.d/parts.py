@@ -27,6 +27,13 @@ MANY = MADE / "many.json"
 TWO = MADE / "two.json"
 KERNEL = "6.12-cloud"
 
+# The same of arm64, for its lab, and what is needed there beside what every lab has.
+BUILD_ARM64 = TREE / "build/arm64"
+INITRD_ARM64 = MADE / "initrd-arm64"
+KERNEL_ARM64 = "arm64-6.12"
+PACKAGES_ARM64 = "qemu-system-arm python3"
+SDEI_COST = BUILD_ARM64 / "tests/pv-sdei-cost_test"
+
 # What a guest says when its first process runs, and before each result.
 MARKER = "ferry-bench:"
 
@@ -78,6 +85,11 @@ def build_c(source, target, *options):
     output("cc", "-O2", "-Wall", "-Wextra", "-std=gnu17", *options, HERE / source, "-o", target)
 
 
+def kernel_arm64():
+    """The path of Debian's kernel for arm64."""
+    return pathlib.Path((MADE / "kernel-arm64").read_text(encoding="utf-8"))
+
+
 def busybox():
     """The machine's static busybox."""
     found = shutil.which("busybox")
@@ -99,13 +111,13 @@ def copy_modules(directory, names):
         (directory / f"{number:02}").write_bytes(data)
 
 
-def make_initrd(target, init, programs=(), modules=()):
+def make_initrd(target, init, programs=(), modules=(), box=None):
     """An initial RAM disk of busybox, the script INIT, more programs, and modules."""
     root = MADE / "root"
     shutil.rmtree(root, ignore_errors=True)
     for directory in ("bin", "dev"):
         (root / directory).mkdir(parents=True)
-    for program in (busybox(), *programs):
+    for program in (box or busybox(), *programs):
         shutil.copy(program, root / "bin")
     (root / "init").write_text(init, encoding="utf-8")
     (root / "init").chmod(0o755)
@@ -153,6 +165,16 @@ def build(seconds):
     make_initrd(INITRD, INIT)
     make_initrd(INITRD_DISK, INIT_DISK.replace("$SECONDS_EACH", str(seconds)),
                 [MADE / "blkload"], ["virtio_pci", "virtio_blk", "xen-blkfront"])
+
+
+def build_arm64():
+    """What runs in the arm64 lab."""
+    output(TREE / "tests/build", "arm64", "ferry-bin", "pv-sdei-cost_test", "guest-sdei-cost")
+    MADE.mkdir(parents=True, exist_ok=True)
+    (MADE / "kernel-arm64").write_text(output(LAB, "--print-kernel", KERNEL_ARM64),
+                                       encoding="utf-8")
+    sysroot = pathlib.Path(output(LAB, "--print-sysroot"))
+    make_initrd(INITRD_ARM64, INIT, box=sysroot / "bin/busybox")
 
 
 def runs_linux():

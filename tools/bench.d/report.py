@@ -44,11 +44,25 @@ def compare(measurement, where, name, samples):
         }
 
 
+def alone(measurement, where, name, samples):
+    """The result of a measurement that has no peer: nobody else does such a thing."""
+    mine = [one["ferry"][name] for one in samples if name in one.get("ferry", {})]
+    relation, limit = measurement.limit
+    value = statistics.median(mine)
+    yield {
+        "name": name, "where": where, "unit": measurement.unit, "rounds": len(mine),
+        "ferry": round(value, 3), "against": None, "peer": None, "ratio": None, "spread": None,
+        "goal": f"ferry {relation} {limit:g} {measurement.unit}",
+        "met": RELATIONS[relation](value, limit),
+    }
+
+
 def results(measurement, where, samples):
     """Every result of a measurement."""
     names = {name: None for one in samples for values in one.values() for name in values}
     for name in names:
-        compared = list(compare(measurement, where, name, samples))
+        compare_it = compare if measurement.peers else alone
+        compared = list(compare_it(measurement, where, name, samples))
         if measurement.either and any(result["met"] for result in compared):
             for result in compared:
                 result["met"] = True
@@ -71,12 +85,15 @@ def heading():
 
 def row(result):
     """A line of the table."""
-    low, high = result["spread"]
     met = {True: "yes", False: "NO", None: ""}[result["met"]]
+    peer, ratio, spread_text = "", "", ""
+    if result["against"]:
+        low, high = result["spread"]
+        peer = number(result.get("peer", result.get("floor")))
+        ratio, spread_text = f"{result['ratio']:.2f}", f"{low:.2f}-{high:.2f}"
     return ROW.format(
-        result["name"], result["where"], number(result["ferry"]),
-        number(result.get("peer", result.get("floor"))), result["unit"], result["against"],
-        f"{result['ratio']:.2f}", f"{low:.2f}-{high:.2f}", result["goal"] or "", met).rstrip()
+        result["name"], result["where"], number(result["ferry"]), peer, result["unit"],
+        result["against"] or "", ratio, spread_text, result["goal"] or "", met).rstrip()
 
 
 def line(result):

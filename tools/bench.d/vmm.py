@@ -89,6 +89,20 @@ def q35(kernel, initrd=None, cmdline=None, disk=None):
     return qemu("q35", kernel, initrd, cmdline, disk)
 
 
+def ferry_arm64(kernel, initrd, cmdline):
+    """The command line of ferry for arm64."""
+    return [parts.BUILD_ARM64 / "ferry", "run", "--memory", f"{MEMORY_MIB}M", "--initrd", initrd,
+            "--cmdline", cmdline, kernel]
+
+
+def virt(kernel, initrd, cmdline):
+    """QEMU's machine for arm64 guests, with nothing that was not asked for."""
+    return ["qemu-system-aarch64", "-M", "virt,accel=kvm,gic-version=host", "-cpu", "host",
+            "-m", str(MEMORY_MIB), "-nodefaults", "-no-user-config", "-display", "none",
+            "-serial", "stdio", "-kernel", kernel, "-initrd", initrd,
+            "-append", cmdline.replace("ttyS0", "ttyAMA0")]
+
+
 def floor(kernel):
     """The bare loop around KVM_RUN."""
     return [parts.FLOOR, kernel]

@@ -63,13 +63,32 @@ initramfs() {
     echo "$file"
 }
 
-# fetch_sysroot DIR
+# unpack_with_all DIR NAME…: these packages of arm64, and all without which they do not work.
+unpack_with_all() (
+    work=$1.packages
+    trap 'rm -rf "$work"' EXIT
+    mkdir -p "$work" && cd "$work" || exit
+    for package in "${@:2}"; do
+        find_package arm64 "$package" >/dev/null || exit
+    done
+    mapfile -t names < <(private_apt apt-get arm64 --simulate --no-install-recommends install "${@:2}" |
+        awk '$1 == "Inst" { print $2 }')
+    [ ${#names[@]} -gt 0 ] || die "no way to have ${*:2}"
+    echo "lab: fetching ${#names[@]} packages" >&2
+    private_apt apt-get arm64 download "${names[@]}" >&2 || die "cannot download them"
+    for package in *.deb; do
+        dpkg -x "$package" "$1" || die "cannot unpack $package"
+    done
+)
+
+# fetch_sysroot DIR NAME…
 fetch_sysroot() {
     local package dir busybox applet link
 
     [ ! -d "$1" ] || return 0
     rm -rf "$1.new"
     mkdir -p "$1.new"/{bin,sbin,dev,proc,sys,run,tmp,root,etc}
+    [ $# -eq 1 ] || unpack_with_all "$1.new" "${@:2}" || exit
     for package in $SYSROOT_PACKAGES; do
         find_package arm64 "$package" >/dev/null || exit
         dir=$(unpack_package arm64 "$package") || exit
@@ -89,13 +108,13 @@ fetch_sysroot() {
     mv "$1.new" "$1"
 }
 
-# sysroot_arm64: prints the directory that COMMAND's root is made of in the arm64 lab.
+# sysroot_arm64 NAME…: prints the directory that COMMAND's root is made of in the arm64 lab, with these packages, too.
 sysroot_arm64() {
     local hash root
 
-    hash=$(echo "$SYSROOT_PACKAGES" | sha256sum)
+    hash=$(echo "$SYSROOT_PACKAGES${*:+ $*}" | sha256sum)
     root=$CACHE/sysroot-arm64-${hash:0:8}
-    [ -d "$root" ] || with_lock fetch_sysroot "$root" || exit
+    [ -d "$root" ] || with_lock fetch_sysroot "$root" "$@" || exit
     echo "$root"
 }
 

@@ -12,7 +12,14 @@
 #define GICR_ADDRESS   0x20000000UL
 #define RTC_ADDRESS    0x09010000UL
 #define GPIO_ADDRESS   0x09030000UL
+#define WDT_ADDRESS    0x09040000UL
 #define PANIC_ADDRESS  0x09050000UL
+#define BARS_ADDRESS   0x10000000UL
+#define ECAM_ADDRESS   0x3f000000UL
+#define RAM_ADDRESS    0x40000000UL
+
+/* Where tests have a register of their own. */
+#define TEST_ADDRESS 0x0f000000UL
 
 #define read_sysreg(name)                                                                          \
 	({                                                                                         \
@@ -64,6 +71,11 @@ static inline uint8_t uart_read(unsigned offset)
 static inline void uart_write(unsigned offset, uint8_t v)
 {
 	mmio_write8(SERIAL_ADDRESS + offset, v);
+}
+
+static inline void guest_tell(uint32_t v)
+{
+	mmio_write32(TEST_ADDRESS, v);
 }
 
 static inline void cpu_relax(void)

@@ -95,7 +95,7 @@ void guest_puts(const char *s)
 		uart_write(0, (uint8_t)*s++);
 }
 
-static void __attribute__((noreturn)) stop(void)
+void guest_halt(void)
 {
 	for (;;)
 		__asm__ volatile("msr daifset, #15\n\twfi");
@@ -104,20 +104,20 @@ static void __attribute__((noreturn)) stop(void)
 void guest_poweroff(void)
 {
 	hvc(PSCI_SYSTEM_OFF, 0, 0, 0, 0, 0);
-	stop();
+	guest_halt();
 }
 
 void guest_reset(void)
 {
 	hvc(PSCI_SYSTEM_RESET, 0, 0, 0, 0, 0);
-	stop();
+	guest_halt();
 }
 
 /* QEMU docs/specs/pvpanic: bit 0 */
 void guest_panic(void)
 {
 	mmio_write8(PANIC_ADDRESS, 1);
-	stop();
+	guest_halt();
 }
 
 uint32_t guest_cpu_id(void)
@@ -141,7 +141,7 @@ void guest_start_cpu(uint32_t id)
 void guest_stop_cpu(void)
 {
 	hvc(PSCI_CPU_OFF, 0, 0, 0, 0, 0);
-	stop();
+	guest_halt();
 }
 
 void __attribute__((weak)) guest_ap_main(uint32_t n)

@@ -36,7 +36,9 @@ struct arch_vm {
 		unsigned sve_bits; /* of a vector, at the most; 0: as many as the host has */
 	} cpu; /* fixed once there are vCPUs */
 	bool has_gic, has_its; /* the descriptors are open */
+	bool is_gicv2;	       /* else it is a GICv3 */
 	int gic, its;
+	uint64_t msi_frame; /* of a GICv2; 0: messages go to the ITS */
 	uint64_t gits_ctlr; /* of a guest that comes from elsewhere, until its tables are there */
 	bool gits_ctlr_waits;
 	struct kvm_reg_list *registers; /* KVM_GET_REG_LIST of any vCPU; NULL: not asked yet */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The GICv3 and its ITS, and interrupt routing through them. */
+/* The GICv3 and its ITS, or a GICv2, and interrupt routing through them. */
 #include <errno.h>
 #include <string.h>
 
@@ -17,6 +17,9 @@
 #define SGIS	     16
 
 #define REDIST_SIZE 0x20000ULL
+
+/* SBSA 2.3, appendix E: MSI_SETSPI_NS in the frame */
+#define FRAME_SETSPI 0x40
 
 /* arm-vgic-v3.rst, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION: 63..52 vCPUs, 51..16 base, 11..0 index */
 #define REGION_COUNT_SHIFT 52
@@ -52,8 +55,6 @@ static int create_gic(struct vm *vm, const struct arm64_gic_options *options)
 	int r = create_device(vm, KVM_DEV_TYPE_ARM_VGIC_V3, &vm->arch.gic, &vm->arch.has_gic);
 	int fd = vm->arch.gic;
 
-	if (r == -ENODEV)
-		return because(-EOPNOTSUPP, "this KVM has no GICv3 for guests");
 	if (r == 0)
 		r = set_attr(fd, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &irqs);
 	if (r == 0)
@@ -64,7 +65,31 @@ static int create_gic(struct vm *vm, const struct arm64_gic_options *options)
 			     &region);
 	if (r == 0)
 		r = set_attr(fd, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL);
-	return r < 0 ? because(r, "the GICv3: %s", strerror(-r)) : 0;
+	return r < 0 && r != -ENODEV ? because(r, "the GICv3: %s", strerror(-r)) : r;
+}
+
+/* On hosts whose own GIC is one (arm-vgic.rst); of KVM_CAP_MAX_VCPUS they tell 8. */
+static int create_gicv2(struct vm *vm, const struct arm64_gic_options *options)
+{
+	uint32_t irqs = PRIVATE_IRQS + ARM64_SPIS + ARM64_MSI_SPIS;
+	int r = create_device(vm, KVM_DEV_TYPE_ARM_VGIC_V2, &vm->arch.gic, &vm->arch.has_gic);
+	int fd = vm->arch.gic;
+
+	if (r == -ENODEV)
+		return because(-EOPNOTSUPP, "this KVM has no GIC for guests");
+	vm->arch.is_gicv2 = true;
+	vm->arch.msi_frame = options->frame;
+	if (r == 0)
+		r = set_attr(fd, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &irqs);
+	if (r == 0)
+		r = set_attr(fd, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V2_ADDR_TYPE_DIST,
+			     &options->dist);
+	if (r == 0)
+		r = set_attr(fd, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V2_ADDR_TYPE_CPU,
+			     &options->cpu);
+	if (r == 0)
+		r = set_attr(fd, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL);
+	return r < 0 ? because(r, "the GICv2: %s", strerror(-r)) : 0;
 }
 
 static int create_its(struct vm *vm, const struct arm64_gic_options *options)
@@ -90,7 +115,23 @@ int arm64_gic_create(struct vm *vm, const struct arm64_gic_options *options)
 		return because(-ENOSPC, "%u vCPUs: there is room for the redistributors of %llu",
 			       vm->vcpu_count, (unsigned long long)room);
 	r = create_gic(vm, options);
+	if (r == -ENODEV)
+		return create_gicv2(vm, options);
 	return r < 0 ? r : create_its(vm, options);
+}
+
+/* Edge-triggered, as all of them are. */
+void arm64_gic_raise(void *self, uint32_t intid)
+{
+	struct vm *vm = self;
+	struct kvm_irq_level line = {
+		.irq = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | intid,
+		.level = 1,
+	};
+
+	kvm_irq_line(vm->fd, &line);
+	line.level = 0;
+	kvm_irq_line(vm->fd, &line);
 }
 
 int arm64_pmu_init(struct vm *vm, uint32_t ppi)
@@ -124,7 +165,7 @@ int arm64_gic_hold(struct vm *vm)
 
 	if (vm->arch.has_its)
 		r = order(vm->arch.its, KVM_DEV_ARM_ITS_SAVE_TABLES, "the guest's ITS tables");
-	if (r == 0 && vm->arch.has_gic)
+	if (r == 0 && vm->arch.has_gic && !vm->arch.is_gicv2)
 		r = order(vm->arch.gic, KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES,
 			  "the guest's tables of pending LPIs");
 	return r;
@@ -191,10 +232,23 @@ uint32_t arch_irq_first_msi_gsi(struct vm *vm)
 	return FIRST_MSI_GSI;
 }
 
+/* GICv2: the frame's interrupts have pins of their own. Other messages go where nobody is. */
+static bool says_spi(const struct vm *vm, uint64_t address, uint32_t data)
+{
+	const uint32_t first = PRIVATE_IRQS + ARM64_SPIS;
+
+	return vm->arch.msi_frame && address == vm->arch.msi_frame + FRAME_SETSPI &&
+	       data >= first && data - first < ARM64_MSI_SPIS;
+}
+
 void arch_irq_msi(struct vm *vm, uint32_t device, uint64_t address, uint32_t data,
 		  struct kvm_irq_routing_entry *ret_entry)
 {
-	(void)vm;
+	if (says_spi(vm, address, data)) {
+		ret_entry->type = KVM_IRQ_ROUTING_IRQCHIP;
+		ret_entry->u.irqchip = (struct kvm_irq_routing_irqchip){ .pin = data - PRIVATE_IRQS };
+		return;
+	}
 	ret_entry->type = KVM_IRQ_ROUTING_MSI;
 	ret_entry->flags = KVM_MSI_VALID_DEVID;
 	ret_entry->u.msi = (struct kvm_irq_routing_msi){

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * GICv3 and ITS as registers: three banks, of the distributor, of each vCPU's redistributor and CPU
- * interface, and of the ITS. field is the group of device attributes (asm/kvm.h:
- * KVM_DEV_ARM_VGIC_GRP_*), the number its offset, or encoding, or first interrupt.
+ * interface, and of the ITS; or a GICv2: what of its distributor each CPU has for itself is in the second.
+ * field is the group of device attributes (asm/kvm.h: KVM_DEV_ARM_VGIC_GRP_*), the number its offset, or
+ * encoding, or first interrupt.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 
 enum {
 	DIST = KVM_DEV_ARM_VGIC_GRP_DIST_REGS,
+	GICC = KVM_DEV_ARM_VGIC_GRP_CPU_REGS,
 	REDIST = KVM_DEV_ARM_VGIC_GRP_REDIST_REGS,
 	ICC = KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS,
 	LEVEL = KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO,
@@ -27,14 +29,21 @@ enum {
 #define SGI_BASE 0x10000U
 
 /* GICv3 12.9 to 12.11, 12.19: offsets that need another way than to be written. */
+#define GICD_IIDR      0x008U
 #define GICD_ISENABLER 0x100U
 #define GICD_ICENABLER 0x180U
+#define GICD_ISPENDR0  0x200U
 #define GICD_ISACTIVER 0x300U
 #define GICD_ICACTIVER 0x380U
 #define GICR_CTLR      0U
 #define GITS_CTLR      0U
 
-#define CLEAR_OFFSET 0x80U /* from where bits are set to where they are cleared */
+#define SGIS_MASK 0xffffU /* interrupts 0 to 15 */
+
+#define GICD_SPENDSGIR 0xf20U
+
+#define CLEAR_SGI_OFFSET 0x10U /* back from there */
+#define CLEAR_OFFSET	 0x80U /* from where bits are set to where they are cleared */
 
 #define ICC_AP0R(n) ARM64_SYSREG(3, 0, 12, 8, 4 + (n))
 #define ICC_AP1R(n) ARM64_SYSREG(3, 0, 12, 9, (n))
@@ -51,7 +60,7 @@ struct row {
  * the lines' levels before what is pending, which depends on them.
  */
 static const struct row dist_rows[] = {
-	{ "IIDR", DIST, 0x008, 1, 4, 2, false },
+	{ "IIDR", DIST, GICD_IIDR, 1, 4, 2, false },
 	{ "IGROUPR", DIST, 0x084, ARM64_SPIS / 32, 4, 2, false },
 	{ "ICFGR", DIST, 0xc08, ARM64_SPIS / 16, 4, 2, false },
 	{ "ISENABLER", DIST, 0x104, ARM64_SPIS / 32, 4, 2, false },
@@ -95,15 +104,60 @@ static const struct row its_rows[] = {
 	{ "CTLR", ITS, GITS_CTLR, 1, 4, 3, false },
 };
 
+#define SPIS2 (ARM64_SPIS + ARM64_MSI_SPIS)
+
+/* GICv2 (IHI 0048B 4.3, 4.4; arm-vgic.rst). Nobody tells lines' levels: KVM's own are derived from what causes them. */
+static const struct row dist2_rows[] = {
+	{ "IIDR", DIST, GICD_IIDR, 1, 4, 2, false },
+	{ "IGROUPR", DIST, 0x084, SPIS2 / 32, 4, 2, false },
+	{ "ICFGR", DIST, 0xc08, SPIS2 / 16, 4, 2, false },
+	{ "ISENABLER", DIST, 0x104, SPIS2 / 32, 4, 2, false },
+	{ "IPRIORITYR", DIST, 0x420, SPIS2 / 4, 4, 2, false },
+	{ "ITARGETSR", DIST, 0x820, SPIS2 / 4, 4, 2, false },
+	{ "ISPENDR", DIST, 0x204, SPIS2 / 32, 4, 2, false },
+	{ "ISACTIVER", DIST, 0x304, SPIS2 / 32, 4, 2, false },
+	{ "CTLR", DIST, 0x000, 1, 4, 2, false },
+};
+
+static const struct row cpu2_rows[] = {
+	{ "GICD_IGROUPR", DIST, 0x080, 1, 4, 2, false },
+	{ "GICD_ICFGR", DIST, 0xc04, 1, 4, 2, false },
+	{ "GICD_ISENABLER", DIST, GICD_ISENABLER, 1, 4, 2, false },
+	{ "GICD_IPRIORITYR", DIST, 0x400, 8, 4, 2, false },
+	{ "GICD_SPENDSGIR", DIST, GICD_SPENDSGIR, 4, 4, 2, false },
+	{ "GICD_ISPENDR", DIST, GICD_ISPENDR0, 1, 4, 2, false },
+	{ "GICD_ISACTIVER", DIST, GICD_ISACTIVER, 1, 4, 2, false },
+	{ "GICC_PMR", GICC, 0x004, 1, 4, 2, false },
+	{ "GICC_BPR", GICC, 0x008, 1, 4, 2, false },
+	{ "GICC_ABPR", GICC, 0x01c, 1, 4, 2, false },
+	{ "GICC_APR", GICC, 0x0d0, 4, 4, 2, false },
+	{ "GICC_CTLR", GICC, 0x000, 1, 4, 2, false },
+};
+
+#define BANKS 3
+
+/* By the GIC's version, from 2. */
 static const struct bank_rows {
 	enum reg_bank_number bank;
 	const struct row *rows;
 	size_t count;
-} banks[] = {
-	{ REG_BANK_GIC_DIST, dist_rows, ARRAY_SIZE(dist_rows) },
-	{ REG_BANK_GIC_CPU, cpu_rows, ARRAY_SIZE(cpu_rows) },
-	{ REG_BANK_GIC_ITS, its_rows, ARRAY_SIZE(its_rows) },
+} banks_of[][BANKS] = {
+	{
+		{ REG_BANK_GIC_DIST, dist2_rows, ARRAY_SIZE(dist2_rows) },
+		{ REG_BANK_GIC_CPU, cpu2_rows, ARRAY_SIZE(cpu2_rows) },
+		{ REG_BANK_GIC_ITS, NULL, 0 },
+	},
+	{
+		{ REG_BANK_GIC_DIST, dist_rows, ARRAY_SIZE(dist_rows) },
+		{ REG_BANK_GIC_CPU, cpu_rows, ARRAY_SIZE(cpu_rows) },
+		{ REG_BANK_GIC_ITS, its_rows, ARRAY_SIZE(its_rows) },
+	},
 };
+
+static const struct bank_rows *banks(const struct vm *vm)
+{
+	return banks_of[vm->arch.is_gicv2 ? 0 : 1];
+}
 
 uint64_t arm64_gic_attr(const struct vcpu *vcpu, uint32_t number)
 {
@@ -119,7 +173,10 @@ static struct kvm_device_attr attr_of(const struct vcpu *vcpu, unsigned group, u
 {
 	struct kvm_device_attr attr = { .group = group, .addr = (uintptr_t)value };
 
-	attr.attr = group == ITS || group == DIST ? number : arm64_gic_attr(vcpu, number);
+	if (vcpu->vm->arch.is_gicv2)
+		attr.attr = (uint64_t)vcpu->index << KVM_DEV_ARM_VGIC_CPUID_SHIFT | number;
+	else
+		attr.attr = group == ITS || group == DIST ? number : arm64_gic_attr(vcpu, number);
 	return attr;
 }
 
@@ -138,14 +195,14 @@ static uint64_t id_of(enum reg_bank_number bank, const struct row *row, unsigned
 	return REG_ID(bank, row->group, row->size_log2, row->number + i * row->step);
 }
 
-static const struct row *find(uint64_t id, unsigned *ret_i)
+static const struct row *find(const struct vm *vm, uint64_t id, unsigned *ret_i)
 {
-	for (size_t b = 0; b < ARRAY_SIZE(banks); b++)
-		for (size_t r = 0; r < banks[b].count; r++)
-			for (unsigned i = 0; i < banks[b].rows[r].count; i++)
-				if (id_of(banks[b].bank, &banks[b].rows[r], i) == id) {
+	for (const struct bank_rows *bank = banks(vm); bank < banks(vm) + BANKS; bank++)
+		for (size_t r = 0; r < bank->count; r++)
+			for (unsigned i = 0; i < bank->rows[r].count; i++)
+				if (id_of(bank->bank, &bank->rows[r], i) == id) {
 					*ret_i = i;
-					return &banks[b].rows[r];
+					return &bank->rows[r];
 				}
 	return NULL;
 }
@@ -178,17 +235,17 @@ static int list(void *self, uint32_t v, const struct bank_rows *bank, struct reg
 
 static int dist_list(void *self, uint32_t v, struct reg_list *out)
 {
-	return list(self, v, &banks[0], out);
+	return list(self, v, &banks(self)[0], out);
 }
 
 static int cpu_list(void *self, uint32_t v, struct reg_list *out)
 {
-	return list(self, v, &banks[1], out);
+	return list(self, v, &banks(self)[1], out);
 }
 
 static int its_list(void *self, uint32_t v, struct reg_list *out)
 {
-	return list(self, v, &banks[2], out);
+	return list(self, v, &banks(self)[2], out);
 }
 
 static int unknown(struct reg_key key)
@@ -217,11 +274,35 @@ static bool *deferred(struct vm *vm, struct reg_key key, void **ret_value)
 	return NULL;
 }
 
+/*
+ * GICv2: who has sent an SGI is in SPENDSGIR. What is written here of one would be sent by the CPU itself
+ * (vgic-mmio.c), once more.
+ */
+static uint32_t not_here(const struct vm *vm, struct reg_key key)
+{
+	bool has_sgis = vm->arch.is_gicv2 && REG_ID_FIELD(key.id) == DIST &&
+			REG_ID_NUMBER(key.id) == GICD_ISPENDR0;
+
+	return has_sgis ? SGIS_MASK : 0;
+}
+
+static int read_now(struct vm *vm, struct reg_key key, const struct row *row, void *val)
+{
+	uint32_t number = REG_ID_NUMBER(key.id), hidden = not_here(vm, key);
+	int r;
+
+	memset(val, 0, reg_size(key.id));
+	r = transfer(vm, key.vcpu, row->group, number, val, kvm_get_device_attr);
+	if (r == 0 && hidden)
+		*(uint32_t *)val &= ~hidden;
+	return r;
+}
+
 static int get(void *self, struct reg_key key, void *val)
 {
 	struct vm *vm = self;
 	unsigned i;
-	const struct row *row = find(key.id, &i);
+	const struct row *row = find(vm, key.id, &i);
 	void *value;
 	bool *waits;
 
@@ -232,32 +313,42 @@ static int get(void *self, struct reg_key key, void *val)
 		memcpy(val, value, reg_size(key.id));
 		return 0;
 	}
-	memset(val, 0, reg_size(key.id));
-	return failure(row, transfer(vm, key.vcpu, row->group, REG_ID_NUMBER(key.id), val,
-				   kvm_get_device_attr));
+	return failure(row, read_now(vm, key, row, val));
 }
 
-/* Some registers only set bits: what shall not be is cleared by another. */
+/* Some registers only set bits. Which clears those of this one; 0: it is written as it is. */
+static uint32_t clears(const struct vm *vm, const struct row *row, uint32_t number)
+{
+	uint32_t frame = number & ~0xfffU, offset = (number & 0xfff) & ~0x7fU;
+
+	if ((row->group != DIST && row->group != REDIST) ||
+	    (row->group == DIST ? frame != 0 : frame != SGI_BASE))
+		return 0;
+	if (offset == GICD_ISENABLER || offset == GICD_ISACTIVER)
+		return number + CLEAR_OFFSET;
+	/* A GICv3's are written as they are (arm-vgic-v3.rst). */
+	if (!vm->arch.is_gicv2)
+		return 0;
+	if (offset == GICD_ISPENDR0)
+		return number + CLEAR_OFFSET;
+	return row->number == GICD_SPENDSGIR ? number - CLEAR_SGI_OFFSET : 0;
+}
+
 static int clear_others(struct vm *vm, struct reg_key key, const struct row *row, uint32_t value)
 {
-	uint32_t number = REG_ID_NUMBER(key.id), frame = number & ~0xfffU;
-	uint32_t offset = (number & 0xfff) & ~0x7fU, others = ~value;
+	uint32_t number = clears(vm, row, REG_ID_NUMBER(key.id));
+	uint32_t others = ~value & ~not_here(vm, key);
 
-	if (row->group != DIST && row->group != REDIST)
+	if (!number)
 		return 0;
-	if (offset != GICD_ISENABLER && offset != GICD_ISACTIVER)
-		return 0;
-	if (row->group == DIST ? frame != 0 : frame != SGI_BASE)
-		return 0;
-	return transfer(vm, key.vcpu, row->group, number + CLEAR_OFFSET, &others,
-		      kvm_set_device_attr);
+	return transfer(vm, key.vcpu, row->group, number, &others, kvm_set_device_attr);
 }
 
 static int set(void *self, struct reg_key key, const void *val)
 {
 	struct vm *vm = self;
 	unsigned i;
-	const struct row *row = find(key.id, &i);
+	const struct row *row = find(vm, key.id, &i);
 	uint64_t value = 0, now = 0;
 	void *later;
 	bool *waits;
@@ -272,9 +363,13 @@ static int set(void *self, struct reg_key key, const void *val)
 		return 0;
 	}
 	memcpy(&value, val, reg_size(key.id));
-	/* By any write some bits appear that were not written: what is there already is not. */
-	r = transfer(vm, key.vcpu, row->group, REG_ID_NUMBER(key.id), &now, kvm_get_device_attr);
-	if (r == 0 && memcmp(&now, &value, reg_size(key.id)) == 0)
+	value &= ~(uint64_t)not_here(vm, key);
+	/*
+	 * By any write some bits appear that were not written: what is there already is not. But a GICv2's
+	 * groups can be written only when the IIDR has been (arm-vgic.rst).
+	 */
+	r = read_now(vm, key, row, &now);
+	if (r == 0 && now == value && !(row->group == DIST && row->number == GICD_IIDR))
 		return 0;
 	r = clear_others(vm, key, row, (uint32_t)value);
 	if (r == 0)
@@ -286,9 +381,8 @@ static int set(void *self, struct reg_key key, const void *val)
 static int name_of(void *self, struct reg_key key, char *name, size_t size)
 {
 	unsigned i;
-	const struct row *row = find(key.id, &i);
+	const struct row *row = find(self, key.id, &i);
 
-	(void)self;
 	if (!row)
 		return -ENOENT;
 	if (row->count > 1)

@@ -14,6 +14,9 @@ struct kvm_reg_list;
 /* Shared peripheral interrupts that the machine has; number n is INTID 32 + n (GICv3 2.2). */
 #define ARM64_SPIS 32
 
+/* GICv2: those behind them are what messages make. Together with the private ones they are 256. */
+#define ARM64_MSI_SPIS 192
+
 /* The Aff fields of MPIDR_EL1, as an address of the CPU in tables and messages. */
 #define ARM64_MPIDR_AFFINITY 0xff00ffffffULL
 
@@ -22,13 +25,18 @@ struct arm64_gic_options {
 	uint64_t redist; /* 128 KiB a vCPU, from redist to redist_end */
 	uint64_t redist_end;
 	uint64_t its; /* 128 KiB */
+	/* Of a GICv2 instead, where the host has only that: its CPU interface, 8 KiB, and the frame of messages. */
+	uint64_t cpu, frame;
 };
 
 /*
- * Makes the GICv3 and its ITS. After the last vCPU, before the first interrupt of a device.
+ * Makes the GICv3 and its ITS, or a GICv2. After the last vCPU, before the first interrupt of a device.
  * -EOPNOTSUPP: this KVM has none; -ENOSPC: more vCPUs than there is room for redistributors.
  */
 int arm64_gic_create(struct vm *vm, const struct arm64_gic_options *options);
+
+/* Triggers a shared interrupt; self is the VM. Any vCPU's thread. */
+void arm64_gic_raise(void *self, uint32_t intid);
 
 /* The PMU's overflow is that private interrupt; nothing if the vCPUs have none. After the GIC. */
 int arm64_pmu_init(struct vm *vm, uint32_t ppi);
