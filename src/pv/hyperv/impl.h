@@ -118,6 +118,8 @@ bool hyperv_is_any_inhibited(struct hyperv *hv);
 int hyperv_call_init(struct hyperv *hv);
 /* Writes the code of hypercalls to the page that the MSR names. msr_lock. -EFAULT. */
 int hyperv_call_write_page(struct hyperv *hv);
+/* Puts what KVM has just written there to where ferry's code would be. msr_lock. -EFAULT. */
+int hyperv_call_move_code(struct hyperv *hv);
 
 /* flush.c */
 /* False: the caller waits, and nothing was flushed. On the caller's thread, in an exit. */

@@ -100,7 +100,11 @@ int hyperv_kernel_push(struct hyperv *hv, struct vcpu *vcpu)
 {
 	int r = x86_msr_write(vcpu, HV_MSR_GUEST_OS_ID, hv->os_id);
 
-	return r < 0 || !hv->os_id ? r : x86_msr_write(vcpu, HV_MSR_HYPERCALL, hv->hypercall);
+	if (r == 0 && hv->os_id)
+		r = x86_msr_write(vcpu, HV_MSR_HYPERCALL, hv->hypercall);
+	if (r == 0 && hv->os_id && hv->hypercall & HV_MSR_PAGE_ENABLE)
+		r = hyperv_call_move_code(hv);
+	return r;
 }
 
 bool hyperv_is_any_inhibited(struct hyperv *hv)

@@ -100,6 +100,19 @@ START_TEST(test_a_guest_that_was_promised_no_flushes_is_denied_them)
 }
 END_TEST
 
+/* IBT takes an indirect call to nothing but ENDBR64, whoever writes what is behind it. */
+START_TEST(test_the_hypercall_page_begins_with_a_landing)
+{
+	run("", "");
+	check_says("lands", 0xfa1e0ff3);
+	if (!hyperv_is_kernel())
+		check_says("calls", 0xc3b8e63e);
+	else if (!strstr(t.console, "calls 0x00000000c3c1010f\n"))
+		check_says("calls", 0xc3d9010f);
+	test_machine_finish(&t);
+}
+END_TEST
+
 /* The fault is at the OUT of the page, not behind it. */
 START_TEST(test_a_call_in_registers_that_were_not_promised_is_an_invalid_opcode)
 {
@@ -115,4 +128,5 @@ CHECK_MAIN_KVM("calls", test_a_guest_finds_what_the_specification_says,
 	       test_a_reset_by_msr_ends_the_vm, test_a_crash_is_a_panic_and_says_its_parameters,
 	       test_a_msr_that_was_not_promised_is_a_fault,
 	       test_a_guest_that_was_promised_no_flushes_is_denied_them,
+	       test_the_hypercall_page_begins_with_a_landing,
 	       test_a_call_in_registers_that_were_not_promised_is_an_invalid_opcode)
