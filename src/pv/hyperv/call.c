@@ -117,10 +117,13 @@ static void finish_later(struct hyperv *hv, struct vcpu *vcpu, enum hyperv_after
 }
 
 /* False: the call is not done, and has no result yet. */
-static bool carry_out(struct hyperv *hv, struct vcpu *vcpu, const struct hcall *call)
+static bool carry_out(struct hyperv *hv, struct vcpu *vcpu, const struct hcall *call,
+		      uint32_t *status)
 {
 	if (call->kind == HCALL_IPI)
 		send_ipis(hv, call);
+	if (call->kind == HCALL_POST || call->kind == HCALL_SIGNAL)
+		*status = hyperv_port_call(hv, call);
 	if (call->kind != HCALL_FLUSH || hyperv_flush(hv, vcpu, &call->targets))
 		return true;
 	finish_later(hv, vcpu, HYPERV_AFTER_REISSUE);
@@ -155,7 +158,7 @@ static int serve(struct hyperv *hv, struct vcpu *vcpu)
 		finish_later(hv, vcpu, HYPERV_AFTER_UD);
 		return 0;
 	}
-	if (status == HV_STATUS_SUCCESS && !carry_out(hv, vcpu, &call))
+	if (status == HV_STATUS_SUCCESS && !carry_out(hv, vcpu, &call, &status))
 		return 0;
 	give_result(&regs, is_long_mode(&sregs), status, call.reps);
 	return kvm_set_regs(vcpu->fd, &regs);

@@ -69,12 +69,31 @@ static int enable(const struct hyperv *hv, const struct vcpu *vcpu)
 	return r < 0 ? because(r, "KVM's Hyper-V cannot be switched on: %s", strerror(-r)) : 0;
 }
 
-/* A hypercall that KVM leaves to user space is about a connection, and there is none. */
+/*
+ * A hypercall that KVM leaves to user space is about a connection. Of HvCallSignalEvent it has read the
+ * parameters already, wherever they were (kvm_hvcall_signal_event() in arch/x86/kvm/hyperv.c).
+ */
+static uint32_t call_port(struct hyperv *hv, uint64_t input, const __u64 *params)
+{
+	struct hcall_regs regs = { .input = input, .in = params[0], .out = params[1] };
+	struct hcall call;
+	uint32_t status;
+
+	if ((input & HV_CALL_CODE) == HV_CALL_SIGNAL_EVENT)
+		regs.input |= HV_CALL_FAST;
+	status = hcall_decode(&hv->vm->mem, &hv->rights, &regs, &call);
+	if (status == HV_STATUS_SUCCESS && (call.kind == HCALL_POST || call.kind == HCALL_SIGNAL))
+		status = hyperv_port_call(hv, &call);
+	return status == HCALL_UD ? HV_STATUS_INVALID_HYPERCALL_INPUT : status;
+}
+
 static void exit_hyperv(void *self, struct vcpu *vcpu)
 {
-	(void)self;
-	if (vcpu->run->hyperv.type == KVM_EXIT_HYPERV_HCALL)
-		vcpu->run->hyperv.u.hcall.result = HV_STATUS_INVALID_CONNECTION_ID;
+	struct kvm_hyperv_exit *hyperv = &vcpu->run->hyperv;
+
+	if (hyperv->type == KVM_EXIT_HYPERV_HCALL)
+		hyperv->u.hcall.result =
+			call_port(self, hyperv->u.hcall.input, hyperv->u.hcall.params);
 }
 
 int hyperv_kernel_init(struct hyperv *hv)
