@@ -36,7 +36,8 @@ struct slots {
 };
 
 static struct slots slots[HYPERV_CPUS] __attribute__((aligned(4096)));
-static uint64_t flags[HYPERV_CPUS][HV_SYNIC_SINTS][HV_EVENT_FLAGS / 64] __attribute__((aligned(4096)));
+static uint64_t flags[HYPERV_CPUS][HV_SYNIC_SINTS][HV_EVENT_FLAGS / 64]
+	__attribute__((aligned(4096)));
 static struct hv_post_message post __attribute__((aligned(4096)));
 static struct hv_signal_event event __attribute__((aligned(8)));
 static uint32_t interrupts[HYPERV_CPUS][HV_SYNIC_SINTS], asked[HYPERV_CPUS], ready;
@@ -52,11 +53,6 @@ static uint32_t load(const uint32_t *at)
 	return __atomic_load_n(at, __ATOMIC_SEQ_CST);
 }
 
-static void count(uint32_t *at)
-{
-	__atomic_fetch_add(at, 1, __ATOMIC_SEQ_CST);
-}
-
 static void await(const uint32_t *at, uint32_t value)
 {
 	while (load(at) != value)
@@ -67,7 +63,7 @@ static void take(unsigned vector)
 {
 	unsigned sint = vector - VECTOR;
 
-	count(&interrupts[index()][sint]);
+	__atomic_fetch_add(&interrupts[index()][sint], 1, __ATOMIC_SEQ_CST);
 	if (!(auto_sints >> sint & 1))
 		wrmsr(X2APIC_EOI, 0);
 }
@@ -87,7 +83,7 @@ static void answer(unsigned vector)
 	if (load(&take_messages))
 		empty_slot(&slots[index()].message[MESSAGE_SINT]);
 	wrmsr(X2APIC_EOI, 0);
-	count(&asked[index()]);
+	__atomic_fetch_add(&asked[index()], 1, __ATOMIC_SEQ_CST);
 }
 
 /* Has that CPU take whatever came before, and its message if it shall. */
@@ -133,7 +129,7 @@ static void set_up(void)
 		      (VECTOR + i) | (auto_sints >> i & 1 ? HV_SINT_AUTO_EOI : 0));
 	control(MAKE_MESSAGE, cpu, MESSAGE_SINT, MESSAGES + cpu);
 	control(MAKE_EVENT, cpu, EVENT_SINT, EVENTS + cpu);
-	count(&ready);
+	__atomic_fetch_add(&ready, 1, __ATOMIC_SEQ_CST);
 }
 
 static uint16_t send(uint32_t cpu, uint64_t word)
@@ -186,9 +182,9 @@ static uint16_t signal(uint32_t cpu, uint16_t flag, int is_fast)
 
 static int is_set(uint32_t cpu, uint32_t flag)
 {
-	uint64_t *word = &flags[cpu][EVENT_SINT][flag / 64];
+	uint64_t *word = &flags[cpu][EVENT_SINT][flag / 64], bit = 1ull << flag % 64;
 
-	return __atomic_fetch_and(word, ~(1ull << flag % 64), __ATOMIC_SEQ_CST) == 1ull << flag % 64;
+	return __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST) == bit;
 }
 
 static void events(uint32_t cpu)

@@ -61,9 +61,9 @@ struct hyperv_vp {
 
 /*
  * lock: inhibits, and who waits. msr_lock: the MSRs that VPs have in common, and the pages that
- * they name. synic_lock: SynICs and timers. Guest memory is written under the last two. port_lock: which
- * ports there are. Nothing is taken under any of them. takeover_lock is taken before the VM is paused, and before all of them:
- * one inhibit of KVM's Hyper-V at a time.
+ * they name. synic_lock: SynICs and timers. Guest memory is written under the last two. port_lock:
+ * which ports there are. Nothing is taken under any of them. takeover_lock is taken before the VM is
+ * paused, and before all of them: one inhibit of KVM's Hyper-V at a time.
  */
 struct hyperv {
 	struct vm *vm;
@@ -159,9 +159,9 @@ int hyperv_synic_set(struct hyperv *hv, uint32_t vp, uint32_t index, uint64_t va
  * synic_lock. -EAGAIN: there is one, and the guest has been asked to say when there is not; -ENOENT:
  * the guest wants none; -EFAULT.
  */
-int hyperv_synic_post(struct hyperv *hv, const struct hyperv_synic *synic, uint32_t vp, unsigned sint,
-		      const struct hv_message *message);
-/* Likewise: sets one of the SINT's event flags, and interrupts unless it was set. -ENOENT, -EFAULT. */
+int hyperv_synic_post(struct hyperv *hv, const struct hyperv_synic *synic, uint32_t vp,
+		      unsigned sint, const struct hv_message *message);
+/* Likewise: sets one of the SINT's event flags, and interrupts unless it was. -ENOENT, -EFAULT. */
 int hyperv_synic_signal(struct hyperv *hv, const struct hyperv_synic *synic, uint32_t vp,
 			unsigned sint, uint32_t flag);
 /* An interrupt of the VP's LAPIC. */

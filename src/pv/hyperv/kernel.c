@@ -70,8 +70,8 @@ static int enable(const struct hyperv *hv, const struct vcpu *vcpu)
 }
 
 /*
- * A hypercall that KVM leaves to user space is about a connection. Of HvCallSignalEvent it has read the
- * parameters already, wherever they were (kvm_hvcall_signal_event() in arch/x86/kvm/hyperv.c).
+ * A hypercall that KVM leaves to user space is about a connection. Of HvCallSignalEvent it has read
+ * the parameters already, wherever they were (kvm_hvcall_signal_event() in arch/x86/kvm/hyperv.c).
  */
 static uint32_t call_port(struct hyperv *hv, uint64_t input, const __u64 *params)
 {

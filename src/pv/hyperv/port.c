@@ -65,7 +65,7 @@ int hyperv_port_remove(struct hyperv *hv, uint32_t connection)
 	return port ? 0 : -ENOENT;
 }
 
-/* A port may send to the guest, and another VP's thread be about to call this one: without the lock. */
+/* A port is called without the lock: it may send to a VP whose thread is about to take it. */
 static bool copy(struct hyperv *hv, uint32_t connection, struct hyperv_port *ret_port)
 {
 	const struct hyperv_port *port;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The synthetic interrupt controller of each VP: TLFS 11. Its messages are the timers' and the ports'.
+ * The synthetic interrupt controller of each VP: TLFS 11. Its messages are the timers' and the
+ * ports'.
  *
  * KVM's LAPIC takes the interrupts, and it takes their EOI from nobody but the guest: SINTs that
  * end their interrupts by themselves (AutoEOI) cannot be had. CPUID recommends against them.
@@ -173,8 +174,8 @@ static void interrupt(const struct hyperv *hv, const struct hyperv_synic *synic,
 		hyperv_interrupt(hv, vp, synic->sint[sint] & HV_SINT_VECTOR);
 }
 
-int hyperv_synic_post(struct hyperv *hv, const struct hyperv_synic *synic, uint32_t vp, unsigned sint,
-		      const struct hv_message *message)
+int hyperv_synic_post(struct hyperv *hv, const struct hyperv_synic *synic, uint32_t vp,
+		      unsigned sint, const struct hv_message *message)
 {
 	gpa_t slot = (synic->simp & HV_MSR_PAGE_ADDRESS) + sint * sizeof(*message);
 	int r;
@@ -207,7 +208,7 @@ static int set_flag(struct mem *mem, gpa_t at, uint8_t bit)
 int hyperv_synic_signal(struct hyperv *hv, const struct hyperv_synic *synic, uint32_t vp,
 			unsigned sint, uint32_t flag)
 {
-	gpa_t flags = (synic->siefp & HV_MSR_PAGE_ADDRESS) + sint * (HV_EVENT_FLAGS / 8);
+	gpa_t flags = (synic->siefp & HV_MSR_PAGE_ADDRESS) + sint * (HV_EVENT_FLAGS / 8ULL);
 	int r;
 
 	if (!(synic->control & HV_SCONTROL_ENABLE) || !(synic->siefp & HV_MSR_PAGE_ENABLE))

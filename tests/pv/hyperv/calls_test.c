@@ -22,9 +22,9 @@ static void check_says(const char *what, unsigned long long value)
 #define REPS(n) ((unsigned long long)(n) << 32)
 
 /*
- * What KVM's Hyper-V says differently (arch/x86/kvm/hyperv.c): it takes parameters wherever they are,
- * ignores what is reserved, has one status for all that is wrong, and knows no start but the first
- * element.
+ * What KVM's Hyper-V says differently (arch/x86/kvm/hyperv.c): it takes parameters wherever they
+ * are, ignores what is reserved, has one status for all that is wrong, and knows no start but the
+ * first element.
  */
 static const struct {
 	const char *what;

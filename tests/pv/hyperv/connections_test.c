@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ports, and what is sent from them, as a guest finds it: by a device like QEMU's hyperv-testdev, whose
- * ports send back what they were sent.
+ * Ports, and what is sent from them, as a guest finds it: by a device like QEMU's hyperv-testdev,
+ * whose ports send back what they were sent.
  */
 #include "pv/hyperv/hyperv_fixture.h"
 
@@ -20,14 +20,14 @@
 #define CONNECTIONS  256
 
 /*
- * It holds one message while the slot is taken. lock: what it holds; it is kept while the message is
- * sent, since this guest never posts and empties at once.
+ * It holds one message while the slot is taken. lock: what it holds; it is kept while the message
+ * is sent, since this guest never posts and empties at once.
  */
 struct echo {
-	uint32_t connection, vp, sint;
-	pthread_mutex_t lock;
-	bool is_held;
 	struct hv_message held;
+	pthread_mutex_t lock;
+	uint32_t connection, vp, sint;
+	bool is_held;
 };
 
 static struct test_machine t;
