@@ -76,7 +76,7 @@ struct hyperv {
 	pthread_cond_t changed; /* flights, flush; CLOCK_MONOTONIC */
 	struct hyperv_vp *vps;	/* one for each vCPU */
 
-	struct x86_msr_trap traps[3];
+	struct x86_msr_trap traps[4];
 	uint32_t registers[HYPERV_REGISTERS]; /* MSRs that are; fixed */
 	pthread_mutex_t msr_lock;
 	uint64_t os_id, hypercall, reference_tsc, crash[5];

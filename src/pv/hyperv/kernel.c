@@ -58,14 +58,22 @@ static bool has_inhibit(const struct vm *vm)
 	return kvm_hyperv_set_tlb_flush_inhibit(vm->vcpus[0].fd, &none) == 0;
 }
 
-static int enable(const struct hyperv *hv, const struct vcpu *vcpu)
+/* TLFS 11.8.1: a SynIC is off until the guest switches it on. KVM makes one that is on. */
+static int enable_synic(struct vcpu *vcpu)
+{
+	struct kvm_enable_cap synic = { .cap = KVM_CAP_HYPERV_SYNIC2 };
+	int r = kvm_enable_cap(vcpu->fd, &synic);
+
+	return r < 0 ? r : x86_msr_write(vcpu, HV_MSR_SCONTROL, 0);
+}
+
+static int enable(const struct hyperv *hv, struct vcpu *vcpu)
 {
 	struct kvm_enable_cap enforce = { .cap = KVM_CAP_HYPERV_ENFORCE_CPUID, .args = { 1 } };
-	struct kvm_enable_cap synic = { .cap = KVM_CAP_HYPERV_SYNIC2 };
 	int r = kvm_enable_cap(vcpu->fd, &enforce);
 
 	if (r == 0 && hv->promise.features.eax & HV_FEATURE_A_SYNIC)
-		r = kvm_enable_cap(vcpu->fd, &synic);
+		r = enable_synic(vcpu);
 	return r < 0 ? because(r, "KVM's Hyper-V cannot be switched on: %s", strerror(-r)) : 0;
 }
 
@@ -102,8 +110,6 @@ int hyperv_kernel_init(struct hyperv *hv)
 
 	for (uint32_t i = 0; i < hv->vm->vcpu_count && r == 0; i++)
 		r = enable(hv, &hv->vm->vcpus[i]);
-	if (r == 0 && hv->promise.features.edx & HV_FEATURE_D_CRASH)
-		r = x86_msr_write(&hv->vm->vcpus[0], HV_MSR_CRASH_CTL, HV_MSR_CRASH_NOTIFY);
 	if (r < 0)
 		return r;
 	if (hv->promise.features.eax & HV_FEATURE_A_SYNIC) {

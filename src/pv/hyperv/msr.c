@@ -427,6 +427,17 @@ static int trap_eom(struct hyperv *hv)
 	return x86_msr_trap_add(hv->vm, &hv->traps[2], hv);
 }
 
+/* KVM would tell that there was a crash, and not what the guest says of it. */
+static int trap_crash(struct hyperv *hv)
+{
+	static const uint32_t crash[] = { HV_MSR_CRASH_P0,     HV_MSR_CRASH_P0 + 1,
+					  HV_MSR_CRASH_P0 + 2, HV_MSR_CRASH_P0 + 3,
+					  HV_MSR_CRASH_P4,     HV_MSR_CRASH_CTL };
+
+	hv->traps[3] = make_trap(HV_MSR_CRASH_P0, ARRAY_SIZE(crash), crash, ARRAY_SIZE(crash));
+	return x86_msr_trap_add(hv->vm, &hv->traps[3], hv);
+}
+
 /*
  * Of KVM's Hyper-V, those that let hypercalls through. And the assist page: Linux has one whatever
  * it was promised, and KVM, when CPUID counts, takes it only from who has its APIC's MSRs as well.
@@ -444,6 +455,8 @@ static int trap_few(struct hyperv *hv)
 		r = x86_msr_trap_add(hv->vm, &hv->traps[1], hv);
 	if (r == 0 && hv->promise.features.eax & HV_FEATURE_A_SYNIC)
 		r = trap_eom(hv);
+	if (r == 0 && hv->promise.features.edx & HV_FEATURE_D_CRASH)
+		r = trap_crash(hv);
 	return r;
 }
 

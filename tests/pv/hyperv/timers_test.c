@@ -70,6 +70,8 @@ START_TEST(test_a_guest_without_them_has_none_of_their_registers)
 	static const struct reg_key key = { 0, 0x2030000200000000 | HV_MSR_SINT0 };
 	uint64_t masked = HV_SINT_MASKED;
 
+	if (hyperv_is_kernel()) /* KVM has them of every guest, masked */
+		return;
 	hyperv_machine_create(&t, "calls", "", 1, "");
 	ck_assert_int_eq(reg_file_set(vm_regs(t.vm), key, &masked), -ENOENT);
 	ck_assert_int_eq(reg_file_get(vm_regs(t.vm), key, &masked), -ENOENT);
