@@ -16,7 +16,7 @@
 		int failed;                                                                        \
                                                                                                    \
 		suite_add_tcase(suite, tcase);                                                     \
-		tcase_set_timeout(tcase, 60);                                                      \
+		tcase_set_timeout(tcase, 180);                                                     \
 		for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)                      \
 			tcase_add_test(tcase, tests[i]);                                           \
 		srunner_run_all(runner, CK_ENV);                                                   \

@@ -71,9 +71,15 @@ int vm_create(const struct vm_options *options, struct vm **ret_vm);
 void vm_destroy(struct vm *vm);
 
 /*
- * Starts one thread per vCPU. They begin to run the guest at once. -EAGAIN and what clone(2) says.
+ * The vCPUs run the guest from now on, each on a thread of its own. -EAGAIN and what clone(2) says.
  */
 int vm_start(struct vm *vm);
+
+/*
+ * Makes these threads, which wait for vm_start(); it makes them itself where nobody has. For who wants
+ * them before something that every later thread would have, too (a seccomp filter). As vm_start().
+ */
+int vm_make_threads(struct vm *vm);
 
 /*
  * Returns when every vCPU is outside KVM_RUN with its last exit retired: registers may be read.

@@ -64,6 +64,7 @@ int run_confine(struct run *run, const int *removes, size_t count)
 		.renames = control_future_name(run->control) ? directories[0] : -1,
 		.log = vm_log(machine_vm(run->machine)),
 	};
+	int err;
 
 	if (run->options.sandbox == RUN_SANDBOX_OFF)
 		return 0;
@@ -75,7 +76,11 @@ int run_confine(struct run *run, const int *removes, size_t count)
 	memcpy(directories + 1, removes, count * sizeof(*removes));
 	terminal_prepare();
 	sigaction(SIGSYS, &action, NULL);
-	return sandbox_enter(&options, &run->sandbox);
+	err = sandbox_enter(&options, &run->sandbox);
+	/* Before this thread has a filter, which theirs would come on top of, with each exit. */
+	if (!err)
+		err = vm_make_threads(machine_vm(run->machine));
+	return err ? err : sandbox_enter_thread(run->sandbox, SANDBOX_LOOP);
 }
 
 int run_join_cgroup(const char *directory)

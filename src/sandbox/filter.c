@@ -37,6 +37,15 @@ static void fill_in(struct sock_filter *instruction, const struct sandbox_values
 		instruction->jt = instruction->jf; /* equal or not */
 }
 
+int sandbox_filter_probe(void)
+{
+	const uint32_t action = SECCOMP_RET_TRAP;
+
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0)
+		return because(-errno, "seccomp: %s", strerror(errno));
+	return 0;
+}
+
 int sandbox_filter_make(enum sandbox_thread thread, const struct sandbox_values *values,
 			struct sandbox_filter *ret_filter)
 {

@@ -54,14 +54,13 @@ static void find_children(struct sandbox_values *values)
 	}
 }
 
-/* The loop's last: it allows to load the others. */
-static int enter_seccomp(struct sandbox *sandbox, const struct sandbox_values *values)
+static int make_filters(struct sandbox *sandbox, const struct sandbox_values *values)
 {
-	int r = 0;
+	int r = sandbox_filter_probe();
 
 	for (unsigned i = 0; r == 0 && i < SANDBOX_THREADS; i++)
 		r = sandbox_filter_make(i, values, &sandbox->filters[i]);
-	return r < 0 ? r : sandbox_filter_load(&sandbox->filters[SANDBOX_LOOP]);
+	return r;
 }
 
 /* A thread that finds no filter has none to load. */
@@ -89,7 +88,7 @@ static int enter_layer(struct sandbox *sandbox, enum sandbox_layer layer,
 		values->tasks = r < 0 ? -1 : options->tasks;
 		return r;
 	case SANDBOX_SECCOMP:
-		r = enter_seccomp(sandbox, values);
+		r = make_filters(sandbox, values);
 		if (r < 0)
 			forget_filters(sandbox);
 		return r;
@@ -145,10 +144,12 @@ static int try_layer(enum sandbox_layer layer)
 	const struct sandbox_options options = { .tasks = -1, .renames = -1 };
 	struct sandbox_values values = { .pid = getpid(), .tasks = -1 };
 	struct sandbox sandbox = { 0 };
+	int r;
 
 	/* Without it who is not root may load no filter. */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	return enter_layer(&sandbox, layer, &options, &values);
+	r = enter_layer(&sandbox, layer, &options, &values);
+	return r < 0 ? r : sandbox_enter_thread(&sandbox, SANDBOX_LOOP);
 }
 
 int sandbox_probe(enum sandbox_layer layer)

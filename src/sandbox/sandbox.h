@@ -14,7 +14,7 @@
 
 struct sandbox;
 
-/* Each kind may do what its work needs: rules/calls.c. The first is the process's, and every other within it. */
+/* Each kind may do what its work needs: rules/calls.c. The first's is the most, what others may is within it. */
 enum sandbox_thread {
 	SANDBOX_LOOP,
 	SANDBOX_MIGRATION, /* and what it starts */
@@ -42,12 +42,16 @@ struct sandbox_options {
 
 /*
  * The process has one thread, and has opened all that it needs. Afterwards it is in the sandbox, with
- * what it starts. *ret_sandbox is for the threads. -errno with a text, when it insists or is half in:
- * then it ends.
+ * what it starts, but for what the calling thread and those that it starts then do to become of a kind:
+ * sandbox_enter_thread(). -errno with a text, when it insists or is half in: then it ends.
  */
 int sandbox_enter(const struct sandbox_options *options, struct sandbox **ret_sandbox);
 
-/* The calling thread is of that kind from now on; there is no way back. */
+/*
+ * The calling thread is of that kind from now on; there is no way back. A thread that is started by one
+ * that is of a kind already has both filters, and each system call of it goes through both: those of which
+ * speed is asked are started before.
+ */
 int sandbox_enter_thread(const struct sandbox *sandbox, enum sandbox_thread thread);
 
 /* NULL is fine. Nothing of the sandbox ends with it. */

@@ -49,7 +49,9 @@ struct sandbox_values {
 	size_t child_count;
 };
 
-/* filter.c: the program with the values; the caller frees code. -ENOMEM with a text. */
+/* filter.c: whether the host has seccomp at all: 0, or -errno with a text. */
+int sandbox_filter_probe(void);
+/* The program with the values; the caller frees code. -ENOMEM with a text. */
 int sandbox_filter_make(enum sandbox_thread thread, const struct sandbox_values *values,
 			struct sandbox_filter *ret_filter);
 /* For the calling thread. */

@@ -16,17 +16,13 @@ static _Thread_local struct {
 	void *arg;
 } deferred;
 
-int bus_init(struct bus *bus, const char *name)
+void bus_init(struct bus *bus, const char *name)
 {
-	*bus = (struct bus){ .name = name };
-	return -pthread_rwlock_init(&bus->lock, NULL);
+	*bus = (struct bus){ .name = name, .lock = SHARED_LOCK_INIT };
 }
 
 void bus_finish(struct bus *bus)
 {
-	if (!bus->name)
-		return;
-	pthread_rwlock_destroy(&bus->lock);
 	free(bus->ranges);
 	*bus = (struct bus){ 0 };
 }
@@ -60,7 +56,7 @@ static const struct bus_range *search(struct bus *bus, uint64_t addr, unsigned l
 	return range_inside(addr - range->base, len, range->len) ? range : NULL;
 }
 
-static EXIT_PATH const struct bus_range *find(struct bus *bus, uint64_t addr, unsigned len)
+static inline const struct bus_range *find(struct bus *bus, uint64_t addr, unsigned len)
 {
 	size_t last = atomic_load_explicit(&bus->last, memory_order_relaxed);
 	const struct bus_range *range = &bus->ranges[last];
@@ -128,9 +124,9 @@ int bus_add(struct bus *bus, const char *name, uint64_t base, uint64_t len,
 
 	if (!len || base + (len - 1) < base)
 		return because(-EINVAL, "%s: %s has no proper range", bus->name, name);
-	pthread_rwlock_wrlock(&bus->lock);
+	shared_lock_write(&bus->lock);
 	r = add_locked(bus, &range);
-	pthread_rwlock_unlock(&bus->lock);
+	shared_lock_write_end(&bus->lock);
 	return r;
 }
 
@@ -139,7 +135,7 @@ int bus_remove(struct bus *bus, uint64_t base)
 	int r = -ENOENT;
 	size_t i;
 
-	pthread_rwlock_wrlock(&bus->lock);
+	shared_lock_write(&bus->lock);
 	i = above(bus, base);
 	if (i && bus->ranges[i - 1].base == base) {
 		memmove(&bus->ranges[i - 1], &bus->ranges[i],
@@ -147,7 +143,7 @@ int bus_remove(struct bus *bus, uint64_t base)
 		bus->count--;
 		r = 0;
 	}
-	pthread_rwlock_unlock(&bus->lock);
+	shared_lock_write_end(&bus->lock);
 	return r;
 }
 
@@ -157,7 +153,7 @@ void bus_defer(void (*fn)(void *arg), void *arg)
 	deferred.arg = arg;
 }
 
-static EXIT_PATH void run_deferred(void)
+static inline void run_deferred(void)
 {
 	while (deferred.fn) {
 		void (*fn)(void *arg) = deferred.fn;
@@ -173,11 +169,11 @@ EXIT_PATH bool bus_read(struct bus *bus, uint64_t addr, void *data, unsigned len
 	const struct bus_range *range;
 
 	copy_access(data, &ones, len);
-	pthread_rwlock_rdlock(&bus->lock);
+	shared_lock_read(&bus->lock);
 	range = find(bus, addr, len);
 	if (range)
 		range->ops->read(range->self, addr - range->base, data, len);
-	pthread_rwlock_unlock(&bus->lock);
+	shared_lock_read_end(&bus->lock);
 	run_deferred();
 	return range != NULL;
 }
@@ -186,11 +182,11 @@ EXIT_PATH bool bus_write(struct bus *bus, uint64_t addr, const void *data, unsig
 {
 	const struct bus_range *range;
 
-	pthread_rwlock_rdlock(&bus->lock);
+	shared_lock_read(&bus->lock);
 	range = find(bus, addr, len);
 	if (range)
 		range->ops->write(range->self, addr - range->base, data, len);
-	pthread_rwlock_unlock(&bus->lock);
+	shared_lock_read_end(&bus->lock);
 	run_deferred();
 	return range != NULL;
 }

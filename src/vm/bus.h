@@ -5,19 +5,20 @@
 
 #include <ferry/bus.h>
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/shared_lock.h"
+
 /*
  * lock: readers are vCPUs during a dispatch (ops included), writers change the ranges. A device's
- * own lock may be taken under it, never the other way round. ranges are sorted by base: a dispatch
+ * own lock may be taken under it, never the other way round; ops wait for no vCPU. ranges are sorted by base: a dispatch
  * costs one binary search, or none where the last one was.
  */
 struct bus {
 	const char *name;
-	pthread_rwlock_t lock;
+	struct shared_lock lock;
 	struct bus_range {
 		const char *name;
 		uint64_t base;
@@ -30,7 +31,7 @@ struct bus {
 	_Atomic size_t last; /* index of the range that was accessed last; a guess */
 };
 
-int bus_init(struct bus *bus, const char *name);
+void bus_init(struct bus *bus, const char *name);
 void bus_finish(struct bus *bus);
 
 /*

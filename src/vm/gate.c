@@ -2,26 +2,12 @@
 /* The gate before KVM_RUN: closing it, opening it, and waiting at it. */
 #include "vm/gate.h"
 
-#include <limits.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "base/futex.h"
 
 /*
  * Waits on the words themselves, not on vm->changed: with a mutex between them, whoever is woken
- * finds it held, and a stop takes twice as many turns of one CPU. futex(2); it may return for no
- * reason.
+ * finds it held, and a stop takes twice as many turns of one CPU.
  */
-static void wait_while(_Atomic uint32_t *word, uint32_t value)
-{
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
-}
-
-static void wake_all(_Atomic uint32_t *word)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-}
-
 void vm_gate_close(struct vm *vm)
 {
 	atomic_fetch_add(&vm->gate, 1);
@@ -31,24 +17,24 @@ void vm_gate_close(struct vm *vm)
 			vcpu_kick(&vm->vcpus[i]);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		while (atomic_load(&vm->vcpus[i].inside))
-			wait_while(&vm->vcpus[i].inside, 1);
+			futex_wait(&vm->vcpus[i].inside, 1);
 }
 
 void vm_gate_open(struct vm *vm)
 {
 	if (atomic_fetch_sub(&vm->gate, 1) == 1)
-		wake_all(&vm->gate);
+		futex_wake_all(&vm->gate);
 }
 
 void vm_gate_passed(struct vcpu *vcpu)
 {
-	wake_all(&vcpu->inside);
+	futex_wake_all(&vcpu->inside);
 }
 
 void vm_gate_wait(struct vm *vm)
 {
 	for (uint32_t closed; (closed = atomic_load(&vm->gate));)
-		wait_while(&vm->gate, closed);
+		futex_wait(&vm->gate, closed);
 }
 
 void vm_gate_step_back(struct vcpu *vcpu)
@@ -56,7 +42,7 @@ void vm_gate_step_back(struct vcpu *vcpu)
 	do {
 		atomic_store(&vcpu->inside, 0);
 		/* Who closes it may have seen the vCPU inside. */
-		wake_all(&vcpu->inside);
+		futex_wake_all(&vcpu->inside);
 		vm_gate_wait(vcpu->vm);
 		atomic_store(&vcpu->inside, 1);
 	} while (atomic_load(&vcpu->vm->gate));

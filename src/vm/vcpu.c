@@ -309,11 +309,13 @@ static void *thread_main(void *arg)
 
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
 	pthread_setname_np(pthread_self(), name);
-	/* From here on vcpu_start() has noted whom to signal. */
+	/* From here on vcpu_make_thread() has noted whom to signal. */
 	pthread_mutex_lock(&vcpu->vm->lock);
 	pthread_mutex_unlock(&vcpu->vm->lock);
 	current = vcpu;
 	r = vm_begin_thread(vcpu->vm, VM_THREAD_VCPU);
+	if (r == 0)
+		vm_park(vcpu->vm);
 	atomic_store(&vcpu->tid, gettid());
 	vcpu_time_begin(&vcpu->time);
 	if (r == 0)
@@ -328,7 +330,7 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-int vcpu_start(struct vcpu *vcpu)
+int vcpu_make_thread(struct vcpu *vcpu)
 {
 	sigset_t all, old;
 	int r;

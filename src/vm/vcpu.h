@@ -40,7 +40,7 @@ struct vcpu {
 	atomic_bool blocked; /* vcpu_work.h: it does not enter the guest */
 	struct vcpu_call *calls; /* vcpu_call.h; vm->lock */
 	unsigned claims;	 /* likewise: others act for it, it stays parked */
-	bool is_parked;		 /* vm->lock: paused, or its thread has ended */
+	bool is_parked;		 /* vm->lock: not started, paused, or its thread has ended */
 	atomic_int tid; /* the thread's, as /proc has it; 0: there is none */
 	struct arch_vcpu arch;
 	struct vcpu_time time;
@@ -52,8 +52,8 @@ int vcpu_init(struct vcpu *vcpu, struct vm *vm, uint32_t index);
 /* Its thread has ended. */
 void vcpu_finish(struct vcpu *vcpu);
 
-/* Starts the thread; it runs the guest until VCPU_REQUEST_STOP. */
-int vcpu_start(struct vcpu *vcpu);
+/* The thread parks at once; from vm_start() on it runs the guest, until VCPU_REQUEST_STOP. */
+int vcpu_make_thread(struct vcpu *vcpu);
 
 /* Sets the request and makes the vCPU look at it soon, wherever it is. Any thread. */
 void vcpu_request(struct vcpu *vcpu, enum vcpu_request request);

@@ -159,11 +159,9 @@ int vm_create(const struct vm_options *options, struct vm **ret_vm)
 	vm->name = strdup(options->name ? options->name : "ferry");
 	if (!vm->name)
 		goto fail;
+	bus_init(&vm->pio, "ports");
+	bus_init(&vm->mmio, "MMIO");
 	r = loop_create(&vm->loop);
-	if (r == 0)
-		r = bus_init(&vm->pio, "ports");
-	if (r == 0)
-		r = bus_init(&vm->mmio, "MMIO");
 	if (r == 0)
 		r = create_kvm_parts(vm, options);
 	if (r < 0)
@@ -230,23 +228,37 @@ void vm_destroy(struct vm *vm)
 	free(vm);
 }
 
-int vm_start(struct vm *vm)
+int vm_make_threads(struct vm *vm)
 {
 	int r = 0;
 
-	vm->has_run = true;
-	vm_stat_begin(vm);
 	for (uint32_t i = 0; i < vm->vcpu_count && r == 0; i++) {
+		if (vm->vcpus[i].has_thread)
+			continue;
 		pthread_mutex_lock(&vm->lock);
 		vm->threads++;
 		pthread_mutex_unlock(&vm->lock);
-		r = vcpu_start(&vm->vcpus[i]);
+		r = vcpu_make_thread(&vm->vcpus[i]);
 		if (r < 0)
 			vm_thread_ended(vm);
 	}
 	if (r < 0)
 		vm_stop(vm);
 	return r;
+}
+
+int vm_start(struct vm *vm)
+{
+	int r = vm_make_threads(vm);
+
+	if (r < 0)
+		return r;
+	vm_stat_begin(vm);
+	pthread_mutex_lock(&vm->lock);
+	vm->has_run = true;
+	pthread_cond_broadcast(&vm->changed);
+	pthread_mutex_unlock(&vm->lock);
+	return 0;
 }
 
 void vm_thread_ended(struct vm *vm)
@@ -261,6 +273,14 @@ void vm_thread_ended(struct vm *vm)
 	pthread_mutex_unlock(&vm->lock);
 }
 
+/* vm->lock held. Who is told to stop goes and does. */
+static bool shall_park(const struct vm *vm, const struct vcpu *vcpu)
+{
+	bool stops = atomic_load(&vcpu->requests) & VCPU_REQUEST_STOP;
+
+	return vm->pauses || vcpu->claims || (!vm->has_run && !stops);
+}
+
 void vm_park(struct vm *vm)
 {
 	struct vcpu *vcpu = vcpu_current();
@@ -269,7 +289,7 @@ void vm_park(struct vm *vm)
 	vm->parked++;
 	vcpu->is_parked = true;
 	pthread_cond_broadcast(&vm->changed);
-	while (vm->pauses || vcpu->claims)
+	while (shall_park(vm, vcpu))
 		pthread_cond_wait(&vm->changed, &vm->lock);
 	vcpu->is_parked = false;
 	vm->parked--;

@@ -80,7 +80,7 @@ void vm_adopt_thread(struct vm *vm);
 /* The same, and it may do from now on what such a thread may: vm_options. */
 int vm_begin_thread(struct vm *vm, enum vm_thread thread);
 
-/* The vCPU's thread stays here while the VM is paused. */
+/* The vCPU's thread stays here while the VM is paused, or has not been started yet. */
 void vm_park(struct vm *vm);
 /* Bank REG_BANK_VM: how the VM is run, as far as that travels with it. */
 int vm_bank_add(struct vm *vm);

@@ -83,11 +83,10 @@ oracle_check() {
     now=$((10#${EPOCHREALTIME/[.,]/}))
     oracle_longest=$((now - oracle_looked > oracle_longest ? now - oracle_looked : oracle_longest))
     oracle_looked=$now
-    [[ $oracle_line == "check ok "* && ${oracle_said[back]} = 0 ]] &&
-        [ "${oracle_said[leap_ns]}" -le $((oracle_longest * 1000)) ] || {
-        echo "$1: $oracle_line (looks were ${oracle_longest} us apart at the most)"
-        false
-    }
+    [[ $oracle_line != "check ok "* || ${oracle_said[back]} != 0 ||
+        ${oracle_said[leap_ns]} -gt $((oracle_longest * 1000)) ]] || return 0
+    echo "$1: $oracle_line (looks were ${oracle_longest} us apart at the most)"
+    return 1
 }
 
 # oracle_gap NAME: the longest time, in ns, for which it stood still since the last time, on stdout.

@@ -31,7 +31,7 @@ static int one = 0x11, two = 0x22;
 
 static void setup(void)
 {
-	ck_assert_int_eq(bus_init(&bus, "test"), 0);
+	bus_init(&bus, "test");
 	ck_assert_int_eq(bus_add(&bus, "two", 0x200, 0x10, &ops, &two), 0);
 	ck_assert_int_eq(bus_add(&bus, "one", 0x100, 0x10, &ops, &one), 0);
 }
@@ -112,7 +112,7 @@ START_TEST(test_a_thousand_ranges_are_all_found)
 {
 	uint8_t data;
 
-	ck_assert_int_eq(bus_init(&bus, "test"), 0);
+	bus_init(&bus, "test");
 	for (uint64_t i = 0; i < 1000; i++)
 		ck_assert_int_eq(bus_add(&bus, "x", (i * 7919 % 1000) * 16, 8, &ops, &one), 0);
 	for (uint64_t i = 0; i < 1000; i++) {

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "vm/vm.h"
 
 #define PORT_VALUE   0x1000
 #define PORT_ADDRESS 0x1004
@@ -37,11 +38,16 @@ static void port_write(void *self, uint64_t offset, const void *data, unsigned l
 
 static const struct bus_ops port_ops = { .read = port_read, .write = port_write };
 
-static void start_counting(const char *how)
+static void make_counter(const char *how)
 {
 	memset(&port, 0, sizeof(port));
 	test_machine_create(&t, "basic/count", how, 1);
 	ck_assert_int_eq(bus_add(vm_pio(t.vm), "test", PORT_VALUE, 8, &port_ops, NULL), 0);
+}
+
+static void start_counting(const char *how)
+{
+	make_counter(how);
 	ck_assert_int_eq(vm_start(t.vm), 0);
 }
 
@@ -153,6 +159,58 @@ START_TEST(test_a_paused_vm_can_be_destroyed)
 }
 END_TEST
 
+static void wait_until_parked(void)
+{
+	bool parked;
+
+	do {
+		sched_yield();
+		pthread_mutex_lock(&t.vm->lock);
+		parked = t.vm->parked == t.vm->threads;
+		pthread_mutex_unlock(&t.vm->lock);
+		ck_assert_uint_eq(atomic_load(&port.served), 0);
+	} while (!parked);
+}
+
+/* A pause is over when every thread that there is has come to rest: they wait, and have run nothing. */
+START_TEST(test_threads_that_are_made_early_wait_for_the_start)
+{
+	uint64_t entry;
+
+	make_counter("in");
+	ck_assert_int_eq(vm_make_threads(t.vm), 0);
+	wait_until_parked();
+	vm_pause(t.vm);
+	entry = test_register(&t, "vcpu.rip");
+	vm_resume(t.vm);
+	vm_pause(t.vm);
+	ck_assert_uint_eq(test_register(&t, "vcpu.rip"), entry);
+	ck_assert_uint_eq(port.served, 0);
+	ck_assert_int_eq(vm_start(t.vm), 0);
+	ck_assert_uint_eq(port.served, 0);
+	vm_resume(t.vm);
+	let_it_run();
+	test_machine_finish(&t);
+}
+END_TEST
+
+START_TEST(test_threads_that_never_started_end)
+{
+	make_counter("in");
+	ck_assert_int_eq(vm_make_threads(t.vm), 0);
+	vm_end(t.vm, VM_END_STOPPED, NULL);
+	vm_pause(t.vm);
+	vm_resume(t.vm);
+	ck_assert_int_eq(vm_start(t.vm), 0);
+	ck_assert_int_eq(vm_wait(t.vm), 0);
+	test_machine_finish(&t);
+	ck_assert_uint_eq(port.served, 0);
+	make_counter("in");
+	ck_assert_int_eq(vm_make_threads(t.vm), 0);
+	test_machine_finish(&t);
+}
+END_TEST
+
 START_TEST(test_two_vms_live_in_one_process)
 {
 	struct test_machine other;
@@ -215,6 +273,7 @@ CHECK_MAIN_KVM("vm", test_pause_finds_the_last_exit_retired,
 	       test_pause_in_a_string_instruction_loses_and_doubles_nothing,
 	       test_paused_guest_does_not_move,
 	       test_each_way_to_end_is_told_apart, test_first_reason_to_end_counts,
-	       test_a_paused_vm_can_be_destroyed, test_two_vms_live_in_one_process,
+	       test_a_paused_vm_can_be_destroyed, test_threads_that_are_made_early_wait_for_the_start,
+	       test_threads_that_never_started_end, test_two_vms_live_in_one_process,
 	       test_apic_ids_above_255_are_reached, test_wrong_numbers_of_vcpus_are_refused,
 	       test_trace_sees_every_ioctl_of_its_vm)

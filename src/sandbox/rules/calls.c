@@ -57,7 +57,6 @@ const struct sandbox_call sandbox_calls[] = {
 	{ CALL(prctl, L | M | V, "its name"), ONE(0, WHOLE, PR_SET_NAME) },
 	{ CALL(prctl, L | M | V | R, "the same, for a message"), ONE(0, WHOLE, PR_GET_NAME) },
 	{ CALL(seccomp, L | M | V, "it becomes what it is") },
-	{ CALL(rt_sigaction, L | M, "glibc's own (setxid), with the first thread"), ONE(0, WHOLE, 33) },
 	{ CALL(gettid, L | M | V, "who it is") },
 	{ CALL(getpid, L | M | V, "who it is") },
 	{ CALL(tgkill, L | M | V, "kicks"), SPECIAL(SPECIAL_OWN_PID) },
