@@ -194,6 +194,8 @@ void guest_main(const void *info)
 	wrmsr(HV_MSR_HYPERCALL, HV_MSR_PAGE_ENABLE);
 	say_msrs();
 	hyperv_init();
+	say("lands", (uint32_t)*hyperv_page());
+	say("calls", *hyperv_page() >> 32);
 	say_tsc_page();
 	flush_space();
 	flush_list();

@@ -19,6 +19,11 @@ void hyperv_init(void)
 	wrmsr(HV_MSR_HYPERCALL, (uintptr_t)page | HV_MSR_PAGE_ENABLE);
 }
 
+const uint64_t *hyperv_page(void)
+{
+	return (const uint64_t *)(uintptr_t)page;
+}
+
 uint64_t hyperv_call(uint64_t input, uint64_t in, uint64_t out)
 {
 	register uint64_t r8 __asm__("r8") = out;

@@ -12,6 +12,8 @@
 
 /* Says who the guest is, and has the page made; once. */
 void hyperv_init(void);
+/* The code of hypercalls, that page. */
+const uint64_t *hyperv_page(void);
 
 static inline uint64_t hyperv_input(uint16_t code, uint32_t var, uint32_t reps)
 {

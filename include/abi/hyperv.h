@@ -120,6 +120,9 @@ ABI_SIZE(struct hv_message, 256);
 ABI_OFFSET(struct hv_message, flags, 5);
 ABI_OFFSET(struct hv_message, payload, 16);
 
+/* TLFS 11.6: of each SINT, a bit each of the event flag page, 256 bytes a SINT. */
+#define HV_EVENT_FLAGS 2048u
+
 /* TLFS 12.5: of HV_MESSAGE_TIMER_EXPIRED. */
 struct hv_timer_message {
 	uint32_t timer;
@@ -182,7 +185,9 @@ ABI_SIZE(struct hv_signal_event, 8);
 #define HV_STATUS_INVALID_PARAMETER	  0x0005
 #define HV_STATUS_ACCESS_DENIED		  0x0006
 #define HV_STATUS_OPERATION_DENIED	  0x0008
+#define HV_STATUS_INVALID_PORT_ID	  0x0011
 #define HV_STATUS_INVALID_CONNECTION_ID	  0x0012
+#define HV_STATUS_INSUFFICIENT_BUFFERS	  0x0013
 
 /* TLFS 9.4.3: how far a flush goes. */
 #define HV_FLUSH_ALL_PROCESSORS	       (1ull << 0)

@@ -18,13 +18,16 @@ static void check_status(uint32_t status, const struct hcall *call)
 		HV_STATUS_SUCCESS,	     HV_STATUS_INVALID_HYPERCALL_CODE,
 		HV_STATUS_INVALID_ALIGNMENT, HV_STATUS_INVALID_HYPERCALL_INPUT,
 		HV_STATUS_ACCESS_DENIED,     HV_STATUS_INVALID_PARAMETER,
-		HCALL_UD,		     HV_STATUS_INVALID_CONNECTION_ID,
+		HCALL_UD,
 	};
 	bool is_known = false;
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		is_known = is_known || status == known[i];
 	if (!is_known || (status && call->reps))
+		abort();
+	if (call->message.payload_size > HV_MESSAGE_PAYLOAD_MAX ||
+	    call->connection & ~HV_CONNECTION_ID)
 		abort();
 	if (!status && call->kind == HCALL_IPI &&
 	    (call->vector < HV_IPI_VECTOR_MIN || call->vector > HV_IPI_VECTOR_MAX))

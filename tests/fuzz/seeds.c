@@ -190,16 +190,31 @@ static void make_lonely_seed(const char *dir, const char *name, unsigned flags)
 	bytes_finish(&bytes);
 }
 
-/* A flush of a set and a list, by memory: fuzz_hcall.c says what is where. */
-static void make_hcall_seed(const char *dir)
+static void write_hcall_seed(const char *dir, const char *name, const uint64_t *words, size_t size)
 {
-	static const uint64_t words[] = { 0, 0, 0x0000000100040014, 0x1000, 0,
-					  0, 0, 0, 0x8000000000000001, 1, 1, 0x7000 };
 	struct buffer seed = { 0 };
 
-	check(buffer_add(&seed, words, sizeof(words)));
-	write_seed(dir, "hcall", "list", &seed);
+	check(buffer_add(&seed, words, size));
+	write_seed(dir, "hcall", name, &seed);
 	buffer_finish(&seed);
+}
+
+/*
+ * A flush of a set and a list, interrupts of a set, a message, all by memory; an event in registers:
+ * fuzz_hcall.c says what is where.
+ */
+static void make_hcall_seeds(const char *dir)
+{
+	static const uint64_t list[] = { 0, 0, 0x0000000100040014, 0x1000, 0,
+					 0, 0, 0, 0x8000000000000001, 1, 1, 0x7000 };
+	static const uint64_t ipi[] = { 0, 0, 0x20015, 0x1000, 0, 0x40, 0, 1, 3 };
+	static const uint64_t post[5 + 32] = { 0, 0, 0x5c, 0x1000, 0, 0x10, 1 | 8ULL << 32, 7 };
+	static const uint64_t event[] = { 0, 0, 0x1005d, 0x20 | 7ULL << 32, 0 };
+
+	write_hcall_seed(dir, "list", list, sizeof(list));
+	write_hcall_seed(dir, "ipi", ipi, sizeof(ipi));
+	write_hcall_seed(dir, "post", post, sizeof(post));
+	write_hcall_seed(dir, "event", event, sizeof(event));
 }
 
 /* An event is registered, enabled, triggered, delivered and completed: pv/sdei/walk.c has the steps. */
@@ -302,7 +317,7 @@ int main(int argc, char **argv)
 	check(state_save(&regs.file, &state, &count));
 	check(state_save_names(&regs.file, &names));
 	make_state_seed(argv[1]);
-	make_hcall_seed(argv[1]);
+	make_hcall_seeds(argv[1]);
 	make_sdei_seed(argv[1]);
 	make_xen_seeds(argv[1]);
 	make_rings_seeds(argv[1]);

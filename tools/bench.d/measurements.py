@@ -254,16 +254,16 @@ MEASUREMENTS = [
         {FLOOR: vmm.floor, TUNED: vmm.microvm_tuned}, {FLOOR: ("<=", 1.1)}, rounds=9),
     Measurement(
         "hyperv-flush", "a flush of another CPU's TLB, portable engine beside KVM's", "us",
-        sample_flush, {"KVM's Hyper-V": hyperv("kernel")}, {}, linux=True, rounds=3,
+        sample_flush, {"KVM's Hyper-V": hyperv("kernel")}, {}, linux=True, rounds=3, counted=True,
         ferry=hyperv("portable")),
     Measurement(
         "hyperv-idle", "one exit of a guest that could flush and does not, beside a plain one",
         "us", sample_idle, {"plain": vmm.ferry}, {"plain": ("<=", 1.05)}, rounds=9,
-        ferry=idle_hyperv),
+        counted=True, ferry=idle_hyperv),
     Measurement(
         "hyperv-inhibit", "an inhibit of flushes and its end, portable engine beside KVM's", "us",
         sample_inhibit, {"KVM's Hyper-V": inhibitor("kernel")}, {}, linux=True, rounds=3,
-        ferry=inhibitor("portable")),
+        counted=True, ferry=inhibitor("portable")),
     Measurement(
         "memory", "resident memory beyond the guest's, tiny guest", "MiB", sample_memory,
         {MICROVM: vmm.microvm_memfd}, {}, rounds=3, limit=("<", 5)),

@@ -17,16 +17,46 @@
 
 /*
  * out %al, $HYPERV_PORT; ret. The prefix means nothing to OUT; it makes the instruction as long as
- * VMCALL and VMMCALL, so that a VP that stands in KVM's own page finds itself at the same place in
- * this one, and the other way round. In 32-bit mode the bytes mean the same.
+ * VMCALL and VMMCALL, so that a VP that stands in a page that calls KVM finds itself at the same
+ * place in this one, and the other way round. In 32-bit mode the bytes mean the same.
  */
 static const uint8_t page_code[] = { 0x3e, 0xe6, HYPERV_PORT, 0xc3 };
 #define OUT_LENGTH 3
 
+/* ENDBR64: Linux does without IBT where a call would not land on it. In 32-bit mode a NOP. */
+static const uint8_t landing[] = { 0xf3, 0x0f, 0x1e, 0xfa };
+
+/* What KVM writes: VMCALL or VMMCALL, whose last bytes differ, and RET. */
+#define KVM_CODE_VMCALL	 0xc3c1010f
+#define KVM_CODE_VMMCALL 0xc3d9010f
+
+static gpa_t page_of(const struct hyperv *hv)
+{
+	return hv->hypercall & HV_MSR_PAGE_ADDRESS;
+}
+
+static int write_page(struct hyperv *hv, const void *code)
+{
+	uint8_t bytes[sizeof(landing) + sizeof(page_code)];
+
+	memcpy(bytes, landing, sizeof(landing));
+	memcpy(bytes + sizeof(landing), code, sizeof(page_code));
+	return mem_write(&hv->vm->mem, page_of(hv), bytes, sizeof(bytes));
+}
+
 int hyperv_call_write_page(struct hyperv *hv)
 {
-	return mem_write(&hv->vm->mem, hv->hypercall & HV_MSR_PAGE_ADDRESS, page_code,
-			 sizeof(page_code));
+	return write_page(hv, page_code);
+}
+
+int hyperv_call_move_code(struct hyperv *hv)
+{
+	uint32_t code;
+	int r = mem_read(&hv->vm->mem, page_of(hv), &code, sizeof(code));
+
+	if (r < 0 || (code != KVM_CODE_VMCALL && code != KVM_CODE_VMMCALL))
+		return r;
+	return write_page(hv, &code);
 }
 
 static bool is_long_mode(const struct kvm_sregs *sregs)
@@ -87,10 +117,13 @@ static void finish_later(struct hyperv *hv, struct vcpu *vcpu, enum hyperv_after
 }
 
 /* False: the call is not done, and has no result yet. */
-static bool carry_out(struct hyperv *hv, struct vcpu *vcpu, const struct hcall *call)
+static bool carry_out(struct hyperv *hv, struct vcpu *vcpu, const struct hcall *call,
+		      uint32_t *status)
 {
 	if (call->kind == HCALL_IPI)
 		send_ipis(hv, call);
+	if (call->kind == HCALL_POST || call->kind == HCALL_SIGNAL)
+		*status = hyperv_port_call(hv, call);
 	if (call->kind != HCALL_FLUSH || hyperv_flush(hv, vcpu, &call->targets))
 		return true;
 	finish_later(hv, vcpu, HYPERV_AFTER_REISSUE);
@@ -125,7 +158,7 @@ static int serve(struct hyperv *hv, struct vcpu *vcpu)
 		finish_later(hv, vcpu, HYPERV_AFTER_UD);
 		return 0;
 	}
-	if (status == HV_STATUS_SUCCESS && !carry_out(hv, vcpu, &call))
+	if (status == HV_STATUS_SUCCESS && !carry_out(hv, vcpu, &call, &status))
 		return 0;
 	give_result(&regs, is_long_mode(&sregs), status, call.reps);
 	return kvm_set_regs(vcpu->fd, &regs);

@@ -122,18 +122,22 @@ static uint32_t decode_spin_wait(const struct code *code, const struct hcall_rig
 	return rights->spin_wait ? HV_STATUS_SUCCESS : HV_STATUS_ACCESS_DENIED;
 }
 
-/* Nobody has made a port, so no connection leads to one. */
 static uint32_t decode_post(const struct code *code, const struct hcall_rights *rights,
 			    const struct params *params, struct hcall *call)
 {
 	struct hv_post_message post;
 
-	(void)code, (void)rights, (void)call;
+	(void)code, (void)rights;
 	memcpy(&post, params->words, sizeof(post));
 	if (post.connection & ~HV_CONNECTION_ID || post.type == HV_MESSAGE_NONE ||
 	    post.type & HV_MESSAGE_HYPERVISOR || post.payload_size > HV_MESSAGE_PAYLOAD_MAX)
 		return HV_STATUS_INVALID_PARAMETER;
-	return HV_STATUS_INVALID_CONNECTION_ID;
+	call->kind = HCALL_POST;
+	call->connection = post.connection;
+	call->message.type = post.type;
+	call->message.payload_size = (uint8_t)post.payload_size;
+	memcpy(call->message.payload, post.payload, post.payload_size);
+	return HV_STATUS_SUCCESS;
 }
 
 static uint32_t decode_signal(const struct code *code, const struct hcall_rights *rights,
@@ -141,11 +145,14 @@ static uint32_t decode_signal(const struct code *code, const struct hcall_rights
 {
 	struct hv_signal_event event;
 
-	(void)code, (void)rights, (void)call;
+	(void)code, (void)rights;
 	memcpy(&event, params->words, sizeof(event));
 	if (event.connection & ~HV_CONNECTION_ID || event.reserved)
 		return HV_STATUS_INVALID_PARAMETER;
-	return HV_STATUS_INVALID_CONNECTION_ID;
+	call->kind = HCALL_SIGNAL;
+	call->connection = event.connection;
+	call->flag = event.flag;
+	return HV_STATUS_SUCCESS;
 }
 
 #define WORDS(type) (sizeof(type) / sizeof(uint64_t))

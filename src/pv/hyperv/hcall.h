@@ -27,6 +27,8 @@ enum hcall_kind {
 	HCALL_NONE, /* there is nothing to do about it */
 	HCALL_FLUSH,
 	HCALL_IPI,
+	HCALL_POST,
+	HCALL_SIGNAL,
 };
 
 /* A VP is meant if all is set, or its bit is. */
@@ -40,6 +42,9 @@ struct hcall {
 	uint32_t vector;
 	uint32_t reps; /* elements done when it is done */
 	struct hcall_targets targets;
+	uint32_t connection;
+	uint16_t flag;		   /* of HCALL_SIGNAL */
+	struct hv_message message; /* of HCALL_POST */
 };
 
 /* Not a status: the caller takes #UD. */

@@ -67,6 +67,7 @@ static int init_locks(struct hyperv *hv)
 	pthread_mutex_init(&hv->lock, NULL);
 	pthread_mutex_init(&hv->msr_lock, NULL);
 	pthread_mutex_init(&hv->synic_lock, NULL);
+	pthread_mutex_init(&hv->port_lock, NULL);
 	pthread_mutex_init(&hv->takeover_lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -183,9 +184,11 @@ void hyperv_destroy(struct hyperv *hv)
 	hyperv_stimer_finish(hv);
 	pthread_cond_destroy(&hv->changed);
 	pthread_mutex_destroy(&hv->takeover_lock);
+	pthread_mutex_destroy(&hv->port_lock);
 	pthread_mutex_destroy(&hv->synic_lock);
 	pthread_mutex_destroy(&hv->msr_lock);
 	pthread_mutex_destroy(&hv->lock);
+	free(hv->ports);
 	free(hv->vps);
 	free(hv);
 }

@@ -11,6 +11,7 @@
 
 #include "pv/hyperv/features.h"
 
+struct hv_message;
 struct hyperv;
 struct vm;
 
@@ -48,6 +49,38 @@ int hyperv_add_vp_bank(struct hyperv *hv);
  * Any thread but a vCPU's; it may be paused. -ENOENT: there is no such VP.
  */
 int hyperv_tlb_flush_inhibit(struct hyperv *hv, uint32_t vp, bool on);
+
+/*
+ * TLFS 11.7: what a connection of the guest's leads to. Functions are called on a vCPU's thread,
+ * with no lock held, and must not block; hyperv_post() and hyperv_signal() they may call. NULL: it
+ * takes none of that.
+ */
+struct hyperv_port {
+	uint32_t connection; /* 24 bits */
+	void *self;
+	/* HvCallPostMessage, HvCallSignalEvent: the result is their status, HV_STATUS_*. */
+	uint32_t (*post)(void *self, const struct hv_message *message);
+	uint32_t (*signal)(void *self, uint16_t flag);
+	/* The VP has emptied a slot that somebody waited for: who was refused may try again. */
+	void (*emptied)(void *self, uint32_t vp);
+};
+
+/*
+ * Any thread. A call may still be under way when its port has been removed, unless the VM is
+ * paused. What a port has to remember is its owner's to save. -EOPNOTSUPP: the guest has no SynIC;
+ * -EEXIST; -EINVAL; -ENOENT.
+ */
+int hyperv_port_add(struct hyperv *hv, const struct hyperv_port *port);
+int hyperv_port_remove(struct hyperv *hv, uint32_t connection);
+
+/*
+ * TLFS 11.5, 11.6: puts a message into the slot of a SINT, or sets a flag of it (0 to 2047), and
+ * interrupts the VP, unless the flag is set already. While the VM is paused it changes its memory.
+ * Any thread. -EAGAIN: there is a message in the slot, and emptied() will be called; -ENOENT: the
+ * guest has not switched it on; -EFAULT: what it named is no memory; -EINVAL.
+ */
+int hyperv_post(struct hyperv *hv, uint32_t vp, unsigned sint, const struct hv_message *message);
+int hyperv_signal(struct hyperv *hv, uint32_t vp, unsigned sint, uint32_t flag);
 
 /* What an operator wants to know. Any thread. */
 bool hyperv_is_inhibited(struct hyperv *hv, uint32_t vp);

@@ -61,9 +61,9 @@ struct hyperv_vp {
 
 /*
  * lock: inhibits, and who waits. msr_lock: the MSRs that VPs have in common, and the pages that
- * they name. synic_lock: SynICs and timers. Guest memory is written under the last two. Nothing is
- * taken under any of them. takeover_lock is taken before the VM is paused, and before all of them:
- * one inhibit of KVM's Hyper-V at a time.
+ * they name. synic_lock: SynICs and timers. Guest memory is written under the last two. port_lock:
+ * which ports there are. Nothing is taken under any of them. takeover_lock is taken before the VM is
+ * paused, and before all of them: one inhibit of KVM's Hyper-V at a time.
  */
 struct hyperv {
 	struct vm *vm;
@@ -76,7 +76,7 @@ struct hyperv {
 	pthread_cond_t changed; /* flights, flush; CLOCK_MONOTONIC */
 	struct hyperv_vp *vps;	/* one for each vCPU */
 
-	struct x86_msr_trap traps[2];
+	struct x86_msr_trap traps[4];
 	uint32_t registers[HYPERV_REGISTERS]; /* MSRs that are; fixed */
 	pthread_mutex_t msr_lock;
 	uint64_t os_id, hypercall, reference_tsc, crash[5];
@@ -91,6 +91,10 @@ struct hyperv {
 	pthread_mutex_t synic_lock;
 	struct loop_timer timer; /* the loop's: for the first VP of all that is due */
 	atomic_bool is_arming;	 /* the loop has been told to look at all of them */
+
+	pthread_mutex_t port_lock;
+	struct hyperv_port *ports;
+	size_t port_count;
 
 	pthread_mutex_t takeover_lock;
 	bool has_ioctl; /* KVM knows inhibits; fixed */
@@ -118,6 +122,8 @@ bool hyperv_is_any_inhibited(struct hyperv *hv);
 int hyperv_call_init(struct hyperv *hv);
 /* Writes the code of hypercalls to the page that the MSR names. msr_lock. -EFAULT. */
 int hyperv_call_write_page(struct hyperv *hv);
+/* Puts what KVM has just written there to where ferry's code would be. msr_lock. -EFAULT. */
+int hyperv_call_move_code(struct hyperv *hv);
 
 /* flush.c */
 /* False: the caller waits, and nothing was flushed. On the caller's thread, in an exit. */
@@ -149,13 +155,23 @@ int hyperv_synic_write(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, uin
 uint64_t hyperv_synic_get(struct hyperv *hv, uint32_t vp, uint32_t index);
 int hyperv_synic_set(struct hyperv *hv, uint32_t vp, uint32_t index, uint64_t value);
 /*
- * Puts a message into the slot of that SINT, and interrupts. synic_lock. -EAGAIN: there is one, and
- * the guest has been asked to say when there is not; -ENOENT: the guest wants none; -EFAULT.
+ * Puts a message into the slot of that SINT, and interrupts. By the VP's SynIC, ferry's under
+ * synic_lock. -EAGAIN: there is one, and the guest has been asked to say when there is not; -ENOENT:
+ * the guest wants none; -EFAULT.
  */
-int hyperv_synic_post(struct hyperv *hv, uint32_t vp, unsigned sint,
-		      const struct hv_message *message);
+int hyperv_synic_post(struct hyperv *hv, const struct hyperv_synic *synic, uint32_t vp,
+		      unsigned sint, const struct hv_message *message);
+/* Likewise: sets one of the SINT's event flags, and interrupts unless it was. -ENOENT, -EFAULT. */
+int hyperv_synic_signal(struct hyperv *hv, const struct hyperv_synic *synic, uint32_t vp,
+			unsigned sint, uint32_t flag);
 /* An interrupt of the VP's LAPIC. */
 void hyperv_interrupt(const struct hyperv *hv, uint32_t vp, uint32_t vector);
+
+/* port.c */
+/* HCALL_POST, HCALL_SIGNAL: the status. On the caller's thread. */
+uint32_t hyperv_port_call(struct hyperv *hv, const struct hcall *call);
+/* The VP has written EOM. On its thread. */
+void hyperv_port_emptied(struct hyperv *hv, uint32_t vp);
 
 /* stimer.c */
 /* Whether the MSR is a timer's. */

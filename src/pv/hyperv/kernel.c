@@ -58,23 +58,50 @@ static bool has_inhibit(const struct vm *vm)
 	return kvm_hyperv_set_tlb_flush_inhibit(vm->vcpus[0].fd, &none) == 0;
 }
 
-static int enable(const struct hyperv *hv, const struct vcpu *vcpu)
+/* TLFS 11.8.1: a SynIC is off until the guest switches it on. KVM makes one that is on. */
+static int enable_synic(struct vcpu *vcpu)
+{
+	struct kvm_enable_cap synic = { .cap = KVM_CAP_HYPERV_SYNIC2 };
+	int r = kvm_enable_cap(vcpu->fd, &synic);
+
+	return r < 0 ? r : x86_msr_write(vcpu, HV_MSR_SCONTROL, 0);
+}
+
+static int enable(const struct hyperv *hv, struct vcpu *vcpu)
 {
 	struct kvm_enable_cap enforce = { .cap = KVM_CAP_HYPERV_ENFORCE_CPUID, .args = { 1 } };
-	struct kvm_enable_cap synic = { .cap = KVM_CAP_HYPERV_SYNIC2 };
 	int r = kvm_enable_cap(vcpu->fd, &enforce);
 
 	if (r == 0 && hv->promise.features.eax & HV_FEATURE_A_SYNIC)
-		r = kvm_enable_cap(vcpu->fd, &synic);
+		r = enable_synic(vcpu);
 	return r < 0 ? because(r, "KVM's Hyper-V cannot be switched on: %s", strerror(-r)) : 0;
 }
 
-/* A hypercall that KVM leaves to user space is about a connection, and there is none. */
+/*
+ * A hypercall that KVM leaves to user space is about a connection. Of HvCallSignalEvent it has read
+ * the parameters already, wherever they were (kvm_hvcall_signal_event() in arch/x86/kvm/hyperv.c).
+ */
+static uint32_t call_port(struct hyperv *hv, uint64_t input, const __u64 *params)
+{
+	struct hcall_regs regs = { .input = input, .in = params[0], .out = params[1] };
+	struct hcall call;
+	uint32_t status;
+
+	if ((input & HV_CALL_CODE) == HV_CALL_SIGNAL_EVENT)
+		regs.input |= HV_CALL_FAST;
+	status = hcall_decode(&hv->vm->mem, &hv->rights, &regs, &call);
+	if (status == HV_STATUS_SUCCESS && (call.kind == HCALL_POST || call.kind == HCALL_SIGNAL))
+		status = hyperv_port_call(hv, &call);
+	return status == HCALL_UD ? HV_STATUS_INVALID_HYPERCALL_INPUT : status;
+}
+
 static void exit_hyperv(void *self, struct vcpu *vcpu)
 {
-	(void)self;
-	if (vcpu->run->hyperv.type == KVM_EXIT_HYPERV_HCALL)
-		vcpu->run->hyperv.u.hcall.result = HV_STATUS_INVALID_CONNECTION_ID;
+	struct kvm_hyperv_exit *hyperv = &vcpu->run->hyperv;
+
+	if (hyperv->type == KVM_EXIT_HYPERV_HCALL)
+		hyperv->u.hcall.result =
+			call_port(self, hyperv->u.hcall.input, hyperv->u.hcall.params);
 }
 
 int hyperv_kernel_init(struct hyperv *hv)
@@ -83,8 +110,6 @@ int hyperv_kernel_init(struct hyperv *hv)
 
 	for (uint32_t i = 0; i < hv->vm->vcpu_count && r == 0; i++)
 		r = enable(hv, &hv->vm->vcpus[i]);
-	if (r == 0 && hv->promise.features.edx & HV_FEATURE_D_CRASH)
-		r = x86_msr_write(&hv->vm->vcpus[0], HV_MSR_CRASH_CTL, HV_MSR_CRASH_NOTIFY);
 	if (r < 0)
 		return r;
 	if (hv->promise.features.eax & HV_FEATURE_A_SYNIC) {
@@ -100,7 +125,11 @@ int hyperv_kernel_push(struct hyperv *hv, struct vcpu *vcpu)
 {
 	int r = x86_msr_write(vcpu, HV_MSR_GUEST_OS_ID, hv->os_id);
 
-	return r < 0 || !hv->os_id ? r : x86_msr_write(vcpu, HV_MSR_HYPERCALL, hv->hypercall);
+	if (r == 0 && hv->os_id)
+		r = x86_msr_write(vcpu, HV_MSR_HYPERCALL, hv->hypercall);
+	if (r == 0 && hv->os_id && hv->hypercall & HV_MSR_PAGE_ENABLE)
+		r = hyperv_call_move_code(hv);
+	return r;
 }
 
 bool hyperv_is_any_inhibited(struct hyperv *hv)

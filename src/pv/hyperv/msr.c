@@ -7,6 +7,7 @@
 
 #include <ferry/error.h>
 
+#include "arch/x86/regs.h"
 #include "arch/x86/traps.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -401,6 +402,42 @@ static struct x86_msr_trap make_trap(uint32_t first, uint32_t count, const uint3
 	};
 }
 
+/* KVM tells nobody that a slot was emptied. It has timers that wait for one, too. */
+static int write_eom(void *self, struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	int r = x86_msr_write(vcpu, index, value);
+
+	if (r == 0)
+		hyperv_port_emptied(self, vcpu->index);
+	return r;
+}
+
+static int read_eom(void *self, struct vcpu *vcpu, uint32_t index, uint64_t *ret_value)
+{
+	(void)self, (void)vcpu, (void)index;
+	*ret_value = 0;
+	return 0;
+}
+
+static int trap_eom(struct hyperv *hv)
+{
+	hv->traps[2] = (struct x86_msr_trap){
+		.first = HV_MSR_EOM, .count = 1, .read = read_eom, .write = write_eom,
+	};
+	return x86_msr_trap_add(hv->vm, &hv->traps[2], hv);
+}
+
+/* KVM would tell that there was a crash, and not what the guest says of it. */
+static int trap_crash(struct hyperv *hv)
+{
+	static const uint32_t crash[] = { HV_MSR_CRASH_P0,     HV_MSR_CRASH_P0 + 1,
+					  HV_MSR_CRASH_P0 + 2, HV_MSR_CRASH_P0 + 3,
+					  HV_MSR_CRASH_P4,     HV_MSR_CRASH_CTL };
+
+	hv->traps[3] = make_trap(HV_MSR_CRASH_P0, ARRAY_SIZE(crash), crash, ARRAY_SIZE(crash));
+	return x86_msr_trap_add(hv->vm, &hv->traps[3], hv);
+}
+
 /*
  * Of KVM's Hyper-V, those that let hypercalls through. And the assist page: Linux has one whatever
  * it was promised, and KVM, when CPUID counts, takes it only from who has its APIC's MSRs as well.
@@ -416,6 +453,10 @@ static int trap_few(struct hyperv *hv)
 	r = x86_msr_trap_add(hv->vm, &hv->traps[0], hv);
 	if (r == 0 && !(hv->promise.features.eax & HV_FEATURE_A_APIC))
 		r = x86_msr_trap_add(hv->vm, &hv->traps[1], hv);
+	if (r == 0 && hv->promise.features.eax & HV_FEATURE_A_SYNIC)
+		r = trap_eom(hv);
+	if (r == 0 && hv->promise.features.edx & HV_FEATURE_D_CRASH)
+		r = trap_crash(hv);
 	return r;
 }
 

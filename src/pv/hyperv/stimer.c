@@ -134,8 +134,9 @@ static int tell(struct hyperv *hv, uint32_t vp, unsigned i, uint64_t now)
 		return 0;
 	}
 	memcpy(message.payload, &payload, sizeof(payload));
-	return hyperv_synic_post(hv, vp, timer->config >> HV_STIMER_SINT_SHIFT &
-						 (HV_SYNIC_SINTS - 1), &message);
+	return hyperv_synic_post(hv, &hyperv_vp(hv, vp)->synic, vp,
+				 timer->config >> HV_STIMER_SINT_SHIFT & (HV_SYNIC_SINTS - 1),
+				 &message);
 }
 
 /* The next tick is the first that has not passed; the guest learns of one that it has missed. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The synthetic interrupt controller of each VP: TLFS 11. Its messages are the timers'; nobody has
- * made a port, so no event flag is ever set.
+ * The synthetic interrupt controller of each VP: TLFS 11. Its messages are the timers' and the
+ * ports'.
  *
  * KVM's LAPIC takes the interrupts, and it takes their EOI from nobody but the guest: SINTs that
  * end their interrupts by themselves (AutoEOI) cannot be had. CPUID recommends against them.
@@ -13,6 +13,7 @@
 #include <ferry/error.h>
 
 #include "kvm/kvm_x86.h"
+#include "mem/dirty.h"
 #include "pv/hyperv/impl.h"
 #include "vm/vm.h"
 
@@ -116,6 +117,8 @@ int hyperv_synic_write(struct hyperv *hv, struct vcpu *vcpu, uint32_t index, uin
 	pthread_mutex_unlock(&hv->synic_lock);
 	if (r == 0)
 		hyperv_stimer_retry(hv, vcpu);
+	if (r == 0 && index == HV_MSR_EOM)
+		hyperv_port_emptied(hv, vcpu->index);
 	return r;
 }
 
@@ -164,10 +167,16 @@ static int put(struct mem *mem, gpa_t slot, const struct hv_message *message)
 	return r < 0 ? r : mem_write(mem, slot, message, type);
 }
 
-int hyperv_synic_post(struct hyperv *hv, uint32_t vp, unsigned sint,
-		      const struct hv_message *message)
+static void interrupt(const struct hyperv *hv, const struct hyperv_synic *synic, uint32_t vp,
+		      unsigned sint)
 {
-	const struct hyperv_synic *synic = &hyperv_vp(hv, vp)->synic;
+	if (!(synic->sint[sint] & HV_SINT_MASKED))
+		hyperv_interrupt(hv, vp, synic->sint[sint] & HV_SINT_VECTOR);
+}
+
+int hyperv_synic_post(struct hyperv *hv, const struct hyperv_synic *synic, uint32_t vp,
+		      unsigned sint, const struct hv_message *message)
+{
 	gpa_t slot = (synic->simp & HV_MSR_PAGE_ADDRESS) + sint * sizeof(*message);
 	int r;
 
@@ -176,7 +185,36 @@ int hyperv_synic_post(struct hyperv *hv, uint32_t vp, unsigned sint,
 	r = claim(&hv->vm->mem, slot);
 	if (r == 0)
 		r = put(&hv->vm->mem, slot, message);
-	if (r == 0 && !(synic->sint[sint] & HV_SINT_MASKED))
-		hyperv_interrupt(hv, vp, synic->sint[sint] & HV_SINT_VECTOR);
+	if (r == 0)
+		interrupt(hv, synic, vp, sint);
 	return r;
+}
+
+/* The guest clears flags meanwhile: with one instruction. 1: it was set already. */
+static int set_flag(struct mem *mem, gpa_t at, uint8_t bit)
+{
+	unsigned look = mem_look_begin(mem);
+	uint8_t *byte = mem_ptr_rw(mem, at, 1);
+	int r = -EFAULT;
+
+	if (byte)
+		r = (__atomic_fetch_or(byte, bit, __ATOMIC_SEQ_CST) & bit) != 0;
+	if (r == 0)
+		mem_mark_dirty(mem, at, 1);
+	mem_look_end(mem, look);
+	return r;
+}
+
+int hyperv_synic_signal(struct hyperv *hv, const struct hyperv_synic *synic, uint32_t vp,
+			unsigned sint, uint32_t flag)
+{
+	gpa_t flags = (synic->siefp & HV_MSR_PAGE_ADDRESS) + sint * (HV_EVENT_FLAGS / 8ULL);
+	int r;
+
+	if (!(synic->control & HV_SCONTROL_ENABLE) || !(synic->siefp & HV_MSR_PAGE_ENABLE))
+		return -ENOENT;
+	r = set_flag(&hv->vm->mem, flags + flag / 8, (uint8_t)(1U << flag % 8));
+	if (r == 0)
+		interrupt(hv, synic, vp, sint);
+	return r < 0 ? r : 0;
 }

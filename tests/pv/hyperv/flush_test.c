@@ -227,11 +227,13 @@ START_TEST(test_who_waits_takes_an_nmi_and_waits_on)
 }
 END_TEST
 
+/* The first flushes itself, which shows that it will not start the other one any more. */
 START_TEST(test_who_waits_takes_an_init)
 {
 	struct kvm_mp_state state = { 0 };
 
-	start("cpus=2 flushers=2 targets=1", 2);
+	start("cpus=2 flushers=3 targets=1", 2);
+	flush_await(&t, &counts, 0, 1);
 	hyperv_inhibit(&t, 0, true);
 	check_waits(1, 0);
 	send(1, MSI_INIT);

@@ -267,11 +267,21 @@ static void check_post(uint32_t connection, uint32_t type, uint32_t size, uint32
 	ck_assert_uint_eq(by_memory(HV_CALL_POST_MESSAGE), status);
 }
 
-START_TEST(test_no_connection_leads_anywhere)
+START_TEST(test_messages_and_events_are_for_connections)
 {
 	setup();
 	rights.features_b |= HV_FEATURE_B_SIGNAL_EVENTS;
-	check_post(0x10, 1, 240, HV_STATUS_INVALID_CONNECTION_ID);
+	words[2] = 0x1122;
+	words[31] = 0x3344;
+	check_post(0x10, 1, 240, HV_STATUS_SUCCESS);
+	ck_assert_int_eq(call.kind, HCALL_POST);
+	ck_assert_uint_eq(call.connection, 0x10);
+	ck_assert_uint_eq(call.message.type, 1);
+	ck_assert_uint_eq(call.message.payload_size, 240);
+	ck_assert_uint_eq(call.message.payload[0], 0x1122);
+	ck_assert_uint_eq(call.message.payload[29], 0x3344);
+	check_post(0x10, 1, 239, HV_STATUS_SUCCESS);
+	ck_assert_uint_eq(call.message.payload[29], 0x3344 & 0xffffffffffffff);
 	check_post(0x10, 1, 241, HV_STATUS_INVALID_PARAMETER);
 	check_post(0x10, 0, 8, HV_STATUS_INVALID_PARAMETER);
 	check_post(0x10, HV_MESSAGE_TIMER_EXPIRED, 8, HV_STATUS_INVALID_PARAMETER);
@@ -280,7 +290,10 @@ START_TEST(test_no_connection_leads_anywhere)
 	ck_assert_uint_eq(by_memory_at(HV_CALL_POST_MESSAGE, AT + 0xf08),
 			  HV_STATUS_INVALID_ALIGNMENT);
 	words[0] = 0x20 | 7ULL << 32;
-	check_both(HV_CALL_SIGNAL_EVENT, HV_STATUS_INVALID_CONNECTION_ID);
+	check_both(HV_CALL_SIGNAL_EVENT, HV_STATUS_SUCCESS);
+	ck_assert_int_eq(call.kind, HCALL_SIGNAL);
+	ck_assert_uint_eq(call.connection, 0x20);
+	ck_assert_uint_eq(call.flag, 7);
 	words[0] = 0x20 | 1ULL << 48;
 	check_both(HV_CALL_SIGNAL_EVENT, HV_STATUS_INVALID_PARAMETER);
 	words[0] = 0x1000020;
@@ -310,5 +323,5 @@ CHECK_MAIN("hcall", test_a_mask_names_processors_below_64,
 	   test_flags_that_are_none_are_refused,
 	   test_parameters_lie_aligned_in_one_page_of_memory,
 	   test_registers_hold_so_much_and_no_more,
-	   test_what_was_not_promised_is_denied, test_no_connection_leads_anywhere,
+	   test_what_was_not_promised_is_denied, test_messages_and_events_are_for_connections,
 	   test_xmm_registers_that_were_not_promised_are_an_invalid_opcode)

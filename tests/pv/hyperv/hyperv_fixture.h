@@ -38,14 +38,19 @@ static inline void hyperv_machine_create_on(struct test_machine *t, const char *
 	test_machine_create_with(t, options);
 }
 
-static inline void hyperv_machine_create(struct test_machine *t, const char *guest,
-					 const char *cmdline, uint32_t vcpus, const char *features)
+static inline bool hyperv_is_kernel(void)
 {
 	const char *engine = getenv("FERRY_TEST_HYPERV_ENGINE");
 
+	return engine && strcmp(engine, "kernel") == 0;
+}
+
+static inline void hyperv_machine_create(struct test_machine *t, const char *guest,
+					 const char *cmdline, uint32_t vcpus, const char *features)
+{
 	hyperv_machine_create_on(t, guest, cmdline, vcpus, features,
-				 engine && strcmp(engine, "kernel") == 0 ? MACHINE_HYPERV_KERNEL
-									 : MACHINE_HYPERV_PORTABLE);
+				 hyperv_is_kernel() ? MACHINE_HYPERV_KERNEL
+						    : MACHINE_HYPERV_PORTABLE);
 }
 
 /* How often each vCPU has begun a flush, and seen it done. */

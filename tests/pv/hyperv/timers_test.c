@@ -10,13 +10,6 @@
 
 static struct test_machine t;
 
-static bool is_kernel(void)
-{
-	const char *engine = getenv("FERRY_TEST_HYPERV_ENGINE");
-
-	return engine && strcmp(engine, "kernel") == 0;
-}
-
 static void check_says(unsigned cpu, const char *what, unsigned value)
 {
 	char line[96];
@@ -42,9 +35,9 @@ static void check_timers(unsigned cpu)
 		check_says(cpu, faults[i], 0);
 	check_says(cpu, "version", 1);
 	check_says(cpu, "masked", HV_SYNIC_SINTS);
-	check_says(cpu, "an end by itself", is_kernel());
+	check_says(cpu, "an end by itself", hyperv_is_kernel());
 	/* KVM looks whether it was on before. */
-	check_says(cpu, "no sint", is_kernel());
+	check_says(cpu, "no sint", hyperv_is_kernel());
 }
 
 START_TEST(test_messages_and_timers_reach_every_cpu)
@@ -77,6 +70,8 @@ START_TEST(test_a_guest_without_them_has_none_of_their_registers)
 	static const struct reg_key key = { 0, 0x2030000200000000 | HV_MSR_SINT0 };
 	uint64_t masked = HV_SINT_MASKED;
 
+	if (hyperv_is_kernel()) /* KVM has them of every guest, masked */
+		return;
 	hyperv_machine_create(&t, "calls", "", 1, "");
 	ck_assert_int_eq(reg_file_set(vm_regs(t.vm), key, &masked), -ENOENT);
 	ck_assert_int_eq(reg_file_get(vm_regs(t.vm), key, &masked), -ENOENT);
