@@ -73,6 +73,7 @@ int machine_xen_add_disk(struct machine *machine, const struct machine_disk *giv
 		.disk = &disk,
 		.number = number,
 		.queues = given->queues,
+		.persistent = given->persistent,
 	};
 	int r = check_bus(machine, id);
 

@@ -93,6 +93,7 @@ struct xen_blk_options {
 	const struct disk_options *disk;
 	unsigned number; /* 0: xvda */
 	unsigned queues; /* 0: one per vCPU, at most 8 */
+	bool persistent; /* feature-persistent is offered */
 };
 
 /* A back end for a disk; the disk and it are xen's. What disk_init() says; -ENOMEM. */
