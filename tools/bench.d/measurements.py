@@ -289,7 +289,8 @@ MEASUREMENTS = [
         linux=True, rounds=3),
     Measurement(
         "xen-blk", "xen-blk, likewise, beside virtio-blk in a Xen guest too", "1/s",
-        sample_xen_blk, {"virtio-blk": vmm.ferry_xen("virtio")}, {"virtio-blk": (">=", 0.9)},
+        sample_xen_blk, {"virtio-blk": vmm.ferry_xen("virtio"),
+                         "persistent": vmm.ferry_xen("xen,persistent")}, {"virtio-blk": (">=", 0.9)},
         linux=True, rounds=1, counted=True, ferry=vmm.ferry_xen("xen")),
     Measurement(
         "xen-net", "xen-net, 64 KiB or round trips, beside virtio-net in a Xen guest too", "1/s",
