@@ -293,6 +293,22 @@ int xen_grant_pin(struct xen *xen, uint32_t domid, uint32_t ref, bool writable, 
 	return GNTST_bad_page;
 }
 
+int xen_grant_pin_again(struct xen *xen, uint32_t ref, uint64_t gfn, bool writable)
+{
+	uint32_t frame = ref / XEN_GRANTS_A_FRAME;
+	int r = frame < xen->grants.frames ? 0 : xen_grant_grow(xen, frame + 1);
+	struct xen_pin *pin;
+
+	if (r < 0)
+		return r;
+	pin = pin_of(xen, ref);
+	pin->domid = XEN_GUEST_DOMID;
+	pin->gfn = gfn;
+	pin->writers += writable;
+	pin->readers += !writable;
+	return 0;
+}
+
 void xen_grant_unpin(struct xen *xen, const struct xen_grant *grant)
 {
 	struct xen_pin *pin = pin_of(xen, grant->ref);
