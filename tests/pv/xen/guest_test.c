@@ -300,7 +300,24 @@ START_TEST(test_xenstore_serves_its_ring)
 }
 END_TEST
 
-CHECK_MAIN_KVM("xen guests", test_grants_of_both_versions_answer_as_xens,
+START_TEST(test_the_power_button_is_xenstores_for_who_can_be_asked_so)
+{
+	struct test_machine t;
+
+	guest_create(&t, "xen/store", "shutdown=1", 1, guest_versions[0], MACHINE_XEN_PORTABLE);
+	test_machine_run(&t, "waits\n", true);
+	machine_power_button(t.machine);
+	test_machine_run(&t, NULL, false);
+	vm_stop(t.vm);
+	machine_flush(t.machine);
+	ck_assert_str_eq(t.console, "waits\nok\n");
+	ck_assert_int_eq(vm_ended(t.vm), VM_END_POWEROFF);
+	test_machine_finish(&t);
+}
+END_TEST
+
+CHECK_MAIN_KVM("xen guests", test_the_power_button_is_xenstores_for_who_can_be_asked_so,
+	       test_grants_of_both_versions_answer_as_xens,
 	       test_xenstore_serves_its_ring, test_hostile_hypercalls_are_all_answered,
 	       test_runstates_are_written_at_every_offset_over_a_page_edge,
 	       test_fifo_events_are_queued_by_priority, test_a_poll_ends_by_an_event_or_in_time,
