@@ -35,7 +35,7 @@ struct xen_blk_request {
 	uint8_t op;
 	bool is_read;
 	const struct mem_map *map; /* of the addresses in iov */
-	unsigned count;
+	unsigned count, pieces; /* of grants, and of iov */
 	struct xen_grant grants[BLK_SEGMENTS_MAX];
 	bool is_kept[BLK_SEGMENTS_MAX]; /* the queue's, not the request's */
 	struct iovec iov[BLK_SEGMENTS_MAX];
