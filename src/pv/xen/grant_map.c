@@ -30,7 +30,7 @@ static int put_page(struct xen *xen, const struct xen_grant_map *map)
 		return r;
 	mem_txn_begin(&txn, mem);
 	mem_txn_map_alias(&txn, "a grant", map->gfn * XEN_PAGE_SIZE, XEN_PAGE_SIZE,
-			  map->flags & GNTMAP_readonly ? MEM_READONLY : 0,
+			  (map->flags & GNTMAP_readonly) ? MEM_READONLY : 0,
 			  mem_ptr(mem, map->frame * XEN_PAGE_SIZE, XEN_PAGE_SIZE));
 	r = mem_txn_commit(&txn);
 	mem_change_end(mem);
