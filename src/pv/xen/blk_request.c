@@ -168,19 +168,23 @@ static bool is_inside(const struct xen_blk *blk, uint64_t sector, uint64_t secto
 	       sectors % block == 0;
 }
 
+static struct iovec piece_of(uint8_t *page, const struct xen_blkif_segment *segment)
+{
+	size_t from = (size_t)segment->first_sect * BLKIF_SECTOR;
+
+	return (struct iovec){ page + from, (segment->last_sect + (size_t)1) * BLKIF_SECTOR - from };
+}
+
 /* One more piece of memory; pages that lie one behind the other are one. */
-static void add_piece(struct xen_blk_request *request, uint8_t *page,
-		      const struct xen_blkif_segment *segment)
+static void add_piece(struct xen_blk_request *request, struct iovec piece)
 {
 	struct iovec *last = request->pieces ? &request->iov[request->pieces - 1] : NULL;
-	size_t from = (size_t)segment->first_sect * BLKIF_SECTOR;
-	size_t len = (segment->last_sect + (size_t)1) * BLKIF_SECTOR - from;
 
-	if (last && (uint8_t *)last->iov_base + last->iov_len == page + from)
-		last->iov_len += len;
+	if (last && (uint8_t *)last->iov_base + last->iov_len == piece.iov_base)
+		last->iov_len += piece.iov_len;
 	else
-		request->iov[request->pieces++] = (struct iovec){ page + from, len };
-	request->len += len;
+		request->iov[request->pieces++] = piece;
+	request->len += piece.iov_len;
 }
 
 /* The pages of the wish become buffers. False: it is refused. */
@@ -208,7 +212,7 @@ static bool gather(struct xen_blk_request *request, const struct xen_blk_wish *w
 		hva = mem_map_ptr(request->map, grant->gpa, XEN_PAGE_SIZE, !wish->is_write);
 		ok = hva != NULL;
 		if (ok)
-			add_piece(request, hva, segment);
+			add_piece(request, piece_of(hva, segment));
 	}
 	xen_unlock(xen);
 	request->offset = wish->sector * BLKIF_SECTOR;
