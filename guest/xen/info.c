@@ -258,6 +258,30 @@ static void timer(void)
 	}
 }
 
+/* It fires while the guest stands still, which somebody sees to, who ends the guest as well. */
+static void due(void)
+{
+	struct xen_vcpu_info_64 *info = &xen_info_64()->vcpu_info[0];
+	struct xen_evtchn_bind_virq virq = { .virq = XEN_VIRQ_TIMER };
+	struct xen_vcpu_set_singleshot_timer op = { 0 };
+	struct xen_hvm_get_time now;
+	uint64_t seen = 0;
+
+	xen_expect("map", xen_map_shared_info(xen_shared), 0);
+	xen_expect("bind", xen_evtchn(EVTCHNOP_bind_virq, &virq), 0);
+	set_vector(1);
+	xen_call(HYPERVISOR_hvm_op, HVMOP_get_time, (uintptr_t)&now, 0);
+	op.timeout_abs_ns = now.now + 300000000;
+	xen_expect("set", xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, (uintptr_t)&op), 0);
+	guest_puts("waits\n");
+	while (!seen)
+		seen = take(info);
+	xen_expect("it fired", (int64_t)seen, 1LL << virq.port);
+	xen_verdict();
+	for (;;)
+		cpu_relax();
+}
+
 /* A 32-bit guest: the width is latched with the callback, and the layout is the other one. */
 static void narrow(void)
 {
@@ -291,7 +315,7 @@ static const struct {
 } tests[] = {
 	{ "embedded", embedded }, { "errors", errors }, { "reset", reset },   { "many", many },
 	{ "storm", storm },	  { "timer", timer },	{ "narrow", narrow },
-	{ "outside", outside },
+	{ "outside", outside },	  { "due", due },
 };
 
 static bool is(const char *a, const char *b)
