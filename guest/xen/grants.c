@@ -59,6 +59,7 @@ static void sizes(void)
 	xen_expect("too much", op(GNTTABOP_setup_table, &setup, 1), 0);
 	xen_expect("its status", setup.status, GNTST_general_error);
 	xen_expect("place 64", place(64, frames[1]), -XEN_EINVAL);
+	xen_expect("place the last", place(UINT64_MAX, frames[1]), -XEN_EINVAL);
 	xen_expect("place 1", place(1, frames[1]), 0);
 }
 
@@ -281,6 +282,8 @@ static void versions(void)
 	xen_expect("it is", version.version, 2);
 	xen_expect("a reserved entry stays", (int64_t)table[2].frame, 1234);
 	xen_expect("the others go", table[9].flags, 0);
+	xen_expect("no such status", place(XENMAPIDX_grant_table_status | 8, status), -XEN_EINVAL);
+	xen_expect("nor that", place(XENMAPIDX_grant_table_status | 1ULL << 53, status), -XEN_EINVAL);
 	xen_expect("place status", place(XENMAPIDX_grant_table_status, status), 0);
 	list.frame_list = (uintptr_t)gfns;
 	xen_expect("status frames", op(GNTTABOP_get_status_frames, &list, 1), 0);

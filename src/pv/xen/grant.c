@@ -329,13 +329,15 @@ static struct xen_page *frame_at(struct xen *xen, uint64_t idx, int *ret_r)
 	struct xen_grants *grants = &xen->grants;
 	bool is_status = grants->version == 2 && idx & XENMAPIDX_grant_table_status;
 	uint32_t a_page = XEN_PAGE_SIZE / sizeof(uint16_t);
-	uint64_t needed = idx + 1;
+	uint64_t needed;
 
-	if (is_status) {
+	if (is_status)
 		idx &= ~(uint64_t)XENMAPIDX_grant_table_status;
-		needed = (idx * a_page) / (XEN_PAGE_SIZE / entry_size(xen)) + 1;
-	}
 	*ret_r = -XEN_EINVAL;
+	/* Before anything is calculated from it. */
+	if (idx >= (is_status ? XEN_GRANT_STATUS_FRAMES : XEN_GRANT_FRAMES))
+		return NULL;
+	needed = is_status ? idx * a_page / (XEN_PAGE_SIZE / entry_size(xen)) + 1 : idx + 1;
 	if (needed > XEN_GRANT_FRAMES)
 		return NULL;
 	if (needed > grants->frames && xen_grant_grow(xen, (uint32_t)needed) < 0)
