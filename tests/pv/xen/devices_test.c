@@ -80,6 +80,23 @@ START_TEST(test_grants_are_given_back_where_keeping_them_is_not_offered)
 }
 END_TEST
 
+START_TEST(test_disks_of_virtios_have_no_grants_to_keep)
+{
+	struct machine_disk disk = *make_disk(true);
+	struct machine_options options = { .kernel = GUEST_DIR "/xen/blk",
+					   .disks = &disk,
+					   .disk_count = 1,
+					   .memory = 16 * MIB,
+					   .vm = { .name = "test", .vcpus = 1 } };
+	struct machine *machine;
+
+	disk.bus = MACHINE_BUS_VIRTIO;
+	ck_assert_int_eq(machine_create(&options, &machine), -EINVAL);
+	ck_assert_msg(strstr(error_text(0), "persistent"), "%s", error_text(0));
+	unlink(disk_path);
+}
+END_TEST
+
 START_TEST(test_a_32_bit_front_end_has_its_own_layout)
 {
 	blk("narrow=1 persistent=1 kept=1", true);
@@ -159,6 +176,7 @@ END_TEST
 CHECK_MAIN_KVM("xen devices", test_a_network_sends_and_receives_by_grants, test_a_disk_is_read_and_written_by_grants,
 	       test_grants_are_kept_for_who_uses_them_again,
 	       test_grants_are_given_back_where_keeping_them_is_not_offered,
+	       test_disks_of_virtios_have_no_grants_to_keep,
 	       test_a_32_bit_front_end_has_its_own_layout,
 	       test_a_ring_may_have_several_pages_and_a_disk_several_queues,
 	       test_requests_under_way_are_neither_lost_nor_doubled_by_a_move)
