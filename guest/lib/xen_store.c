@@ -49,6 +49,11 @@ uint16_t xen_grant_flags(uint32_t ref)
 	return __atomic_load_n(&grants[ref].flags, __ATOMIC_SEQ_CST);
 }
 
+void *xen_grant_table(void)
+{
+	return grants;
+}
+
 void xen_store_put(const void *bytes, uint32_t len)
 {
 	const uint8_t *at = bytes;

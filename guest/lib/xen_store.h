@@ -17,6 +17,7 @@ uint64_t xen_param(uint32_t index);
 /* Lets domain 0 have the page; returns the reference. */
 uint32_t xen_grant_page(const void *page, uint32_t flags);
 uint16_t xen_grant_flags(uint32_t ref);
+void *xen_grant_table(void);
 
 /* A message and its answer (at most size bytes; a NUL behind it): its type, and its length. */
 uint32_t xen_store_ask(uint32_t type, uint32_t tx, const void *payload, uint32_t len, char *answer,

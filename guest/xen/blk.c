@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A block front end: the handshake, then requests of each kind, by both kinds of descriptors, bad ones,
- * and the end. The disk has 1 MiB. On the command line: persistent=1, narrow=1 (32-bit layout), order=,
- * queues=; spin=1: it writes and reads for ever, and says a dot for each round.
+ * and the end. The disk has 1 MiB. On the command line: persistent=1 (it would like its grants to be kept),
+ * kept=1 (they are), narrow=1 (32-bit layout), order=, queues=; spin=1: it writes and reads for ever, and says
+ * a dot for each round.
  */
 #include <abi/pvh.h>
 
@@ -269,7 +270,7 @@ void guest_main(const void *info)
 	good();
 	bad();
 	xen_expect("kept while connected", xen_grant_flags(refs[5]) & GTF_writing,
-		   cmdline_number(cmdline, "persistent", 0) ? GTF_writing : 0);
+		   cmdline_number(cmdline, "kept", 0) ? GTF_writing : 0);
 	xen_store_write_number(FRONT, "state", XENBUS_CLOSING);
 	wait_for_state(XENBUS_CLOSING);
 	xen_store_write_number(FRONT, "state", XENBUS_CLOSED);

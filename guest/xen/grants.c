@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Grant tables of both versions: sizes, frames, copies, and what Xen answers to what cannot be. */
+/*
+ * Grant tables of both versions: sizes, frames, copies, maps, and what Xen answers to what cannot be. spin=1: it
+ * writes a page at two addresses, for ever.
+ */
 #include <abi/pvh.h>
 
+#include "lib/cmdline.h"
 #include "lib/xen.h"
 
 #include <abi/xen_grant.h>
 
 #define NOWHERE 0x7ffff0000000ULL
 #define US 1 /* the guest's own number */
+#define HOLE 0xd0000000ULL /* where no memory is */
 
 static uint8_t frames[2][4096] __attribute__((aligned(4096)));
 static uint8_t status[4096] __attribute__((aligned(4096)));
@@ -54,6 +59,7 @@ static void sizes(void)
 	xen_expect("too much", op(GNTTABOP_setup_table, &setup, 1), 0);
 	xen_expect("its status", setup.status, GNTST_general_error);
 	xen_expect("place 64", place(64, frames[1]), -XEN_EINVAL);
+	xen_expect("place the last", place(UINT64_MAX, frames[1]), -XEN_EINVAL);
 	xen_expect("place 1", place(1, frames[1]), 0);
 }
 
@@ -142,7 +148,7 @@ static void maps(void)
 	xen_expect("map for nobody", map.status, GNTST_bad_gntref);
 	map.flags = GNTMAP_host_map;
 	xen_expect("map", op(GNTTABOP_map_grant_ref, &map, 1), 0);
-	xen_expect("no room for maps", map.status, GNTST_no_device_space);
+	xen_expect("where memory is", map.status, GNTST_general_error);
 	xen_expect("unmap", op(GNTTABOP_unmap_grant_ref, &unmap, 1), 0);
 	xen_expect("no handle", unmap.status, GNTST_bad_handle);
 	xen_expect("flush", op(GNTTABOP_cache_flush, &flush, 1), 0);
@@ -150,6 +156,112 @@ static void maps(void)
 	xen_expect("invalidate", op(GNTTABOP_cache_flush, &flush, 1), -XEN_EOPNOTSUPP);
 	flush.offset = 4090;
 	xen_expect("over the edge", op(GNTTABOP_cache_flush, &flush, 1), -XEN_EINVAL);
+}
+
+static int16_t unmap_at(uint32_t cmd, uint64_t address, uint32_t handle, uint64_t other)
+{
+	struct xen_gnttab_unmap_grant_ref unmap = { .host_addr = address, .dev_bus_addr = other,
+						    .handle = handle };
+
+	xen_expect("unmap", op(cmd, &unmap, 1), 0);
+	return unmap.status;
+}
+
+/* Where no memory was there is the page a second time, until the handle is given back. */
+static void own_maps(void)
+{
+	const struct xen_grant_entry_v1 *table = (struct xen_grant_entry_v1 *)frames[0];
+	struct xen_gnttab_map_grant_ref map = { .host_addr = HOLE, .ref = 9, .dom = US,
+						.flags = GNTMAP_host_map };
+	struct xen_gnttab_map_grant_ref second = map;
+	volatile uint8_t *there = (volatile uint8_t *)HOLE, *here = pages[1];
+	uint32_t version = 2;
+
+	map.dom = 0;
+	xen_expect("of domain 0", op(GNTTABOP_map_grant_ref, &map, 1), 0);
+	xen_expect("of domain 0", map.status, GNTST_bad_gntref);
+	map.dom = US;
+	xen_expect("map", op(GNTTABOP_map_grant_ref, &map, 1), 0);
+	xen_expect("mapped", map.status, GNTST_okay);
+	xen_expect("its page", (int64_t)map.dev_bus_addr, (int64_t)(uintptr_t)pages[1]);
+	xen_expect("in use", table[9].flags, GTF_permit_access | GTF_reading | GTF_writing);
+	xen_expect("no other version meanwhile", op(GNTTABOP_set_version, &version, 1), -XEN_EBUSY);
+	there[7] = 99;
+	xen_expect("written there", here[7], 99);
+	here[8] = 98;
+	xen_expect("read there", there[8], 98);
+	xen_expect("map again", op(GNTTABOP_map_grant_ref, &second, 1), 0);
+	xen_expect("something is there", second.status, GNTST_general_error);
+	second.host_addr = HOLE + 4096;
+	second.ref = 10;
+	xen_expect("map to write", op(GNTTABOP_map_grant_ref, &second, 1), 0);
+	xen_expect("what is for reading", second.status, GNTST_general_error);
+	second.flags |= GNTMAP_readonly;
+	xen_expect("map", op(GNTTABOP_map_grant_ref, &second, 1), 0);
+	xen_expect("mapped to read", second.status, GNTST_okay);
+	xen_expect("in use", table[10].flags, GTF_permit_access | GTF_readonly | GTF_reading);
+	xen_expect("a handle of its own", second.handle != map.handle, 1);
+	xen_expect("read there", ((volatile uint8_t *)HOLE)[4096 + 5], pages[0][5]);
+	xen_expect("elsewhere", unmap_at(GNTTABOP_unmap_grant_ref, HOLE + 8192, map.handle, 0),
+		   GNTST_general_error);
+	xen_expect("nowhere", unmap_at(GNTTABOP_unmap_grant_ref, 0, map.handle, 0), GNTST_okay);
+	xen_expect("replaced", unmap_at(GNTTABOP_unmap_and_replace, HOLE, map.handle, HOLE),
+		   GNTST_general_error);
+	xen_expect("unmap", unmap_at(GNTTABOP_unmap_grant_ref, HOLE, map.handle, 0), GNTST_okay);
+	xen_expect("unmap", unmap_at(GNTTABOP_unmap_and_replace, HOLE + 4096, second.handle, 0),
+		   GNTST_okay);
+	xen_expect("not in use", table[9].flags, GTF_permit_access);
+	xen_expect("nor the other", table[10].flags, GTF_permit_access | GTF_readonly);
+	xen_expect("nothing is there", there[7], 0xff);
+	xen_expect("its handle is free", unmap_at(GNTTABOP_unmap_grant_ref, HOLE, map.handle, 0),
+		   GNTST_bad_handle);
+}
+
+/* For ever: what is written at one of the two addresses is read at the other. A dot for each thousand times. */
+static void spin(void)
+{
+	struct xen_gnttab_map_grant_ref map = { .host_addr = HOLE, .ref = 9, .dom = US,
+						.flags = GNTMAP_host_map };
+	volatile uint32_t *there = (volatile uint32_t *)HOLE, *here = (volatile uint32_t *)pages[1];
+	struct xen_grant_entry_v1 *table = (struct xen_grant_entry_v1 *)frames[0];
+
+	xen_expect("place 0", place(0, frames[0]), 0);
+	table[9] = (struct xen_grant_entry_v1){ GTF_permit_access, US,
+						(uint32_t)((uintptr_t)pages[1] / 4096) };
+	xen_expect("map", op(GNTTABOP_map_grant_ref, &map, 1), 0);
+	xen_expect("mapped", map.status, GNTST_okay);
+	for (uint32_t i = 1;; i++) {
+		if (i % 2)
+			there[i % 1024] = i;
+		else
+			here[i % 1024] = i;
+		if (here[i % 1024] != i || there[i % 1024] != i)
+			guest_puts("bad: another page\n");
+		if (i > 1024 && there[(i - 512) % 1024] != i - 512)
+			guest_puts("bad: it was lost\n");
+		if (i % 1000 == 0)
+			guest_puts(".");
+	}
+}
+
+static void too_many_maps(void)
+{
+	struct xen_gnttab_map_grant_ref map = { .ref = 9, .dom = US, .flags = GNTMAP_host_map };
+	volatile uint8_t *here = pages[1];
+	uint32_t count = 0;
+
+	for (map.host_addr = HOLE; count < 1000; map.host_addr += 4096, count++) {
+		xen_expect("map", op(GNTTABOP_map_grant_ref, &map, 1), 0);
+		if (map.status != GNTST_okay)
+			break;
+		((volatile uint8_t *)map.host_addr)[9] = (uint8_t)count;
+		xen_expect("one page", here[9], (uint8_t)count);
+	}
+	xen_expect("no handle is left", map.status, GNTST_no_device_space);
+	xen_expect("so many there are", count, 256);
+	for (uint32_t handle = 0; handle < count; handle++)
+		xen_expect("unmap", unmap_at(GNTTABOP_unmap_grant_ref, HOLE + handle * 4096ULL, handle, 0),
+			   GNTST_okay);
 }
 
 static void versions(void)
@@ -170,6 +282,8 @@ static void versions(void)
 	xen_expect("it is", version.version, 2);
 	xen_expect("a reserved entry stays", (int64_t)table[2].frame, 1234);
 	xen_expect("the others go", table[9].flags, 0);
+	xen_expect("no such status", place(XENMAPIDX_grant_table_status | 8, status), -XEN_EINVAL);
+	xen_expect("nor that", place(XENMAPIDX_grant_table_status | 1ULL << 53, status), -XEN_EINVAL);
 	xen_expect("place status", place(XENMAPIDX_grant_table_status, status), 0);
 	list.frame_list = (uintptr_t)gfns;
 	xen_expect("status frames", op(GNTTABOP_get_status_frames, &list, 1), 0);
@@ -183,6 +297,10 @@ static void versions(void)
 	expect_copy("of a part", copy_of(10, 9, GNTCOPY_source_gref | GNTCOPY_dest_gref),
 		    GNTST_okay);
 	xen_expect("first byte", pages[1][32], 16);
+	/* There is no third domain to which it could lead. */
+	table[11] = (struct xen_grant_entry_v2){ GTF_transitive, US, 0, 0, 9ULL << 32 | US };
+	expect_copy("transitive, to itself", copy_of(11, second, GNTCOPY_source_gref),
+		    GNTST_general_error);
 	table[10].length = 99;
 	expect_copy("of more than the part", copy_of(10, 9, GNTCOPY_source_gref | GNTCOPY_dest_gref),
 		    GNTST_general_error);
@@ -217,13 +335,18 @@ static void narrow(void)
 
 void guest_main(const void *info)
 {
-	(void)info;
+	const struct hvm_start_info *start = info;
+
 	if (!xen_init())
 		return;
+	if (cmdline_number((const char *)(uintptr_t)start->cmdline_paddr, "spin", 0))
+		spin();
 	sizes();
 	copies();
 	swaps();
 	maps();
+	own_maps();
+	too_many_maps();
 	versions();
 	narrow();
 	xen_verdict();

@@ -4,6 +4,7 @@
  * command line is seed= and rounds=. Left out is what ends the guest or makes it wait for nobody.
  */
 #include <abi/pvh.h>
+#include <abi/xen_grant.h>
 
 #include "lib/cmdline.h"
 #include "lib/xen.h"
@@ -96,6 +97,32 @@ static void map_something(void)
 	xen_call(HYPERVISOR_memory_op, XENMEM_add_to_physmap, (uintptr_t)&op, 0);
 }
 
+/* Where Xen's pages are put, too; then what is there is written, and one of them is taken away again. */
+static void map_grants(void)
+{
+	static uint8_t table[4096] __attribute__((aligned(4096)));
+	static uint64_t addresses[256];
+	struct xen_grant_entry_v1 *entry = &((struct xen_grant_entry_v1 *)table)[300];
+	struct xen_add_to_physmap_64 add = { .domid = XEN_DOMID_SELF, .gpfn = (uintptr_t)table / 4096,
+					     .space = XENMAPSPACE_grant_table };
+	struct xen_gnttab_map_grant_ref map = { .host_addr = (0xd0000 + random() % 16) * 4096,
+						.flags = GNTMAP_host_map | (random() % 2 ? GNTMAP_readonly : 0),
+						.ref = 300, .dom = 1 };
+	struct xen_gnttab_unmap_grant_ref unmap = { .handle = random() % 16 };
+
+	xen_call(HYPERVISOR_memory_op, XENMEM_add_to_physmap, (uintptr_t)&add, 0);
+	*entry = (struct xen_grant_entry_v1){ GTF_permit_access, 1,
+					      (uint32_t)((uintptr_t)arena / 4096 + random() % 16) };
+	xen_call(HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, (uintptr_t)&map, 1);
+	if (map.status == GNTST_okay && map.handle < 256) {
+		addresses[map.handle] = map.host_addr;
+		*(volatile uint8_t *)map.host_addr = 1;
+		xen_register_vcpu_info(random() % 3, (void *)map.host_addr);
+	}
+	unmap.host_addr = addresses[unmap.handle];
+	xen_call(HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, (uintptr_t)&unmap, 1);
+}
+
 void guest_main(const void *info)
 {
 	static const uint32_t ops[] = { 12, 13, 15, 17, 18, 20, 21, 24, 29, 32, 32, 32, 33, 34, 50 };
@@ -114,6 +141,8 @@ void guest_main(const void *info)
 			soft_reset();
 		if (i % 50 == 0)
 			map_something();
+		if (i % 20 == 0)
+			map_grants();
 		if (ends_or_waits(op, cmd) || harms_us(op, cmd))
 			continue;
 		if (op == HYPERVISOR_vcpu_op)

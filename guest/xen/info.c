@@ -10,6 +10,7 @@
 
 #define PORTS 8
 #define LIMIT 2000000000U /* of looks */
+#define LOOKS 100 /* before a yield */
 
 static uint8_t places[3][4096] __attribute__((aligned(4096)));
 static uint32_t port[PORTS];
@@ -133,15 +134,28 @@ static void many(void)
 	xen_expect("embedded 31", xen_register_vcpu_info(31, at(1, 0)), 0);
 }
 
-/* The other CPU sends every port once a round, while this one registers. */
+/* Where one CPU of the host has both of ours, the other one may go on. */
+static void yield(void)
+{
+	xen_call(HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0);
+}
+
+/*
+ * The other CPU sends every port once a round, while this one registers: after as many of them as the round
+ * says this one is let in.
+ */
 void guest_ap_main(uint32_t n)
 {
 	(void)n;
 	for (uint32_t round = 1; round <= rounds; round++) {
-		while (__atomic_load_n(&turn.go, __ATOMIC_SEQ_CST) < round)
-			cpu_relax();
-		for (uint32_t i = 0; i < PORTS; i++)
+		for (uint32_t looks = 1; __atomic_load_n(&turn.go, __ATOMIC_SEQ_CST) < round; looks++)
+			if (looks % LOOKS == 0)
+				yield();
+		for (uint32_t i = 0; i < PORTS; i++) {
+			if (i == round % (PORTS + 1))
+				yield();
 			xen_send(port[i]);
+		}
 		__atomic_store_n(&turn.sent, round, __ATOMIC_SEQ_CST);
 	}
 }
@@ -186,9 +200,14 @@ static void storm_round(uint32_t round)
 	__atomic_store_n(&turn.go, round, __ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < round % 64; i++)
 		cpu_relax();
+	if (round % 3)
+		yield();
 	xen_expect("register", xen_register_vcpu_info(0, info), 0);
-	while ((seen != wanted || __atomic_load_n(&turn.sent, __ATOMIC_SEQ_CST) < round) && looks++ < LIMIT)
+	while ((seen != wanted || __atomic_load_n(&turn.sent, __ATOMIC_SEQ_CST) < round) && looks++ < LIMIT) {
 		seen |= take(info);
+		if (looks % LOOKS == 0)
+			yield();
+	}
 	xen_expect("nothing is lost", (int64_t)seen, (int64_t)wanted);
 }
 
@@ -239,6 +258,30 @@ static void timer(void)
 	}
 }
 
+/* It fires while the guest stands still, which somebody sees to, who ends the guest as well. */
+static void due(void)
+{
+	struct xen_vcpu_info_64 *info = &xen_info_64()->vcpu_info[0];
+	struct xen_evtchn_bind_virq virq = { .virq = XEN_VIRQ_TIMER };
+	struct xen_vcpu_set_singleshot_timer op = { 0 };
+	struct xen_hvm_get_time now;
+	uint64_t seen = 0;
+
+	xen_expect("map", xen_map_shared_info(xen_shared), 0);
+	xen_expect("bind", xen_evtchn(EVTCHNOP_bind_virq, &virq), 0);
+	set_vector(1);
+	xen_call(HYPERVISOR_hvm_op, HVMOP_get_time, (uintptr_t)&now, 0);
+	op.timeout_abs_ns = now.now + 300000000;
+	xen_expect("set", xen_call(HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, (uintptr_t)&op), 0);
+	guest_puts("waits\n");
+	while (!seen)
+		seen = take(info);
+	xen_expect("it fired", (int64_t)seen, 1LL << virq.port);
+	xen_verdict();
+	for (;;)
+		cpu_relax();
+}
+
 /* A 32-bit guest: the width is latched with the callback, and the layout is the other one. */
 static void narrow(void)
 {
@@ -272,7 +315,7 @@ static const struct {
 } tests[] = {
 	{ "embedded", embedded }, { "errors", errors }, { "reset", reset },   { "many", many },
 	{ "storm", storm },	  { "timer", timer },	{ "narrow", narrow },
-	{ "outside", outside },
+	{ "outside", outside },	  { "due", due },
 };
 
 static bool is(const char *a, const char *b)

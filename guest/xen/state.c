@@ -74,6 +74,23 @@ static void use_vcpus(void)
 				      XEN_VMASST_TYPE_runstate_update_flag, 0), 0);
 }
 
+/* A grant of its own that it has mapped where no memory was. */
+static void use_grants(uint32_t version)
+{
+	const struct xen_grant_entry_v1 v1 = { GTF_permit_access, 1, (uint32_t)gfn(4) };
+	const struct xen_grant_entry_v2 v2 = { GTF_permit_access, 1, 0, 0, gfn(4) };
+	struct xen_gnttab_map_grant_ref map = { .host_addr = 0xd0000000, .ref = 100, .dom = 1,
+						.flags = GNTMAP_host_map };
+
+	if (version == 2)
+		((struct xen_grant_entry_v2 *)xen_grant_table())[map.ref] = v2;
+	else
+		((struct xen_grant_entry_v1 *)xen_grant_table())[map.ref] = v1;
+	xen_expect("map", xen_call(HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref,
+				   (uintptr_t)&map, 1), 0);
+	xen_expect("its status", map.status, GNTST_okay);
+}
+
 /* A node, a watch, an open transaction that has written, and the beginning of a request; a grant frame. */
 static void use_store(void)
 {
@@ -124,6 +141,7 @@ void guest_main(const void *info)
 	use_store();
 	if (cmdline_number(cmdline, "fifo", 0))
 		use_version_2();
+	use_grants(cmdline_number(cmdline, "fifo", 0) ? 2 : 1);
 	use_vcpus();
 	use_ports();
 	xen_expect("callback", xen_call(HYPERVISOR_hvm_op, HVMOP_set_param, (uintptr_t)&param, 0),

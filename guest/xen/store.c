@@ -2,6 +2,7 @@
 /* Xenstore from the ring: values, directories, rights, watches, transactions, quotas, and a ring gone mad. */
 #include <abi/pvh.h>
 
+#include "lib/cmdline.h"
 #include "lib/xen_store.h"
 
 #define HOME "/local/domain/1"
@@ -204,12 +205,36 @@ static void run_away(void)
 	xen_expect("it is told", ring->error, XEN_XS_ERROR_RINGIDX);
 }
 
+/* As Linux's driver: it can be asked, waits for that by a watch, and says that it has heard. */
+static void shutdown(void)
+{
+	struct xen_xsd_sockmsg header;
+
+	xen_expect_text("feature", xen_store_write("control/feature-poweroff", "1"), "OK");
+	ASK(XS_WATCH, 0, "control/shutdown\0off");
+	xen_expect_text("watched", answer, "OK");
+	expect_event("control/shutdown", "off");
+	guest_puts("waits\n");
+	while (!xen_store_take(&header, answer, sizeof(answer)))
+		cpu_relax();
+	xen_expect("an event", header.type, XS_WATCH_EVENT);
+	xen_expect_text("of it", answer, "control/shutdown");
+	xen_expect_text("asked", xen_store_read("control/shutdown"), "poweroff");
+	xen_expect_text("heard", xen_store_write("control/shutdown", ""), "OK");
+}
+
 void guest_main(const void *info)
 {
-	(void)info;
+	const struct hvm_start_info *start = info;
+
 	if (!xen_init())
 		return;
 	xen_store_init();
+	if (cmdline_number((const char *)(uintptr_t)start->cmdline_paddr, "shutdown", 0)) {
+		shutdown();
+		xen_verdict();
+		return;
+	}
 	values();
 	rights();
 	watches();

@@ -23,6 +23,7 @@ struct machine_disk {
 	bool direct;         /* O_DIRECT */
 	unsigned queues;     /* 0: one per vCPU, at most 16 */
 	const char *serial;  /* at most 20 bytes; NULL: none */
+	bool persistent;     /* Xen's bus: the guest is offered persistent grants */
 };
 
 enum machine_net_kind {

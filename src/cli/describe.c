@@ -74,6 +74,8 @@ static int add_disk(struct json_object *disks, const struct machine_disk *disk)
 		add_text(object, "serial", disk->serial);
 	if (disk->bus == MACHINE_BUS_XEN)
 		add_text(object, "bus", "xen");
+	if (disk->persistent)
+		add_switch(object, "persistent", true);
 	if (disk->overlay)
 		err = add_path(object, "overlay", disk->overlay);
 	return err ? err : add_path(object, "path", disk->path);

@@ -541,6 +541,8 @@ static const char *const more[] = {
 	"  queues=N     request queues, 1 to 16 (as many as vCPUs)",
 	"  serial=TEXT  what the guest sees as the disk's serial number, up to 20 characters",
 	"  bus=xen      a disk of a Xen guest (xvda), not virtio's; 1 to 8 queues, no serial number",
+	"  persistent   with bus=xen: persistent grants are offered. A guest that takes them copies",
+	"               everything it reads or writes once more, which pays with Xen's own back ends only",
 	"A comma in a file's name is written twice, here and with --shmem: --disk path=a,,b.img is a,b.img.",
 	"In a config file's object ({ \"path\": \"a,b.img\" }) it is written once.",
 	"",

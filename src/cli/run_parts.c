@@ -98,6 +98,15 @@ static int disk_direct(void *target, const char *value)
 	return 0;
 }
 
+static int disk_persistent(void *target, const char *value)
+{
+	struct part *part = target;
+
+	(void)value;
+	part->disk->persistent = true;
+	return 0;
+}
+
 static int disk_queues(void *target, const char *value)
 {
 	struct part *part = target;
@@ -147,7 +156,7 @@ static const struct value_field disk_fields[] = {
 	{ "path", "FILE", disk_path },	   { "readonly", NULL, disk_readonly },
 	{ "direct", NULL, disk_direct },   { "queues", "N", disk_queues },
 	{ "serial", "TEXT", disk_serial }, { "overlay", "FILE", disk_overlay },
-	{ "bus", "B", disk_bus },
+	{ "bus", "B", disk_bus },	   { "persistent", NULL, disk_persistent },
 };
 
 static int set_fields(struct part *part, const char *value, const struct value_field *fields,

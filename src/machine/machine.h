@@ -146,6 +146,8 @@ void machine_xen_go_on(struct machine *machine, bool arrived);
 void machine_xen_quiesce(struct machine *machine, void (*done)(void *machine));
 void machine_xen_resume(struct machine *machine);
 const char *machine_xen_busy(const struct machine *machine);
+/* Asks the guest as Xen's tools do; false: its driver has not said that it can be asked so. Loop. */
+bool machine_xen_power_off(struct machine *machine);
 /* A disk of its own kind, the number-th of those. */
 int machine_xen_add_disk(struct machine *machine, const struct machine_disk *given, const char *id,
 			 unsigned number, struct disk **ret_disk);

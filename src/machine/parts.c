@@ -99,8 +99,11 @@ static int add_virtio_disk(struct machine *machine, const struct machine_disk *d
 		.unlocked = machine->options->blank,
 	};
 	struct blk **blk = &machine->blks[machine->blk_count];
-	int r = blk_create(machine->vm, machine->pci, &options, blk);
+	int r;
 
+	if (disk->persistent)
+		return because(-EINVAL, "%s: persistent: only disks with bus=xen have grants", id);
+	r = blk_create(machine->vm, machine->pci, &options, blk);
 	if (r < 0)
 		return r;
 	machine->blk_count++;

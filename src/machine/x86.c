@@ -465,7 +465,8 @@ void machine_own_go_on(struct machine *machine, bool arrived)
 
 void machine_own_power_button(struct machine *machine)
 {
-	acpi_pm_power_button(machine->pm);
+	if (!machine_xen_power_off(machine))
+		acpi_pm_power_button(machine->pm);
 }
 
 /* In the order in which registers are restored. */

@@ -53,6 +53,11 @@ const char *machine_xen_busy(const struct machine *machine)
 	return machine->xen ? xen_busy(machine->xen) : NULL;
 }
 
+bool machine_xen_power_off(struct machine *machine)
+{
+	return machine->xen && xen_power_off(machine->xen);
+}
+
 static int check_bus(const struct machine *machine, const char *id)
 {
 	return machine->xen ? 0 : because(-EINVAL, "%s: bus=xen: only a Xen guest has it: --xen", id);
@@ -73,6 +78,7 @@ int machine_xen_add_disk(struct machine *machine, const struct machine_disk *giv
 		.disk = &disk,
 		.number = number,
 		.queues = given->queues,
+		.persistent = given->persistent,
 	};
 	int r = check_bus(machine, id);
 

@@ -51,7 +51,7 @@ START_TEST(test_what_was_described_is_made_again)
 {
 	AUTO_FREE char *text = describe("vmlinuz --name web --memory 96M,max=4G --cpus 3 "
 					"--hugepages "
-					"--disk /a,readonly,queues=2,serial=x --disk /b,direct "
+					"--disk /a,readonly,queues=2,serial=x --disk /b,direct,bus=xen,persistent "
 					"--net user --net tap=tap7,mac=52:54:00:00:00:09 --no-rng "
 					"--balloon --console virtio --shmem /c,size=1M");
 	AUTO_FREE char *again = NULL;
@@ -67,6 +67,7 @@ START_TEST(test_what_was_described_is_made_again)
 	ck_assert(options.machine.disks[0].readonly && !options.machine.disks[0].direct);
 	ck_assert_uint_eq(options.machine.disks[0].queues, 2);
 	ck_assert(options.machine.disks[1].direct);
+	ck_assert(options.machine.disks[1].bus == MACHINE_BUS_XEN && options.machine.disks[1].persistent);
 	ck_assert_uint_eq(options.machine.net_count, 2);
 	ck_assert_str_eq(options.machine.nets[1].tap, "tap7");
 	ck_assert_str_eq(options.machine.rng_source, "");

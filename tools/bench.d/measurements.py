@@ -236,6 +236,28 @@ def sample_xen_blk(command):
     return sample_blk(command, "xen-blk")
 
 
+def make_network():
+    """The host's side of a network, and the other end of the loads there. Use as a context."""
+    if not os.path.exists(f"/sys/class/net/{parts.TAP}"):
+        for words in (["tuntap", "add", "dev", parts.TAP, "mode", "tap"],
+                      ["addr", "add", parts.HOST + "/24", "dev", parts.TAP],
+                      ["link", "set", parts.TAP, "up"]):
+            if subprocess.run(["ip", *words], check=False).returncode:
+                raise vmm.Failed("no tap interface: it takes root")
+    return vmm.Vm([parts.NETLOAD, "serve", parts.HOST])
+
+
+def sample_xen_net(command):
+    """What a load inside the guest gets across its network."""
+    with make_network() as other_end:
+        other_end.wait_for(b"serving")
+        with vmm.Vm(command(parts.kernel(), parts.INITRD_NET, CMDLINE)) as vm:
+            vm.wait_for(parts.MARKER.encode() + b" (done|failed)", 10 * vmm.PATIENCE)
+            text = vm.text.decode(errors="replace")
+            found = re.findall(parts.MARKER + r" (\S+) ([0-9.]+)\s", text)
+            return {f"xen-net-{load}": float(value) for load, value in found}
+
+
 VIRT = "QEMU virt"
 MICROVM, TUNED, Q35, FLOOR = "QEMU microvm", "tuned microvm", "QEMU q35", "floor"
 # What a move cannot do without: the vCPUs kept out, and the ioctl.
@@ -292,8 +314,13 @@ MEASUREMENTS = [
         linux=True, rounds=3),
     Measurement(
         "xen-blk", "xen-blk, likewise, beside virtio-blk in a Xen guest too", "1/s",
-        sample_xen_blk, {"virtio-blk": vmm.ferry_xen("virtio")}, {"virtio-blk": (">=", 0.9)},
-        linux=True, rounds=3, ferry=vmm.ferry_xen("xen")),
+        sample_xen_blk, {"virtio-blk": vmm.ferry_xen("virtio"),
+                         "persistent": vmm.ferry_xen("xen,persistent")}, {"virtio-blk": (">=", 0.9)},
+        linux=True, rounds=1, counted=True, ferry=vmm.ferry_xen("xen")),
+    Measurement(
+        "xen-net", "xen-net, 64 KiB or round trips, beside virtio-net in a Xen guest too", "1/s",
+        sample_xen_net, {"virtio-net": vmm.ferry_xen_net("virtio")}, {"virtio-net": (">=", 0.9)},
+        linux=True, rounds=1, counted=True, ferry=vmm.ferry_xen_net("xen")),
     Measurement(
         "migrate", "a guest of 2 GiB moves, half of it not zero", "ms", migration.sample_total,
         {MICROVM: migration.qemu, FLOOR: migration.transfer},

@@ -23,6 +23,8 @@ FLUSHER = BUILD / "guest/hyperv/flush"
 ORACLE = BUILD / "guest/migrate/oracle"
 INITRD = MADE / "initrd"
 INITRD_DISK = MADE / "initrd-disk"
+INITRD_NET = MADE / "initrd-net"
+NETLOAD = MADE / "netload"
 MANY = MADE / "many.json"
 TWO = MADE / "two.json"
 KERNEL = "6.12-cloud"
@@ -47,6 +49,19 @@ INIT_DISK = f"""#!/bin/busybox sh
 for module in /modules/*; do /bin/busybox insmod $module 2>/dev/null; done # not all have Xen
 until [ -b /dev/vda ] || [ -b /dev/xvda ]; do /bin/busybox sleep 0.1; done
 /bin/blkload /dev/*vda $SECONDS_EACH || echo "{MARKER} failed"
+/bin/busybox sleep 1000
+"""
+
+
+# A network of the host's and the guest's.
+TAP, HOST, GUEST = "ferrybench", "10.0.10.1", "10.0.10.2"
+
+INIT_NET = f"""#!/bin/busybox sh
+/bin/busybox mount -t devtmpfs dev /dev
+for module in /modules/*; do /bin/busybox insmod $module 2>/dev/null; done # not all have Xen
+until /bin/busybox ip link set eth0 up 2>/dev/null; do /bin/busybox sleep 0.1; done
+/bin/busybox ip addr add {GUEST}/24 dev eth0
+/bin/netload {HOST} $SECONDS_EACH || echo "{MARKER} failed"
 /bin/busybox sleep 1000
 """
 
@@ -160,11 +175,14 @@ def build(seconds):
     build_c("floor.c", FLOOR)
     build_c("transfer.c", TRANSFER, "-D_GNU_SOURCE", "-pthread")
     build_c("blkload.c", MADE / "blkload", "-static")
+    build_c("netload.c", NETLOAD, "-static")
     (MADE / "kernel").write_text(output(LAB, "--print-kernel", KERNEL), encoding="utf-8")
     make_tests()
     make_initrd(INITRD, INIT)
     make_initrd(INITRD_DISK, INIT_DISK.replace("$SECONDS_EACH", str(seconds)),
                 [MADE / "blkload"], ["virtio_pci", "virtio_blk", "xen-blkfront"])
+    make_initrd(INITRD_NET, INIT_NET.replace("$SECONDS_EACH", str(seconds)), [NETLOAD],
+                ["virtio_pci", "virtio_net", "xen-netfront"])
 
 
 def build_arm64():

@@ -32,6 +32,13 @@ def ferry_xen(bus):
     return command
 
 
+def ferry_xen_net(bus):
+    """Likewise, of one whose network is on BUS."""
+    def command(kernel, initrd, cmdline):
+        return ferry(kernel, initrd, cmdline) + ["--xen", "--net", f"tap={parts.TAP},bus={bus}"]
+    return command
+
+
 def ferry_smoke(kernel, initrd, cmdline):
     """The command line of ferry's test of a kernel that says that it has come to userspace."""
     return [parts.FERRY, "smoke", "--memory", f"{MEMORY_MIB}M", "--initrd", initrd, "--cmdline",

@@ -18,9 +18,6 @@
 /* PCI class codes: mass storage, other */
 #define CLASS_STORAGE_OTHER 0x018000
 
-/* After so many notifications of one request each it is tried again whether more would come. */
-#define ALONE_MAX 15
-
 bool blk_is_writethrough(struct blk *blk)
 {
 	uint64_t features = virtio_device_features(blk->device);
@@ -39,28 +36,16 @@ static void burst_ended(struct loop_deferred *deferred)
 		blk_serve(queue);
 }
 
-/*
- * Where there is one CPU, whoever serves the first of many requests at once keeps the driver from adding the
- * others, and interrupts it for each; where there is one request only, letting the driver go on costs time.
- */
 static void notify(void *self, unsigned q)
 {
 	struct blk *blk = self;
 	struct blk_queue *queue = &blk->queues[q];
+	bool waited = company_wait(&queue->company, blk->loop);
 	unsigned before = blk->in_flight;
 
-	if (queue->alone) {
-		queue->alone--;
-		blk_serve(queue);
-		return;
-	}
-	loop_let_others_run(blk->loop);
 	blk_serve(queue);
-	if (blk->in_flight - before > 1)
-		queue->alone_for = 0;
-	else
-		queue->alone_for = (unsigned)min_u64(2 * queue->alone_for + 1, ALONE_MAX);
-	queue->alone = queue->alone_for;
+	if (waited)
+		company_came(&queue->company, blk->in_flight - before);
 }
 
 void blk_request_ended(struct blk *blk)

@@ -10,6 +10,7 @@
 #include "dev/virtio/blk.h"
 #include "dev/virtio/type_bank.h"
 #include "dev/virtio/virtio.h"
+#include "io/company.h"
 #include "io/disk.h"
 
 #define BLK_QUEUE_SIZE 256
@@ -48,8 +49,7 @@ struct blk_queue {
 	bool starved;		      /* all are under way, and chains may be waiting */
 	struct loop_deferred burst;   /* what is done once behind many completions */
 	struct loop_lookout lookout;  /* on its list after the queue was seen empty */
-	/* For so many notifications the driver is not let go on first, and so many it was last time. */
-	unsigned alone, alone_for;
+	struct company company;
 };
 
 struct blk {

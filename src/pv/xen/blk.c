@@ -37,7 +37,7 @@ static void offer(struct xen_dev *dev)
 	store_printf(store, dev->back, "type", "phy");
 	store_printf(store, dev->back, "mode", writable ? "w" : "r");
 	xen_dev_tell(dev, "feature-flush-cache", 1);
-	xen_dev_tell(dev, "feature-persistent", 1);
+	xen_dev_tell(dev, "feature-persistent", blk->offers_persistent);
 	xen_dev_tell(dev, "feature-discard", writable);
 	xen_dev_tell(dev, "discard-granularity", image->physical_size);
 	xen_dev_tell(dev, "discard-alignment", 0);
@@ -109,6 +109,16 @@ static int connect_queue(struct xen_blk *blk, unsigned q, unsigned order, bool a
 	return queue->kept ? 0 : -ENOMEM;
 }
 
+/*
+ * What was offered stands in Xenstore, also of a guest that has come from elsewhere; Linux says what it would
+ * like without looking there.
+ */
+static bool keeps_grants(struct xen_dev *dev)
+{
+	return store_read_number(&dev->xen->store, dev->back, "feature-persistent", 0) &&
+	       xen_dev_front(dev, "feature-persistent", 0);
+}
+
 static int connect_all(struct xen_blk *blk, bool arrived)
 {
 	struct xen_dev *dev = &blk->dev;
@@ -124,7 +134,7 @@ static int connect_all(struct xen_blk *blk, bool arrived)
 	snprintf(path, sizeof(path), "%s/protocol", dev->front);
 	store_read(&dev->xen->store, path, protocol, sizeof(protocol));
 	blk->is_32 = strcmp(protocol, "x86_32-abi") == 0;
-	blk->keeps_grants = xen_dev_front(dev, "feature-persistent", 0);
+	blk->keeps_grants = keeps_grants(dev);
 	blk->queue_count = (unsigned)queues;
 	for (unsigned q = 0; q < blk->queue_count && r == 0; q++)
 		r = connect_queue(blk, q, (unsigned)order, arrived);
@@ -235,8 +245,15 @@ static void notified(struct kick *kick)
 {
 	struct xen_blk_queue *queue = container_of(kick, struct xen_blk_queue, local.kick);
 
-	if (queue->local.port)
-		xen_blk_serve(queue);
+	unsigned before = queue->blk->in_flight;
+	bool waited;
+
+	if (!queue->local.port)
+		return;
+	waited = company_wait(&queue->company, queue->blk->disk.loop);
+	xen_blk_serve(queue);
+	if (waited)
+		company_came(&queue->company, queue->blk->in_flight - before);
 }
 
 static void init_queues(struct xen_blk *blk)
@@ -271,6 +288,7 @@ int xen_blk_create(struct xen *xen, const struct xen_blk_options *options, struc
 	blk->queues_max = options->queues ? options->queues
 					  : (unsigned)min_u64(xen->vcpu_count, XEN_DEV_QUEUES_MAX);
 	blk->number = options->number;
+	blk->offers_persistent = options->persistent;
 	blk->dev.xen = xen;
 	r = disk_init(&blk->disk, xen->vm->loop, options->disk);
 	if (r < 0)

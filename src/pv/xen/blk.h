@@ -3,6 +3,7 @@
 #ifndef PV_XEN_BLK_H
 #define PV_XEN_BLK_H
 
+#include "io/company.h"
 #include "io/disk.h"
 #include "pv/xen/bus.h"
 #include "pv/xen/xen.h"
@@ -34,7 +35,7 @@ struct xen_blk_request {
 	uint8_t op;
 	bool is_read;
 	const struct mem_map *map; /* of the addresses in iov */
-	unsigned count;
+	unsigned count, pieces; /* of grants, and of iov */
 	struct xen_grant grants[BLK_SEGMENTS_MAX];
 	bool is_kept[BLK_SEGMENTS_MAX]; /* the queue's, not the request's */
 	struct iovec iov[BLK_SEGMENTS_MAX];
@@ -47,6 +48,7 @@ struct xen_blk_queue {
 	struct xen_blk_request *free;
 	struct loop_deferred burst;
 	struct loop_lookout lookout;
+	struct company company;
 	bool must_push;
 	struct xen_grant *kept; /* BLK_KEPT_MAX, by reference; length 0: none */
 	unsigned kept_count;
@@ -58,6 +60,12 @@ struct xen_blk {
 	struct disk disk;
 	unsigned number, queues_max; /* fixed */
 	uint64_t sectors;    /* fixed */
+	/*
+	 * Fixed. A front end with persistent grants copies all data to or from pages that it has granted for
+	 * good, which spares a back end of another domain the mapping of the guest's pages; ferry has them
+	 * mapped, and a pin is cheaper than a copy (public/io/blkif.h, note 7).
+	 */
+	bool offers_persistent;
 	bool is_32;	     /* the guest's requests have the layout of 32-bit code */
 	bool keeps_grants;
 	bool stopped;

@@ -157,7 +157,7 @@ static void flushed(struct disk_request *io, int res)
 		return;
 	}
 	request->io.done = ended;
-	disk_write(&request->io, request->iov, request->count, request->offset, request->len);
+	disk_write(&request->io, request->iov, request->pieces, request->offset, request->len);
 }
 
 static bool is_inside(const struct xen_blk *blk, uint64_t sector, uint64_t sectors)
@@ -168,15 +168,34 @@ static bool is_inside(const struct xen_blk *blk, uint64_t sector, uint64_t secto
 	       sectors % block == 0;
 }
 
+static struct iovec piece_of(uint8_t *page, const struct xen_blkif_segment *segment)
+{
+	size_t from = (size_t)segment->first_sect * BLKIF_SECTOR;
+
+	return (struct iovec){ page + from, (segment->last_sect + (size_t)1) * BLKIF_SECTOR - from };
+}
+
+/* One more piece of memory; pages that lie one behind the other are one. */
+static void add_piece(struct xen_blk_request *request, struct iovec piece)
+{
+	struct iovec *last = request->pieces ? &request->iov[request->pieces - 1] : NULL;
+
+	if (last && (uint8_t *)last->iov_base + last->iov_len == piece.iov_base)
+		last->iov_len += piece.iov_len;
+	else
+		request->iov[request->pieces++] = piece;
+	request->len += piece.iov_len;
+}
+
 /* The pages of the wish become buffers. False: it is refused. */
 static bool gather(struct xen_blk_request *request, const struct xen_blk_wish *wish)
 {
 	struct xen_blk_queue *queue = request->queue;
 	struct xen *xen = queue->blk->dev.xen;
-	uint64_t sectors = 0;
 	bool ok = true;
 
 	request->map = mem_map_keep(queue->ring.area.map);
+	request->len = 0;
 	xen_lock(xen);
 	for (unsigned i = 0; i < wish->count && ok; i++) {
 		const struct xen_blkif_segment *segment = &wish->segments[i];
@@ -192,16 +211,12 @@ static bool gather(struct xen_blk_request *request, const struct xen_blk_wish *w
 		request->count++;
 		hva = mem_map_ptr(request->map, grant->gpa, XEN_PAGE_SIZE, !wish->is_write);
 		ok = hva != NULL;
-		request->iov[i] = (struct iovec){
-			hva + (ok ? segment->first_sect * BLKIF_SECTOR : 0),
-			(size_t)(segment->last_sect - segment->first_sect + 1) * BLKIF_SECTOR,
-		};
-		sectors += segment->last_sect - segment->first_sect + 1u;
+		if (ok)
+			add_piece(request, piece_of(hva, segment));
 	}
 	xen_unlock(xen);
 	request->offset = wish->sector * BLKIF_SECTOR;
-	request->len = sectors * BLKIF_SECTOR;
-	return ok && is_inside(queue->blk, wish->sector, sectors);
+	return ok && is_inside(queue->blk, wish->sector, request->len / BLKIF_SECTOR);
 }
 
 static void begin_transfer(struct xen_blk_request *request, const struct xen_blk_wish *wish)
@@ -222,10 +237,10 @@ static void begin_transfer(struct xen_blk_request *request, const struct xen_blk
 	if (is_flush)
 		disk_sync(&request->io);
 	else if (wish->is_write)
-		disk_write(&request->io, request->iov, request->count, request->offset,
+		disk_write(&request->io, request->iov, request->pieces, request->offset,
 			   request->len);
 	else
-		disk_read(&request->io, request->iov, request->count, request->offset,
+		disk_read(&request->io, request->iov, request->pieces, request->offset,
 			  request->len);
 }
 
@@ -254,7 +269,7 @@ static void begin(struct xen_blk_queue *queue, struct xen_blk_request *request, 
 	request->id = wish->id;
 	request->op = wish->op;
 	request->is_read = false;
-	request->count = 0;
+	request->count = request->pieces = 0;
 	request->map = NULL;
 	queue->blk->in_flight++;
 	if (r < 0) {

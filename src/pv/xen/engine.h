@@ -36,6 +36,11 @@ struct xen_engine_ops {
 	int (*set_timer)(struct xen_vcpu *v);
 	/* Reads back .timer.single where KVM has it. */
 	void (*get_timer)(struct xen_vcpu *v);
+	/*
+	 * The same, and KVM has it no more until set_timer(): one that ran out later would be told in memory
+	 * that has been copied. True: it had it.
+	 */
+	bool (*take_timer)(struct xen_vcpu *v);
 	/* .timer.single comes from a register: KVM's own is not read back. */
 	void (*restore_timer)(struct xen_vcpu *v);
 	/* A port's binding has changed: KVM may answer EVTCHNOP_send of it. */

@@ -164,6 +164,17 @@ static void get_timer(struct xen_vcpu *v)
 		v->timer.single = attr.u.timer.expires_ns;
 }
 
+/* What has run out is in memory then. */
+static bool take_timer(struct xen_vcpu *v)
+{
+	struct kvm_xen_vcpu_attr attr = { .type = KVM_XEN_VCPU_ATTR_TYPE_TIMER };
+
+	get_timer(v);
+	attr.u.timer.priority = KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL;
+	kvm_xen_vcpu_set_attr(v->vcpu->fd, &attr);
+	return true;
+}
+
 /* KVM's timer, or none of its: with what timer.single says. */
 static int give_timer(struct xen_vcpu *v)
 {
@@ -297,6 +308,7 @@ const struct xen_engine_ops xen_engine_kernel = {
 	.set_vector = set_vector,
 	.set_timer = set_timer,
 	.get_timer = get_timer,
+	.take_timer = take_timer,
 	.restore_timer = restore_timer,
 	.port_changed = port_changed,
 	.choose_delivery = choose_delivery,

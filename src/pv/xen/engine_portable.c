@@ -161,6 +161,12 @@ static void get_timer(struct xen_vcpu *v)
 	(void)v;
 }
 
+static bool take_timer(struct xen_vcpu *v)
+{
+	(void)v;
+	return false;
+}
+
 static void restore_timer(struct xen_vcpu *v)
 {
 	xen_timers_changed(v->xen);
@@ -206,6 +212,7 @@ const struct xen_engine_ops xen_engine_portable = {
 	.set_vector = vcpu_nothing,
 	.set_timer = set_timer,
 	.get_timer = get_timer,
+	.take_timer = take_timer,
 	.restore_timer = restore_timer,
 	.port_changed = port_changed,
 	.choose_delivery = choose_delivery,

@@ -293,6 +293,22 @@ int xen_grant_pin(struct xen *xen, uint32_t domid, uint32_t ref, bool writable, 
 	return GNTST_bad_page;
 }
 
+int xen_grant_pin_again(struct xen *xen, uint32_t ref, uint64_t gfn, bool writable)
+{
+	uint32_t frame = ref / XEN_GRANTS_A_FRAME;
+	int r = frame < xen->grants.frames ? 0 : xen_grant_grow(xen, frame + 1);
+	struct xen_pin *pin;
+
+	if (r < 0)
+		return r;
+	pin = pin_of(xen, ref);
+	pin->domid = XEN_GUEST_DOMID;
+	pin->gfn = gfn;
+	pin->writers += writable;
+	pin->readers += !writable;
+	return 0;
+}
+
 void xen_grant_unpin(struct xen *xen, const struct xen_grant *grant)
 {
 	struct xen_pin *pin = pin_of(xen, grant->ref);
@@ -313,13 +329,15 @@ static struct xen_page *frame_at(struct xen *xen, uint64_t idx, int *ret_r)
 	struct xen_grants *grants = &xen->grants;
 	bool is_status = grants->version == 2 && idx & XENMAPIDX_grant_table_status;
 	uint32_t a_page = XEN_PAGE_SIZE / sizeof(uint16_t);
-	uint64_t needed = idx + 1;
+	uint64_t needed;
 
-	if (is_status) {
+	if (is_status)
 		idx &= ~(uint64_t)XENMAPIDX_grant_table_status;
-		needed = (idx * a_page) / (XEN_PAGE_SIZE / entry_size(xen)) + 1;
-	}
 	*ret_r = -XEN_EINVAL;
+	/* Before anything is calculated from it. */
+	if (idx >= (is_status ? XEN_GRANT_STATUS_FRAMES : XEN_GRANT_FRAMES))
+		return NULL;
+	needed = is_status ? idx * a_page / (XEN_PAGE_SIZE / entry_size(xen)) + 1 : idx + 1;
 	if (needed > XEN_GRANT_FRAMES)
 		return NULL;
 	if (needed > grants->frames && xen_grant_grow(xen, (uint32_t)needed) < 0)

@@ -6,7 +6,7 @@
  * While somebody uses a grant it is pinned: Xen's flags in the entry (version 1) or in the status
  * word (version 2) tell the guest so, and are cleared with the last pin. Which are pinned is no
  * register: back ends give everything back before registers are read, but for the pages of their
- * rings, which they pin again where the guest arrives.
+ * rings, which they pin again where the guest arrives. What the guest itself has mapped is one.
  */
 #ifndef PV_XEN_GRANT_H
 #define PV_XEN_GRANT_H
@@ -22,6 +22,7 @@ struct xen_call;
 #define XEN_GRANT_FRAMES	64u
 #define XEN_GRANT_STATUS_FRAMES 8u /* of as many frames of version 2 */
 #define XEN_GRANTS_A_FRAME	512u /* at the most: version 1 */
+#define XEN_GRANT_MAPS		256u /* each takes one of KVM's memory slots */
 
 /* Under xen.lock, as all of this. */
 struct xen_pin {
@@ -30,12 +31,20 @@ struct xen_pin {
 	uint64_t gfn; /* as it was when the first one pinned it */
 };
 
+/* One that the guest has mapped; without flags: a free handle. Also a register's value. */
+struct xen_grant_map {
+	uint64_t gfn, frame; /* where, and what */
+	uint32_t ref, flags; /* GNTMAP_… */
+	uint64_t zero;
+};
+
 struct xen_grants {
 	uint32_t version; /* 1 or 2 */
 	uint32_t frames;  /* there are so many of these */
 	struct xen_page frame[XEN_GRANT_FRAMES];
 	struct xen_page status[XEN_GRANT_STATUS_FRAMES]; /* as many as frames need, in version 2 */
 	struct xen_pin *pins[XEN_GRANT_FRAMES]; /* XEN_GRANTS_A_FRAME each */
+	struct xen_grant_map map[XEN_GRANT_MAPS]; /* by handle */
 };
 
 /* A grant that is pinned. */
@@ -80,10 +89,15 @@ int xen_grant_add_frame(struct xen *xen, uint64_t idx, uint64_t gfn);
 /* remove_from_physmap: whether one of them was there. */
 bool xen_grant_remove_frame(struct xen *xen, uint64_t gfn);
 
-/* grant_copy.c */
+/* The guest's own pin, as it was elsewhere; the entry is not looked at. -ENOMEM. */
+int xen_grant_pin_again(struct xen *xen, uint32_t ref, uint64_t gfn, bool writable);
+
+/* grant_copy.c and grant_map.c */
 int64_t xen_grant_copy(struct xen_call *call, uint64_t arg, uint32_t count);
 int64_t xen_grant_map(struct xen_call *call, uint64_t arg, uint32_t count);
-int64_t xen_grant_unmap(struct xen_call *call, uint64_t arg, uint32_t count, uint32_t size);
+int64_t xen_grant_unmap(struct xen_call *call, uint64_t arg, uint32_t count, bool replaces);
+/* What a register says, before memory comes. -errno of a transaction (mem/txn.h); -EINVAL. */
+int xen_grant_map_restore(struct xen *xen, uint32_t handle, const struct xen_grant_map *map);
 
 int xen_grant_bank_add(struct xen *xen);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Grants that the guest itself uses: copies between pages of its own, and the refusal of maps. */
+/* Grants that the guest itself uses: copies between pages of its own. */
 #include <string.h>
 
 #include "base/util.h"
@@ -109,46 +109,5 @@ int64_t xen_grant_copy(struct xen_call *call, uint64_t arg, uint32_t count)
 		if (xen_copy_out(call, arg + at, &op.status, sizeof(op.status)))
 			return -XEN_EFAULT;
 	}
-	return 0;
-}
-
-/*
- * As Xen answers a domain that was given no maptrack frames: what a guest grants, it can copy, and it has
- * the pages already.
- */
-static int16_t map_one(const struct xen_gnttab_map_grant_ref *op)
-{
-	if (!(op->flags & (GNTMAP_device_map | GNTMAP_host_map)))
-		return GNTST_bad_gntref;
-	if (op->flags & (GNTMAP_device_map | GNTMAP_application_map | GNTMAP_contains_pte))
-		return GNTST_general_error;
-	if (!xen_is_self(op->dom) && op->dom != XEN_FERRY_DOMID)
-		return GNTST_bad_domain;
-	return GNTST_no_device_space;
-}
-
-int64_t xen_grant_map(struct xen_call *call, uint64_t arg, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++, arg += sizeof(struct xen_gnttab_map_grant_ref)) {
-		struct xen_gnttab_map_grant_ref op;
-
-		if (xen_copy_in(call, &op, arg, sizeof(op)))
-			return -XEN_EFAULT;
-		op.status = map_one(&op);
-		if (xen_copy_out(call, arg, &op, sizeof(op)))
-			return -XEN_EFAULT;
-	}
-	return 0;
-}
-
-/* Nothing was mapped: there are no handles. */
-int64_t xen_grant_unmap(struct xen_call *call, uint64_t arg, uint32_t count, uint32_t size)
-{
-	const int16_t status = GNTST_bad_handle;
-	uint64_t at = offsetof(struct xen_gnttab_unmap_grant_ref, status);
-
-	for (uint32_t i = 0; i < count; i++, arg += size)
-		if (xen_copy_out(call, arg + at, &status, sizeof(status)))
-			return -XEN_EFAULT;
 	return 0;
 }

@@ -285,7 +285,7 @@ int64_t xen_grant_table_op(struct xen_call *call)
 		return xen_grant_map(call, arg, count);
 	case GNTTABOP_unmap_grant_ref:
 	case GNTTABOP_unmap_and_replace:
-		return xen_grant_unmap(call, arg, count, sizeof(struct xen_gnttab_unmap_grant_ref));
+		return xen_grant_unmap(call, arg, count, cmd == GNTTABOP_unmap_and_replace);
 	case GNTTABOP_setup_table:
 		return setup_table(call, arg, count);
 	case GNTTABOP_copy:

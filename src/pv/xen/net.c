@@ -267,24 +267,30 @@ static const struct xen_dev_ops net_ops = {
 	.destroy = destroy,
 };
 
-static void notified(struct xen_net_queue *queue)
+static bool is_running(const struct xen_net *net)
 {
-	struct xen_net *net = queue->net;
-
-	if (net->stopped || !net->queue_count)
-		return;
-	xen_net_send(queue);
-	net->port.ops->receive(net->port.self);
+	return !net->stopped && net->queue_count;
 }
 
+/* Without a port of its own for what it receives the guest may have said either by this one. */
 static void tx_notified(struct kick *kick)
 {
-	notified(container_of(kick, struct xen_net_queue, tx_local.kick));
+	struct xen_net_queue *queue = container_of(kick, struct xen_net_queue, tx_local.kick);
+	struct xen_net *net = queue->net;
+
+	if (!is_running(net))
+		return;
+	xen_net_send(queue);
+	if (!queue->rx_local.port)
+		net->port.ops->receive(net->port.self);
 }
 
 static void rx_notified(struct kick *kick)
 {
-	notified(container_of(kick, struct xen_net_queue, rx_local.kick));
+	struct xen_net *net = container_of(kick, struct xen_net_queue, rx_local.kick)->net;
+
+	if (is_running(net))
+		net->port.ops->receive(net->port.self);
 }
 
 static void can_send(void *self)

@@ -146,6 +146,19 @@ static int make_pages(struct xen *xen, uint64_t gpa)
 	return 0;
 }
 
+bool xen_power_off(struct xen *xen)
+{
+	static const char control[] = "/local/domain/1/control";
+	bool can;
+
+	xen_lock(xen);
+	can = store_read_number(&xen->store, control, "feature-poweroff", 0) &&
+	      store_printf(&xen->store, control, "shutdown", "poweroff") == 0;
+	xen_store_serve(xen);
+	xen_unlock(xen);
+	return can;
+}
+
 int xen_special_pages_init(struct xen *xen)
 {
 	int r;

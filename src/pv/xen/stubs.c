@@ -106,6 +106,9 @@ void xen_hold(struct xen *xen)
 {
 	xen_lock(xen);
 	xen->held = true;
+	for (uint32_t i = 0; i < xen->vcpu_count; i++)
+		if (xen->engine->take_timer(&xen->vcpus[i]))
+			xen->vcpus[i].stale |= XEN_STALE_TIMER;
 	xen_unlock(xen);
 }
 
@@ -123,14 +126,17 @@ void xen_go_on(struct xen *xen, bool arrived)
 		xen->engine->set_shared_info(xen);
 		xen_special_ports_bind(xen);
 	}
-	for (uint32_t i = 0; i < xen->vcpu_count && arrived; i++) {
+	for (uint32_t i = 0; i < xen->vcpu_count; i++) {
 		struct xen_vcpu *v = &xen->vcpus[i];
 
-		v->stale = XEN_STALE_INFO | XEN_STALE_TIME | XEN_STALE_RUNSTATE | XEN_STALE_VECTOR |
-			   XEN_STALE_TIMER;
-		v->rescan = !xen->ports.fifo;
+		if (arrived) {
+			v->stale = XEN_STALE_INFO | XEN_STALE_TIME | XEN_STALE_RUNSTATE |
+				   XEN_STALE_VECTOR | XEN_STALE_TIMER;
+			v->rescan = !xen->ports.fifo;
+		}
 		xen_apply(v);
-		xen_upcall_again(v);
+		if (arrived)
+			xen_upcall_again(v);
 	}
 	xen_timers_changed(xen);
 	xen_store_serve(xen);

@@ -82,6 +82,9 @@ void xen_quiesce(struct xen *xen, void (*done)(void *arg), void *arg);
 void xen_resume(struct xen *xen);
 const char *xen_busy(const struct xen *xen);
 
+/* control/shutdown (public xenstore-paths): false where the guest has not said feature-poweroff. Any thread. */
+bool xen_power_off(struct xen *xen);
+
 /* The PV console. input returns how many bytes were taken. Loop. */
 size_t xen_console_input(struct xen *xen, const void *buf, size_t len);
 void xen_console_output_ready(struct xen *xen);
@@ -93,6 +96,7 @@ struct xen_blk_options {
 	const struct disk_options *disk;
 	unsigned number; /* 0: xvda */
 	unsigned queues; /* 0: one per vCPU, at most 8 */
+	bool persistent; /* feature-persistent is offered */
 };
 
 /* A back end for a disk; the disk and it are xen's. What disk_init() says; -ENOMEM. */

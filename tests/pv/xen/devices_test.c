@@ -18,7 +18,8 @@ static bool has_kernel_engine(void)
 	return flags > 0 && flags & KVM_XEN_HVM_CONFIG_EVTCHN_SEND;
 }
 
-static const struct machine_disk *make_disk(bool direct)
+/* Whether the guest is offered persistent grants, which it asks for by its command line. */
+static const struct machine_disk *make_disk(bool persistent)
 {
 	static struct machine_disk disk = { .bus = MACHINE_BUS_XEN, .path = disk_path, .queues = 2 };
 	int fd;
@@ -28,17 +29,17 @@ static const struct machine_disk *make_disk(bool direct)
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(ftruncate(fd, MIB), 0);
 	close(fd);
-	disk.direct = direct;
+	disk.persistent = persistent;
 	return &disk;
 }
 
-static void run_blk(const char *cmdline, enum machine_xen_engine engine)
+static void run_blk(const char *cmdline, bool persistent, enum machine_xen_engine engine)
 {
 	struct test_machine t;
 
 	test_machine_create_with(&t, (struct machine_options){ .kernel = GUEST_DIR "/xen/blk",
 							      .cmdline = cmdline,
-							      .disks = make_disk(false),
+							      .disks = make_disk(persistent),
 							      .disk_count = 1,
 							      .vm.vcpus = 1,
 							      .xen_version = MACHINE_XEN_VERSION,
@@ -53,35 +54,59 @@ static void run_blk(const char *cmdline, enum machine_xen_engine engine)
 	unlink(disk_path);
 }
 
-static void blk(const char *cmdline)
+static void blk(const char *cmdline, bool persistent)
 {
-	run_blk(cmdline, MACHINE_XEN_PORTABLE);
+	run_blk(cmdline, persistent, MACHINE_XEN_PORTABLE);
 	if (has_kernel_engine())
-		run_blk(cmdline, MACHINE_XEN_KERNEL);
+		run_blk(cmdline, persistent, MACHINE_XEN_KERNEL);
 }
 
 START_TEST(test_a_disk_is_read_and_written_by_grants)
 {
-	blk("");
+	blk("", false);
 }
 END_TEST
 
 START_TEST(test_grants_are_kept_for_who_uses_them_again)
 {
-	blk("persistent=1");
+	blk("persistent=1 kept=1", true);
+}
+END_TEST
+
+/* Linux says that it would like to, whatever is offered, and then looks. */
+START_TEST(test_grants_are_given_back_where_keeping_them_is_not_offered)
+{
+	blk("persistent=1", false);
+}
+END_TEST
+
+START_TEST(test_disks_of_virtios_have_no_grants_to_keep)
+{
+	struct machine_disk disk = *make_disk(true);
+	struct machine_options options = { .kernel = GUEST_DIR "/xen/blk",
+					   .disks = &disk,
+					   .disk_count = 1,
+					   .memory = 16 * MIB,
+					   .vm = { .name = "test", .vcpus = 1 } };
+	struct machine *machine;
+
+	disk.bus = MACHINE_BUS_VIRTIO;
+	ck_assert_int_eq(machine_create(&options, &machine), -EINVAL);
+	ck_assert_msg(strstr(error_text(0), "persistent"), "%s", error_text(0));
+	unlink(disk_path);
 }
 END_TEST
 
 START_TEST(test_a_32_bit_front_end_has_its_own_layout)
 {
-	blk("narrow=1 persistent=1");
+	blk("narrow=1 persistent=1 kept=1", true);
 }
 END_TEST
 
 START_TEST(test_a_ring_may_have_several_pages_and_a_disk_several_queues)
 {
-	blk("order=2");
-	blk("queues=2 persistent=1");
+	blk("order=2", false);
+	blk("queues=2 persistent=1 kept=1", true);
 }
 END_TEST
 
@@ -89,7 +114,7 @@ static void carry(enum machine_xen_engine engine, const char *cmdline)
 {
 	carried_start(&c, (struct machine_options){ .kernel = GUEST_DIR "/xen/blk",
 						    .cmdline = cmdline,
-						    .disks = make_disk(false),
+						    .disks = make_disk(strstr(cmdline, "persistent=1")),
 						    .disk_count = 1,
 						    .memory = 16 * MIB,
 						    .xen_version = MACHINE_XEN_VERSION,
@@ -150,6 +175,8 @@ END_TEST
 
 CHECK_MAIN_KVM("xen devices", test_a_network_sends_and_receives_by_grants, test_a_disk_is_read_and_written_by_grants,
 	       test_grants_are_kept_for_who_uses_them_again,
+	       test_grants_are_given_back_where_keeping_them_is_not_offered,
+	       test_disks_of_virtios_have_no_grants_to_keep,
 	       test_a_32_bit_front_end_has_its_own_layout,
 	       test_a_ring_may_have_several_pages_and_a_disk_several_queues,
 	       test_requests_under_way_are_neither_lost_nor_doubled_by_a_move)
