@@ -165,7 +165,7 @@ static inline void run_deferred(void)
 
 EXIT_PATH bool bus_read(struct bus *bus, uint64_t addr, void *data, unsigned len)
 {
-	static const uint64_t ones = UINT64_MAX;
+	const uint64_t ones = UINT64_MAX;
 	const struct bus_range *range;
 
 	copy_access(data, &ones, len);

@@ -143,15 +143,11 @@ static int exit_system_event(struct vcpu *vcpu)
 	}
 }
 
-static EXIT_PATH int dispatch(struct vcpu *vcpu)
+static int dispatch_rare(struct vcpu *vcpu)
 {
 	const struct kvm_run *run = vcpu->run;
 
 	switch (run->exit_reason) {
-	case KVM_EXIT_IO:
-		return exit_io(vcpu);
-	case KVM_EXIT_MMIO:
-		return exit_mmio(vcpu);
 	case KVM_EXIT_INTR:
 		return 0;
 	case KVM_EXIT_SYSTEM_EVENT:
@@ -172,6 +168,18 @@ static EXIT_PATH int dispatch(struct vcpu *vcpu)
 			      run->exit_reason);
 		return 0;
 	}
+}
+
+/* Without a table of jumps, which is one more page. */
+static EXIT_PATH int dispatch(struct vcpu *vcpu)
+{
+	uint32_t reason = vcpu->run->exit_reason;
+
+	if (reason == KVM_EXIT_IO)
+		return exit_io(vcpu);
+	if (reason == KVM_EXIT_MMIO)
+		return exit_mmio(vcpu);
+	return dispatch_rare(vcpu);
 }
 
 /*
@@ -283,7 +291,7 @@ static EXIT_PATH bool is_wanted(struct vcpu *vcpu)
 	return atomic_load(&vcpu->requests);
 }
 
-static EXIT_PATH int run_loop(struct vcpu *vcpu)
+static __attribute__((noinline)) EXIT_PATH int run_loop(struct vcpu *vcpu)
 {
 	int r;
 

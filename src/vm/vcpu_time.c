@@ -47,6 +47,22 @@ static const char *const names[VCPU_TIMES] = {
 	[VCPU_TIME_THROTTLED] = "throttled",
 };
 
+enum vcpu_time_class vcpu_time_class_of_rare(uint32_t exit_reason)
+{
+	switch (exit_reason) {
+	case KVM_EXIT_ARM_NISV:
+		return VCPU_TIME_MMIO;
+	case KVM_EXIT_HYPERCALL:
+	case KVM_EXIT_HYPERV:
+	case KVM_EXIT_X86_RDMSR:
+	case KVM_EXIT_X86_WRMSR:
+	case KVM_EXIT_XEN:
+		return VCPU_TIME_CALL;
+	default:
+		return VCPU_TIME_OTHER;
+	}
+}
+
 const char *vcpu_time_name(enum vcpu_time_class class)
 {
 	return names[class];

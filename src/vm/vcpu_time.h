@@ -55,24 +55,16 @@ void vcpu_time_end(struct vcpu_time *time);
 /* Any thread. Waits while the vCPU's is in the middle of a switch: that is a dozen instructions. */
 void vcpu_time_read(const struct vcpu_time *time, struct vcpu_time_reading *ret_reading);
 
-/* The class of what ferry does about a KVM_EXIT_*. */
+/* The class of what ferry does about a KVM_EXIT_*; without a table for the two that are frequent. */
+enum vcpu_time_class vcpu_time_class_of_rare(uint32_t exit_reason);
+
 static inline enum vcpu_time_class vcpu_time_class_of(uint32_t exit_reason)
 {
-	switch (exit_reason) {
-	case KVM_EXIT_IO:
+	if (exit_reason == KVM_EXIT_IO)
 		return VCPU_TIME_PIO;
-	case KVM_EXIT_MMIO:
-	case KVM_EXIT_ARM_NISV:
+	if (exit_reason == KVM_EXIT_MMIO)
 		return VCPU_TIME_MMIO;
-	case KVM_EXIT_HYPERCALL:
-	case KVM_EXIT_HYPERV:
-	case KVM_EXIT_X86_RDMSR:
-	case KVM_EXIT_X86_WRMSR:
-	case KVM_EXIT_XEN:
-		return VCPU_TIME_CALL;
-	default:
-		return VCPU_TIME_OTHER;
-	}
+	return vcpu_time_class_of_rare(exit_reason);
 }
 
 /* "run", "pio" …; and "io", "mmio", "hlt" …, NULL for a number without a meaning. */
