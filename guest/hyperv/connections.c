@@ -98,17 +98,6 @@ static void ask(uint32_t cpu, uint32_t takes)
 	__asm__ volatile("cli" : : : "memory");
 }
 
-static void say(uint32_t cpu, const char *what, uint64_t value)
-{
-	guest_puts("cpu ");
-	guest_put_dec(cpu);
-	guest_puts(" ");
-	guest_puts(what);
-	guest_puts(" ");
-	guest_put_dec(value);
-	guest_puts("\n");
-}
-
 static void control(uint32_t operation, uint32_t cpu, uint32_t sint, uint32_t connection)
 {
 	outl(TEST_DEVICE, connection << 24 | operation << 16 | cpu << 8 | sint);
@@ -155,18 +144,18 @@ static void messages(uint32_t cpu)
 	uint16_t status = send(cpu, 1);
 
 	ask(cpu, 0);
-	say(cpu, "message", !status && load(taken) == 1 && has(cpu, 1, 0));
+	hyperv_say(cpu, "message", !status && load(taken) == 1 && has(cpu, 1, 0));
 	status = send(cpu, 2);
 	ask(cpu, 0);
-	say(cpu, "busy", !status && load(taken) == 1 && has(cpu, 1, HV_MESSAGE_PENDING));
-	say(cpu, "too many", send(cpu, 3));
+	hyperv_say(cpu, "busy", !status && load(taken) == 1 && has(cpu, 1, HV_MESSAGE_PENDING));
+	hyperv_say(cpu, "too many", send(cpu, 3));
 	ask(cpu, 1);
 	ask(cpu, 0);
-	say(cpu, "pending", load(taken) == 2 && has(cpu, 2, 0));
+	hyperv_say(cpu, "pending", load(taken) == 2 && has(cpu, 2, 0));
 	ask(cpu, 1);
 	status = send(cpu, 4);
 	ask(cpu, 1);
-	say(cpu, "again", !status && load(taken) == 3);
+	hyperv_say(cpu, "again", !status && load(taken) == 3);
 }
 
 /* Fast, or by memory. */
@@ -193,14 +182,15 @@ static void events(uint32_t cpu)
 	uint16_t status = signal(cpu, 0, 1);
 
 	ask(cpu, 0);
-	say(cpu, "event", !status && load(taken) == 1);
+	hyperv_say(cpu, "event", !status && load(taken) == 1);
 	status = signal(cpu, 0, 0);
 	ask(cpu, 0);
-	say(cpu, "set already", !status && load(taken) == 1 && is_set(cpu, EVENTS + cpu));
+	hyperv_say(cpu, "set already", !status && load(taken) == 1 && is_set(cpu, EVENTS + cpu));
 	status = signal(cpu, 0x700, 0);
 	ask(cpu, 0);
-	say(cpu, "other flag", !status && load(taken) == 2 && is_set(cpu, 0x700 + EVENTS + cpu));
-	say(cpu, "reserved", signal(cpu, 0, 1) ||
+	hyperv_say(cpu, "other flag",
+		   !status && load(taken) == 2 && is_set(cpu, 0x700 + EVENTS + cpu));
+	hyperv_say(cpu, "reserved", signal(cpu, 0, 1) ||
 			     !(uint16_t)hyperv_call(HV_CALL_SIGNAL_EVENT | HV_CALL_FAST,
 						    EVENTS | 1ull << 48, 0));
 }
@@ -215,15 +205,15 @@ static void every_sint(uint32_t cpu)
 		ask(cpu, 0);
 		once += load(&interrupts[cpu][i]) - before == 1;
 	}
-	say(cpu, "sints", once);
+	hyperv_say(cpu, "sints", once);
 }
 
 static void ends(uint32_t cpu)
 {
 	control(END_MESSAGE, cpu, MESSAGE_SINT, MESSAGES + cpu);
 	control(END_EVENT, cpu, EVENT_SINT, EVENTS + cpu);
-	say(cpu, "no message", send(cpu, 5));
-	say(cpu, "no event", signal(cpu, 0, 1));
+	hyperv_say(cpu, "no message", send(cpu, 5));
+	hyperv_say(cpu, "no event", signal(cpu, 0, 1));
 }
 
 void guest_ap_main(uint32_t n)

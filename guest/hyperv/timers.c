@@ -41,13 +41,7 @@ static uint64_t cpus, rounds, has_direct, only_ticks;
 
 static void say(const char *what, uint64_t value)
 {
-	guest_puts("cpu ");
-	guest_put_dec(cpu);
-	guest_puts(" ");
-	guest_puts(what);
-	guest_puts(" ");
-	guest_put_dec(value);
-	guest_puts("\n");
+	hyperv_say(cpu, what, value);
 }
 
 static volatile struct hv_message *slot(unsigned sint)

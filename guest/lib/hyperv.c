@@ -19,6 +19,17 @@ void hyperv_init(void)
 	wrmsr(HV_MSR_HYPERCALL, (uintptr_t)page | HV_MSR_PAGE_ENABLE);
 }
 
+void hyperv_say(uint32_t cpu, const char *what, uint64_t value)
+{
+	guest_puts("cpu ");
+	guest_put_dec(cpu);
+	guest_puts(" ");
+	guest_puts(what);
+	guest_puts(" ");
+	guest_put_dec(value);
+	guest_puts("\n");
+}
+
 const uint64_t *hyperv_page(void)
 {
 	return (const uint64_t *)(uintptr_t)page;

@@ -12,6 +12,8 @@
 
 /* Says who the guest is, and has the page made; once. */
 void hyperv_init(void);
+/* "cpu 1 what 5": what a test looks for. */
+void hyperv_say(uint32_t cpu, const char *what, uint64_t value);
 /* The code of hypercalls, that page. */
 const uint64_t *hyperv_page(void);
 

@@ -2,22 +2,8 @@
 /* Registers every event that ferry triggers, says "ready", and tells which came, nested as they are. */
 #include <abi/sdei.h>
 
+#include "lib/arm64/sdei_handler.h"
 #include "lib/guest.h"
-
-extern void handler_entry(void);
-
-__asm__(".global handler_entry\n"
-	"handler_entry:\n"
-	"	stp x18, x19, [sp, #-96]!\n"
-	"	stp x29, x30, [sp, #16]\n"
-	"	bl handle\n"
-	"	ldp x29, x30, [sp, #16]\n"
-	"	ldp x18, x19, [sp], #96\n"
-	"	mov x1, #0\n"
-	"	ldr x0, =0xc4000025\n"
-	"	hvc #0\n"
-	"	b .\n"
-	"	.ltorg\n");
 
 static volatile uint32_t critical;
 

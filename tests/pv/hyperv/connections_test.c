@@ -116,14 +116,6 @@ static void create(const char *cmdline, uint32_t cpus)
 	ck_assert_int_eq(bus_add(vm_pio(t.vm), "hyperv-testdev", TEST_DEVICE, 4, &ops, NULL), 0);
 }
 
-static void check_says(unsigned cpu, const char *what, unsigned value)
-{
-	char line[96];
-
-	snprintf(line, sizeof(line), "cpu %u %s %u\n", cpu, what, value);
-	ck_assert_msg(strstr(t.console, line) != NULL, "no '%s' in:\n%s", line, t.console);
-}
-
 static void check(unsigned cpu)
 {
 	static const char *const good[] = {
@@ -131,12 +123,12 @@ static void check(unsigned cpu)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
-		check_says(cpu, good[i], 1);
-	check_says(cpu, "too many", HV_STATUS_INSUFFICIENT_BUFFERS);
-	check_says(cpu, "reserved", 0);
-	check_says(cpu, "sints", HV_SYNIC_SINTS);
-	check_says(cpu, "no message", HV_STATUS_INVALID_CONNECTION_ID);
-	check_says(cpu, "no event", HV_STATUS_INVALID_CONNECTION_ID);
+		hyperv_check_says(&t, cpu, good[i], 1);
+	hyperv_check_says(&t, cpu, "too many", HV_STATUS_INSUFFICIENT_BUFFERS);
+	hyperv_check_says(&t, cpu, "reserved", 0);
+	hyperv_check_says(&t, cpu, "sints", HV_SYNIC_SINTS);
+	hyperv_check_says(&t, cpu, "no message", HV_STATUS_INVALID_CONNECTION_ID);
+	hyperv_check_says(&t, cpu, "no event", HV_STATUS_INVALID_CONNECTION_ID);
 }
 
 /* An end by itself only KVM's LAPIC knows. */

@@ -53,6 +53,16 @@ static inline void hyperv_machine_create(struct test_machine *t, const char *gue
 						    : MACHINE_HYPERV_PORTABLE);
 }
 
+/* What guests say by hyperv_say(). */
+static inline void hyperv_check_says(const struct test_machine *t, unsigned cpu, const char *what,
+				     unsigned value)
+{
+	char line[96];
+
+	snprintf(line, sizeof(line), "cpu %u %s %u\n", cpu, what, value);
+	ck_assert_msg(strstr(t->console, line) != NULL, "no '%s' in:\n%s", line, t->console);
+}
+
 /* How often each vCPU has begun a flush, and seen it done. */
 struct flush_counts {
 	atomic_ulong begun[FLUSH_CPUS], done[FLUSH_CPUS], nmis[FLUSH_CPUS], failed;

@@ -10,14 +10,6 @@
 
 static struct test_machine t;
 
-static void check_says(unsigned cpu, const char *what, unsigned value)
-{
-	char line[96];
-
-	snprintf(line, sizeof(line), "cpu %u %s %u\n", cpu, what, value);
-	ck_assert_msg(strstr(t.console, line) != NULL, "no '%s' in:\n%s", line, t.console);
-}
-
 static void check_timers(unsigned cpu)
 {
 	static const char *const good[] = {
@@ -30,14 +22,14 @@ static void check_timers(unsigned cpu)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
-		check_says(cpu, good[i], 1);
+		hyperv_check_says(&t, cpu, good[i], 1);
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
-		check_says(cpu, faults[i], 0);
-	check_says(cpu, "version", 1);
-	check_says(cpu, "masked", HV_SYNIC_SINTS);
-	check_says(cpu, "an end by itself", hyperv_is_kernel());
+		hyperv_check_says(&t, cpu, faults[i], 0);
+	hyperv_check_says(&t, cpu, "version", 1);
+	hyperv_check_says(&t, cpu, "masked", HV_SYNIC_SINTS);
+	hyperv_check_says(&t, cpu, "an end by itself", hyperv_is_kernel());
 	/* KVM looks whether it was on before. */
-	check_says(cpu, "no sint", hyperv_is_kernel());
+	hyperv_check_says(&t, cpu, "no sint", hyperv_is_kernel());
 }
 
 START_TEST(test_messages_and_timers_reach_every_cpu)
@@ -59,7 +51,7 @@ START_TEST(test_a_timer_that_was_not_promised_to_be_direct_is_a_fault)
 	hyperv_machine_create(&t, "timers", "direct=1", 1, "default,stimer");
 	test_machine_run(&t, NULL, true);
 	ck_assert_int_eq(vm_ended(t.vm), VM_END_RESET);
-	check_says(0, "message without interrupt", 1);
+	hyperv_check_says(&t, 0, "message without interrupt", 1);
 	ck_assert_ptr_null(strstr(t.console, "direct"));
 	test_machine_finish(&t);
 }

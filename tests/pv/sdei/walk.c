@@ -10,12 +10,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "pv/sdei/model.h"
-
-#define PES 3
-
-static struct sdei_pe pes[PES];
-static struct sdei_model model;
+#include "pv/sdei/model_for_test.h"
 
 static struct {
 	unsigned (*pick)(void *self, unsigned n);
@@ -23,26 +18,6 @@ static struct {
 	bool has_failed;
 	char *failure;
 } walk;
-
-static void setup(void)
-{
-	memset(pes, 0, sizeof(pes));
-	memset(&model, 0, sizeof(model));
-	for (unsigned i = 0; i < PES; i++)
-		pes[i].mpidr = i << 8;
-	model.pes = pes;
-	model.pe_count = PES;
-	model.interrupts = 64;
-}
-
-static int64_t call(uint32_t pe, uint32_t function, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
-		    uint64_t e)
-{
-	struct sdei_call what = { function, { a, b, c, d, e } };
-	uint32_t whom;
-
-	return sdei_call(&model, pe, &what, &whom);
-}
 
 /*
  * The oracle. A handler's state is the text that the reference has for it: r or R, e or E, g or G
