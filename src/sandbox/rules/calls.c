@@ -52,7 +52,7 @@ const struct sandbox_call sandbox_calls[] = {
 
 	/* Threads. */
 	{ CALL(futex, L | M | V, "locks") },
-	{ CALL(clone, L | M, "vCPUs and the copiers"), ONE(0, THREAD_FLAGS, CLONE_VM | CLONE_THREAD) },
+	{ CALL(clone, L | M, "the copiers"), ONE(0, THREAD_FLAGS, CLONE_VM | CLONE_THREAD) },
 	{ CALL(set_robust_list, L | M | V, "a thread begins") },
 	{ CALL(rseq, L | M | V, "a thread begins, or ends") },
 	{ CALL(prctl, L | M | V, "its name"), ONE(0, WHOLE, PR_SET_NAME) },
